@@ -1,0 +1,55 @@
+# What a developer does here; `make` alone lists it. Python 3.11, make and git are all it assumes:
+# tools/bootstrap finds or installs the rest into the user's cache.
+#
+# ARGS="…" is handed to the command behind dev, test, bench and cluster.
+
+PYTHON ?= python3
+ARGS ?=
+
+export PYTHONPATH := $(CURDIR)/tools
+
+WITH := $(PYTHON) -m bootstrap run --need uv
+RUN := $(WITH) -- uv run --no-sync
+
+.DEFAULT_GOAL := help
+.PHONY: help setup dev test verify bench generate cluster cluster-down clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install the locked environment into .venv
+	@$(WITH) -- uv sync --frozen --quiet
+
+dev: setup ## run everything in one process, on SQLite: gRPC on :7420, HTTP on :7480
+	@$(WITH) --want gateway -- uv run --no-sync tickwheel dev $(ARGS)
+
+test: setup ## run all tests, on real engines (TICKWHEEL_REQUIRE_ALL=1: a skip is a failure)
+	@$(PYTHON) -m engines fetch || true
+	$(WITH) --need go -- go test -C server/gateway ./...
+	$(WITH) --need go -- uv run --no-sync pytest $(ARGS)
+
+verify: setup ## check style, types, layers, the contract, and that what is generated is current
+	$(WITH) -- uv lock --check --quiet
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) basedpyright
+	$(RUN) lint-imports
+	$(RUN) buf lint
+	$(WITH) --need go --need node -- uv run --no-sync python tools/codegen/generate.py --check
+	$(WITH) --need go -- go vet -C server/gateway ./...
+
+bench: setup ## measure this checkout
+	$(WITH) --want gateway -- uv run --no-sync tickwheel bench $(ARGS)
+
+generate: setup ## write gen/ anew from api/proto
+	$(WITH) --need go --need node -- uv run --no-sync python tools/codegen/generate.py
+
+cluster: setup ## run every part as a process of its own, on real Cassandra and Kafka, in the background
+	@$(WITH) --want gateway -- uv run --no-sync python -m localcluster up $(ARGS)
+
+cluster-down: setup ## stop what `make cluster` has started; its data stays (ARGS=--wipe removes it)
+	@$(RUN) python -m localcluster down $(ARGS)
+
+clean: ## remove what was built and installed in this checkout
+	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

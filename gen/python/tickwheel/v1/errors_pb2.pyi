@@ -1,0 +1,98 @@
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from typing import ClassVar as _ClassVar
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ERROR_REASON_UNSPECIFIED: _ClassVar[ErrorReason]
+    FIELD_INVALID: _ClassVar[ErrorReason]
+    FIELD_REQUIRED: _ClassVar[ErrorReason]
+    INVALID_NAME: _ClassVar[ErrorReason]
+    UNKNOWN_FIELD: _ClassVar[ErrorReason]
+    MALFORMED_REQUEST: _ClassVar[ErrorReason]
+    CONFLICTING_FIELDS: _ClassVar[ErrorReason]
+    SCHEDULE_MISSING: _ClassVar[ErrorReason]
+    SCHEDULE_INVALID: _ClassVar[ErrorReason]
+    CRON_INVALID: _ClassVar[ErrorReason]
+    ISO8601_INVALID: _ClassVar[ErrorReason]
+    RRULE_INVALID: _ClassVar[ErrorReason]
+    TIME_ZONE_UNKNOWN: _ClassVar[ErrorReason]
+    PERIOD_TOO_SHORT: _ClassVar[ErrorReason]
+    JITTER_TOO_LARGE: _ClassVar[ErrorReason]
+    PAYLOAD_TOO_LARGE: _ClassVar[ErrorReason]
+    RESULT_TOO_LARGE: _ClassVar[ErrorReason]
+    BATCH_TOO_LARGE: _ClassVar[ErrorReason]
+    PAGE_TOKEN_INVALID: _ClassVar[ErrorReason]
+    RESUME_TOKEN_INVALID: _ClassVar[ErrorReason]
+    FILTER_INVALID: _ClassVar[ErrorReason]
+    FIELD_MASK_INVALID: _ClassVar[ErrorReason]
+    TIME_RANGE_INVALID: _ClassVar[ErrorReason]
+    JOB_NOT_FOUND: _ClassVar[ErrorReason]
+    RUN_NOT_FOUND: _ClassVar[ErrorReason]
+    WORKER_NOT_FOUND: _ClassVar[ErrorReason]
+    JOB_ALREADY_EXISTS: _ClassVar[ErrorReason]
+    REQUEST_ID_REUSED: _ClassVar[ErrorReason]
+    ETAG_MISMATCH: _ClassVar[ErrorReason]
+    CONTENTION: _ClassVar[ErrorReason]
+    JOB_STATE_WRONG: _ClassVar[ErrorReason]
+    RUN_STATE_WRONG: _ClassVar[ErrorReason]
+    STALE_FENCE: _ClassVar[ErrorReason]
+    PROTOCOL_VERSION_UNSUPPORTED: _ClassVar[ErrorReason]
+    CLOCKS_APART: _ClassVar[ErrorReason]
+    SEGMENT_UNOWNED: _ClassVar[ErrorReason]
+    STORE_UNAVAILABLE: _ClassVar[ErrorReason]
+    LOG_UNAVAILABLE: _ClassVar[ErrorReason]
+    SERVER_STOPPING: _ClassVar[ErrorReason]
+    CHANGE_UNCONFIRMED: _ClassVar[ErrorReason]
+    DEADLINE_PASSED: _ClassVar[ErrorReason]
+    OVERLOADED: _ClassVar[ErrorReason]
+    NOT_IMPLEMENTED: _ClassVar[ErrorReason]
+    ENGINE_UNSUPPORTED: _ClassVar[ErrorReason]
+    INTERNAL_DEFECT: _ClassVar[ErrorReason]
+ERROR_REASON_UNSPECIFIED: ErrorReason
+FIELD_INVALID: ErrorReason
+FIELD_REQUIRED: ErrorReason
+INVALID_NAME: ErrorReason
+UNKNOWN_FIELD: ErrorReason
+MALFORMED_REQUEST: ErrorReason
+CONFLICTING_FIELDS: ErrorReason
+SCHEDULE_MISSING: ErrorReason
+SCHEDULE_INVALID: ErrorReason
+CRON_INVALID: ErrorReason
+ISO8601_INVALID: ErrorReason
+RRULE_INVALID: ErrorReason
+TIME_ZONE_UNKNOWN: ErrorReason
+PERIOD_TOO_SHORT: ErrorReason
+JITTER_TOO_LARGE: ErrorReason
+PAYLOAD_TOO_LARGE: ErrorReason
+RESULT_TOO_LARGE: ErrorReason
+BATCH_TOO_LARGE: ErrorReason
+PAGE_TOKEN_INVALID: ErrorReason
+RESUME_TOKEN_INVALID: ErrorReason
+FILTER_INVALID: ErrorReason
+FIELD_MASK_INVALID: ErrorReason
+TIME_RANGE_INVALID: ErrorReason
+JOB_NOT_FOUND: ErrorReason
+RUN_NOT_FOUND: ErrorReason
+WORKER_NOT_FOUND: ErrorReason
+JOB_ALREADY_EXISTS: ErrorReason
+REQUEST_ID_REUSED: ErrorReason
+ETAG_MISMATCH: ErrorReason
+CONTENTION: ErrorReason
+JOB_STATE_WRONG: ErrorReason
+RUN_STATE_WRONG: ErrorReason
+STALE_FENCE: ErrorReason
+PROTOCOL_VERSION_UNSUPPORTED: ErrorReason
+CLOCKS_APART: ErrorReason
+SEGMENT_UNOWNED: ErrorReason
+STORE_UNAVAILABLE: ErrorReason
+LOG_UNAVAILABLE: ErrorReason
+SERVER_STOPPING: ErrorReason
+CHANGE_UNCONFIRMED: ErrorReason
+DEADLINE_PASSED: ErrorReason
+OVERLOADED: ErrorReason
+NOT_IMPLEMENTED: ErrorReason
+ENGINE_UNSUPPORTED: ErrorReason
+INTERNAL_DEFECT: ErrorReason

@@ -1,0 +1,23 @@
+"""How much the api takes at once."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiLimits:
+    """Bounds that an operator may set; those of the contract itself stand in the proto."""
+
+    #: Of one payload as published, in bytes.
+    max_payload_bytes: int = 256 * 1024
+    #: Of one gRPC message in either direction, in bytes.
+    max_message_bytes: int = 16 * 1024 * 1024
+    #: A page of a list is cut short where its items come to this, in bytes.
+    max_page_bytes: int = 4 * 1024 * 1024
+    #: Rows that a filtered list looks at before it answers a short page.
+    max_scan_rows: int = 5_000
+    #: Watches open at once in one process.
+    max_watches: int = 1_000
+    #: Runs that wait for a slow watch before it is ended.
+    watch_queue: int = 10_000
+    #: How often the run log is read while anybody watches, in milliseconds.
+    watch_interval_ms: int = 200

@@ -1,0 +1,50 @@
+"""The owner port: what the api asks of the scheduler that owns a job."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tickwheel.server.domain.job import Job, Payload
+from tickwheel.v1 import job_pb2, run_pb2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerRequest:
+    """A run by hand, now."""
+
+    job: Job
+    run_id: str
+    schedule_ms: int
+    #: In place of the job's payload; None for the job's own.
+    payload: Payload | None = None
+    content_type: str = ""
+    #: In place of the job's policy; OVERLAP_UNSPECIFIED for the job's own.
+    overlap_policy: "job_pb2.Overlap" = job_pb2.OVERLAP_UNSPECIFIED
+    traceparent: str = ""
+
+
+class Owners(ABC):
+    """The owners of all segments."""
+
+    @abstractmethod
+    def announce(self, jobs: Sequence[Job]) -> None:
+        """Tells owners of new jobs that are due soon, without waiting.
+
+        Only makes it quicker: the inbox has them too, and owners read it at least every second.
+        """
+
+    @abstractmethod
+    async def confirm(self, job: Job) -> None:
+        """Returns once no former version of the job can fire for an occurrence due from now on.
+
+        Raises:
+            ChangeUnconfirmed: that could not be made sure in time; the change stands.
+        """
+
+    @abstractmethod
+    async def trigger(self, request: TriggerRequest) -> run_pb2.Run:
+        """Fires a run now and returns it as stored; the same `run_id` again fires nothing.
+
+        Raises:
+            SegmentUnowned: no owner answers; nothing was fired.
+        """

@@ -1,0 +1,82 @@
+"""Sets of times of day: every combination of some hours, minutes and seconds."""
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+
+@lru_cache(maxsize=4096)
+def next_values(values: tuple[int, ...], size: int) -> tuple[int, ...]:
+    """For each number from 0 to `size`, the first of the (sorted) values not below it, or -1."""
+    found: list[int] = []
+    left = iter(values)
+    value = next(left, -1)
+    for number in range(size + 1):
+        while value != -1 and value < number:
+            value = next(left, -1)
+        found.append(value)
+    return tuple(found)
+
+
+class TimesOfDay:
+    """Seconds from midnight, as hours x minutes x seconds; no part is empty. Immutable."""
+
+    __slots__ = ("_next_hour", "_next_minute", "_next_second", "first", "hours", "minutes", "seconds")
+
+    def __init__(
+        self, hours: Iterable[int], minutes: Iterable[int], seconds: Iterable[int]
+    ) -> None:
+        self.hours = tuple(sorted(set(hours)))
+        self.minutes = tuple(sorted(set(minutes)))
+        self.seconds = tuple(sorted(set(seconds)))
+        self._next_hour = next_values(self.hours, 24)
+        self._next_minute = next_values(self.minutes, 60)
+        self._next_second = next_values(self.seconds, 60)
+        #: The earliest of them.
+        self.first = self.hours[0] * 3600 + self.minutes[0] * 60 + self.seconds[0]
+
+    def __len__(self) -> int:
+        return len(self.hours) * len(self.minutes) * len(self.seconds)
+
+    def __iter__(self) -> Iterator[int]:
+        for hour in self.hours:
+            for minute in self.minutes:
+                for second in self.seconds:
+                    yield hour * 3600 + minute * 60 + second
+
+    def nth(self, index: int) -> int:
+        """The time at a place in their order, from 0."""
+        rest, second = divmod(index, len(self.seconds))
+        hour, minute = divmod(rest, len(self.minutes))
+        return self.hours[hour] * 3600 + self.minutes[minute] * 60 + self.seconds[second]
+
+    def at_or_after(self, time_s: int) -> int:
+        """The first of them not before a time of day (0-86399), or -1."""
+        hour, rest = divmod(time_s, 3600)
+        found = self._next_hour[hour]
+        if found == hour:
+            minute, second = divmod(rest, 60)
+            found = self._next_minute[minute]
+            if found == minute:
+                second = self._next_second[second]
+                if second >= 0:
+                    return time_s - rest + minute * 60 + second
+                found = self._next_minute[minute + 1]
+            if found >= 0:
+                return time_s - rest + found * 60 + self.seconds[0]
+            found = self._next_hour[hour + 1]
+        if found < 0:
+            return -1
+        return found * 3600 + self.minutes[0] * 60 + self.seconds[0]
+
+    def smallest_gap(self) -> int | None:
+        """Seconds between the two of them that are closest within a day; None if there is one."""
+        if len(self) == 1:
+            return None
+        # The closest two share their hour if there are two minutes or seconds to choose from, or
+        # they stand on either side of the hour.
+        best = 86_400
+        previous = -86_400
+        for time_s in self:
+            best = min(best, time_s - previous)
+            previous = time_s
+        return best

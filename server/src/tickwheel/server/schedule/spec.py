@@ -1,0 +1,55 @@
+"""A schedule as its user wrote it."""
+
+import enum
+from dataclasses import dataclass
+
+
+class DstGap(enum.Enum):
+    """What becomes of a wall-clock time that a change of the zone's offset leaves out."""
+
+    #: It happens at the first instant after the gap.
+    NEXT_VALID = "next_valid"
+    #: It does not happen.
+    SKIP = "skip"
+    #: It happens at the instant it would have had under the offset before the change.
+    SAME_OFFSET = "same_offset"
+
+
+class DstOverlap(enum.Enum):
+    """Which of the two instants of a repeated wall-clock time is meant."""
+
+    FIRST = "first"
+    SECOND = "second"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleSpec:
+    """When something is to happen. Exactly one form is set: at, cron, every, iso8601, rrule, any_of.
+
+    All instants are Unix milliseconds, UTC. Anything finer is to be rounded up by whoever reads it
+    from the wire (`tickwheel.server.schedule.ceil_ms`).
+    """
+
+    at_ms: int | None = None
+    cron: str | None = None
+    every_ms: int | None = None
+    iso8601: str | None = None
+    rrule: str | None = None
+    any_of: "tuple[ScheduleSpec, ...] | None" = None
+    #: IANA name. Empty: that of the schedule this one is part of (any_of), UTC at the top.
+    time_zone: str = "UTC"
+    #: No occurrence before it.
+    start_ms: int | None = None
+    #: No occurrence at it or after it.
+    end_ms: int | None = None
+    #: 0 is without limit. Counted by the caller: only it knows what came due.
+    max_runs: int = 0
+    #: Greatest delay of an occurrence; smaller than the smallest gap between two of them.
+    jitter_ms: int = 0
+    #: Dates (`2026-12-25`, in `time_zone`) or instants (`2026-12-25T12:00:00Z`) left out.
+    excludes: tuple[str, ...] = ()
+    #: With every_ms, or an rrule without DTSTART: what is counted from.
+    anchor_ms: int | None = None
+    dst_gap: DstGap = DstGap.NEXT_VALID
+    dst_overlap: DstOverlap = DstOverlap.FIRST

@@ -1,0 +1,76 @@
+"""Live runs as messages of the worker's stream. Pure."""
+
+from collections.abc import Iterable, Iterator
+
+from tickwheel.server.domain.job import PayloadKind
+from tickwheel.server.scheduler.live import AttemptKey, LiveRun
+from tickwheel.v1 import scheduler_service_pb2 as pb
+
+#: An Assignments message stays below this size and this count, so that the worker's loop is never
+#: held up for long.
+MAX_MESSAGE_BYTES = 1 << 20
+MAX_MESSAGE_COUNT = 500
+#: What an assignment weighs beside its payload, in bytes.
+OVERHEAD_BYTES = 400
+
+CONTENT_TYPES = {
+    PayloadKind.NONE: "",
+    PayloadKind.JSON: "application/json",
+    PayloadKind.TEXT: "text/plain; charset=utf-8",
+    PayloadKind.DATA: "application/octet-stream",
+}
+DEFAULT_TYPE = "tickwheel.run"
+
+
+def weigh(run: LiveRun) -> int:
+    """Its size against a worker's window, in bytes."""
+    return OVERHEAD_BYTES + len((run.payload or run.job.payload).data)
+
+
+def key_message(key: AttemptKey, segment: int) -> pb.RunKey:
+    """The key as the stream names it."""
+    return pb.RunKey(job_uid=key.uid, run_id=key.run_id, attempt=key.attempt, segment=segment)
+
+
+def key_of(message: pb.RunKey) -> AttemptKey:
+    """The key that a message names."""
+    return AttemptKey(message.job_uid, message.run_id, message.attempt)
+
+
+def assignment_message(run: LiveRun, epoch: int) -> pb.Assignment:
+    """What a worker needs to publish the run at its instant."""
+    job = run.job
+    target = job.spec.target
+    payload = run.payload or job.payload
+    name = str(job.name)
+    return pb.Assignment(
+        key=key_message(run.key, job.segment),
+        epoch=epoch,
+        due_ms=run.due_ms,
+        schedule_ms=run.schedule_ms,
+        expire_ms=run.expire_ms,
+        job_name=name,
+        topic=target.topic,
+        key_text=target.key or name,
+        type=target.type or DEFAULT_TYPE,
+        content_type=run.content_type or target.content_type or CONTENT_TYPES[payload.kind],
+        headers=target.headers,
+        payload=payload.data,
+        traceparent=run.traceparent,
+        priority=job.spec.priority,
+    )
+
+
+def batches(runs: Iterable[LiveRun], epoch_of: dict[int, int]) -> Iterator[pb.Assignments]:
+    """Assignments messages for the runs, each of a bounded size."""
+    batch: list[pb.Assignment] = []
+    size = 0
+    for run in runs:
+        weight = weigh(run)
+        if batch and (size + weight > MAX_MESSAGE_BYTES or len(batch) >= MAX_MESSAGE_COUNT):
+            yield pb.Assignments(assignments=batch)
+            batch, size = [], 0
+        batch.append(assignment_message(run, epoch_of[run.job.segment]))
+        size += weight
+    if batch:
+        yield pb.Assignments(assignments=batch)

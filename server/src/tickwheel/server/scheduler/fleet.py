@@ -1,0 +1,412 @@
+"""The connected workers: gives them segments and runs, takes runs back, hears their outcomes.
+
+Carries out; what is to fire is decided in `segment`, who serves what in `placement`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+import structlog
+from tickwheel.server.domain.clock import Clock
+from tickwheel.server.scheduler.assignment import batches, key_message, key_of
+from tickwheel.server.scheduler.link import WorkerLink
+from tickwheel.server.scheduler.live import AttemptKey, LiveRun
+from tickwheel.server.scheduler.options import Identity, SchedulerOptions
+from tickwheel.server.scheduler.placement import by_worker, place_segments
+from tickwheel.v1 import scheduler_service_pb2 as pb
+
+_log = structlog.get_logger(__name__)
+
+PROTOCOL_VERSION = 1
+
+Send = Callable[[pb.ConnectResponse], Awaitable[None]]
+
+
+class ConnectRefusedError(Exception):
+    """The worker cannot be served; the message says why (FAILED_PRECONDITION)."""
+
+
+class FleetListener(Protocol):
+    """What the fleet tells the scheduler's runtime."""
+
+    def epochs(self) -> Mapping[int, int]:
+        """The segments that are ready to be served, with their epochs."""
+        ...
+
+    def permission_left_ms(self) -> int:
+        """How long our own lease allows workers to publish."""
+        ...
+
+    def outcome(self, outcome: pb.Outcome, worker_id: str) -> bool:
+        """Takes an outcome in. False: nobody here waits for it, it may be forgotten."""
+        ...
+
+    def confirmed(self, keys: Iterable[AttemptKey], started: Iterable[AttemptKey]) -> None:
+        """Workers have dropped these runs, or had already begun to publish them."""
+        ...
+
+    def released(self, runs: Iterable[LiveRun]) -> None:
+        """No worker holds these runs any more."""
+        ...
+
+    def room(self) -> None:
+        """A worker may take more than before."""
+        ...
+
+    def find(self, key: AttemptKey, segment: int) -> LiveRun | None:
+        """The live run of that key."""
+        ...
+
+
+class Fleet:
+    """All workers of one scheduler."""
+
+    def __init__(
+        self, clock: Clock, identity: Identity, options: SchedulerOptions, listener: FleetListener
+    ) -> None:
+        self._clock = clock
+        self._identity = identity
+        self._options = options
+        self._listener = listener
+        self._links: dict[str, WorkerLink] = {}
+        self._senders: dict[str, asyncio.Queue[pb.ConnectResponse | None]] = {}
+        self._placement: dict[int, str] = {}
+        self._topology: tuple[str, ...] = ()
+        self._settling: dict[tuple[str, int], asyncio.Future[None]] = {}
+        self._departed: list[WorkerLink] = []
+
+    # -- a worker's session ------------------------------------------------------------------
+
+    async def serve(self, incoming: AsyncIterator[pb.ConnectRequest], send: Send) -> None:
+        """Runs one worker's stream until it ends or the worker falls silent.
+
+        Raises:
+            ConnectRefusedError: wrong protocol version, or no Hello first.
+        """
+        link = await self._welcome(incoming)
+        queue: asyncio.Queue[pb.ConnectResponse | None] = asyncio.Queue()
+        former = self._links.get(link.worker_id)
+        if former is not None:
+            self._depart(former)
+        self._links[link.worker_id] = link
+        self._senders[link.worker_id] = queue
+        queue.put_nowait(pb.ConnectResponse(welcome=self._welcome_message()))
+        queue.put_nowait(self._topology_message())
+        _log.info("worker connected", worker=link.worker_id, window=link.window_count)
+        self.place()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                writer = tasks.create_task(_write(queue, send))
+                tasks.create_task(self._hear(link, incoming, writer))
+        except* _StreamOver:
+            pass
+        finally:
+            if self._links.get(link.worker_id) is link:
+                self._depart(link)
+                self.place()
+
+    async def _welcome(self, incoming: AsyncIterator[pb.ConnectRequest]) -> WorkerLink:
+        first = await anext(incoming, None)
+        if first is None or first.WhichOneof("message") != "hello":
+            raise ConnectRefusedError("the first message of a stream must be `hello`")
+        hello = first.hello
+        if hello.protocol_version != PROTOCOL_VERSION:
+            raise ConnectRefusedError(
+                f"protocol version {hello.protocol_version} is not supported; "
+                f"this scheduler speaks {PROTOCOL_VERSION}"
+            )
+        link = WorkerLink(
+            hello.worker_id, hello.host, hello.version, heard_steady_ms=self._clock.steady_ms()
+        )
+        link.set_window(hello.window)
+        link.clocks_apart_ms = hello.clock.wall_ms - self._clock.now_ms()
+        self._adopt(link, hello.held)
+        return link
+
+    def _adopt(self, link: WorkerLink, held: Iterable[pb.Held]) -> None:
+        """A returning worker keeps what it holds of ours; nobody else is given it."""
+        for item in held:
+            key = key_of(item.key)
+            run = self._listener.find(key, item.key.segment)
+            if run is None:
+                continue
+            for departed in self._departed:
+                if departed.let_go(key):
+                    link.admit([run])
+
+    async def _hear(
+        self,
+        link: WorkerLink,
+        incoming: AsyncIterator[pb.ConnectRequest],
+        writer: "asyncio.Task[None]",
+    ) -> None:
+        async for message in incoming:
+            link.heard_steady_ms = self._clock.steady_ms()
+            match message.WhichOneof("message"):
+                case "heartbeat":
+                    self._heartbeat(link, message.heartbeat)
+                case "outcomes":
+                    self._outcomes(link, message.outcomes)
+                case "revocation_ack":
+                    self._revoked(link, message.revocation_ack)
+                case "drain":
+                    _log.info("worker drains", worker=link.worker_id)
+                    link.draining = True
+                    self.place()
+                case _:
+                    _log.warning("message ignored", worker=link.worker_id)
+        writer.cancel()
+        raise _StreamOver
+
+    def _heartbeat(self, link: WorkerLink, heartbeat: pb.Heartbeat) -> None:
+        took_work = link.takes_work(self._options.clock_bound_ms)
+        had_room = link.window_count - len(link.held)
+        link.set_window(heartbeat.window)
+        link.clocks_apart_ms = heartbeat.clock.wall_ms - self._clock.now_ms()
+        permission = max(0, min(self._options.permission_ms, self._listener.permission_left_ms()))
+        link.permitted_until_ms = self._clock.steady_ms() + permission
+        self._send(
+            link.worker_id,
+            pb.ConnectResponse(
+                heartbeat_ack=pb.HeartbeatAck(
+                    sequence=heartbeat.sequence,
+                    clock=self._clock_message(),
+                    permission_ms=permission,
+                )
+            ),
+        )
+        if link.takes_work(self._options.clock_bound_ms) != took_work:
+            if took_work:
+                _log.warning(
+                    "worker takes no work", worker=link.worker_id, clocks_ms=link.clocks_apart_ms
+                )
+            self.place()
+        if link.window_count - len(link.held) > had_room:
+            self._listener.room()
+
+    def _outcomes(self, link: WorkerLink, outcomes: pb.Outcomes) -> None:
+        needless: list[pb.RunKey] = []
+        for outcome in outcomes.outcomes:
+            link.let_go(key_of(outcome.key))
+            if not self._listener.outcome(outcome, link.worker_id):
+                needless.append(outcome.key)
+        if needless:
+            self.acknowledge(link.worker_id, needless)
+        self._listener.room()
+
+    def _revoked(self, link: WorkerLink, ack: pb.RevocationAck) -> None:
+        keys = link.confirm(ack.revocation_id)
+        started = {key_of(key) for key in ack.already_started}
+        dropped = [run for key in keys if key not in started and (run := link.let_go(key))]
+        self._listener.confirmed(keys, started)
+        self._listener.released(dropped)
+        settled = self._settling.pop((link.worker_id, ack.revocation_id), None)
+        if settled is not None and not settled.done():
+            settled.set_result(None)
+
+    def _depart(self, link: WorkerLink) -> None:
+        """A worker is gone; what it held is free once it can no longer publish."""
+        self._links.pop(link.worker_id, None)
+        sender = self._senders.pop(link.worker_id, None)
+        if sender is not None:
+            sender.put_nowait(None)
+        for mark in [mark for mark in self._settling if mark[0] == link.worker_id]:
+            future = self._settling.pop(mark)
+            if not future.done():
+                future.set_result(None)
+        _log.info("worker gone", worker=link.worker_id, held=len(link.held))
+        if link.held or link.unconfirmed():
+            self._departed.append(link)
+
+    # -- what goes on by time ----------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Ends streams of silent workers, and frees what departed workers held."""
+        now = self._clock.steady_ms()
+        for link in list(self._links.values()):
+            if now - link.heard_steady_ms > self._options.worker_lease_ms:
+                _log.warning("worker silent", worker=link.worker_id)
+                self._depart(link)
+                self.place()
+        freed = [link for link in self._departed if link.permitted_until_ms <= now]
+        if not freed:
+            return
+        self._departed = [link for link in self._departed if link.permitted_until_ms > now]
+        for link in freed:
+            unconfirmed = link.unconfirmed()
+            self._listener.confirmed(unconfirmed, ())
+            self._listener.released(list(link.held.values()))
+            link.held.clear()
+
+    def set_topology(self, addresses: Iterable[str]) -> None:
+        """Where the schedulers are; workers are told when it changes."""
+        topology = tuple(sorted(addresses))
+        if topology != self._topology:
+            self._topology = topology
+            for worker_id in self._links:
+                self._send(worker_id, self._topology_message())
+
+    # -- segments and runs -------------------------------------------------------------------
+
+    def place(self) -> None:
+        """Spreads the segments over the workers that take work, and tells them."""
+        epochs = self._listener.epochs()
+        able = [
+            link.worker_id
+            for link in self._links.values()
+            if link.takes_work(self._options.clock_bound_ms)
+        ]
+        self._placement = place_segments(epochs, able, self._placement)
+        shares = by_worker(self._placement)
+        for link in self._links.values():
+            segments = frozenset(shares.get(link.worker_id, ()))
+            lost = link.segments - segments
+            if segments != link.segments or not link.segments:
+                link.segments = segments
+                self._send(link.worker_id, _segments_message(segments, epochs))
+            moved = link.held_of(lost & epochs.keys())
+            if moved:
+                self.revoke(moved)
+        self._listener.room()
+
+    def announce_epochs(self) -> None:
+        """Tells all workers their segments again, after epochs changed."""
+        for link in self._links.values():
+            link.segments = frozenset()
+        self.place()
+
+    def assign(self, runs: list[LiveRun]) -> list[LiveRun]:
+        """Hands runs to the workers of their segments; returns those nobody could take."""
+        epochs = dict(self._listener.epochs())
+        left: list[LiveRun] = []
+        grouped: dict[str, list[LiveRun]] = {}
+        for run in runs:
+            worker_id = self._placement.get(run.job.segment)
+            if worker_id is None or run.job.segment not in epochs:
+                left.append(run)
+            else:
+                grouped.setdefault(worker_id, []).append(run)
+        for worker_id, group in grouped.items():
+            taken, rest = self._links[worker_id].admit(group)
+            left.extend(rest)
+            for batch in batches(taken, epochs):
+                self._send(worker_id, pb.ConnectResponse(assignments=batch))
+        return left
+
+    def forget(self, segments: Iterable[int]) -> None:
+        """These segments are not ours any more: what workers hold of them is not our concern."""
+        lost = set(segments)
+        for link in [*self._links.values(), *self._departed]:
+            for run in link.held_of(lost):
+                link.let_go(run.key)
+
+    def revoke(self, runs: Sequence[LiveRun]) -> None:
+        """Asks workers to drop runs; `FleetListener.confirmed` and `released` follow."""
+        grouped: dict[str, list[LiveRun]] = {}
+        orphans: list[LiveRun] = []
+        for run in runs:
+            link = self._links.get(run.worker)
+            if link is not None and run.key in link.held:
+                grouped.setdefault(run.worker, []).append(run)
+            elif not any(run.key in departed.held for departed in self._departed):
+                orphans.append(run)
+        for worker_id, group in grouped.items():
+            number = self._links[worker_id].revoke(run.key for run in group)
+            keys = [key_message(run.key, run.job.segment) for run in group]
+            self._send(
+                worker_id,
+                pb.ConnectResponse(revocation=pb.Revocation(revocation_id=number, keys=keys)),
+            )
+        # What a departed worker holds is confirmed when its permission ends, see `tick`.
+        for link in self._departed:
+            mine = [run.key for run in runs if run.key in link.held]
+            if mine:
+                link.revoke(mine)
+        if orphans:
+            self._listener.confirmed([run.key for run in orphans], ())
+
+    async def settle(self, epochs: Mapping[int, int]) -> None:
+        """Has every worker drop what it holds of earlier epochs and say what it has published.
+
+        Returns when all that are connected have answered or are gone.
+        """
+        waiting: list[asyncio.Future[None]] = []
+        message = [
+            pb.SegmentEpoch(segment=segment, epoch=epoch) for segment, epoch in epochs.items()
+        ]
+        for link in self._links.values():
+            number = link.revoke(())
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._settling[link.worker_id, number] = future
+            waiting.append(future)
+            self._send(
+                link.worker_id,
+                pb.ConnectResponse(
+                    revocation=pb.Revocation(revocation_id=number, segments=message)
+                ),
+            )
+        if waiting:
+            await asyncio.gather(*waiting)
+
+    def acknowledge(self, worker_id: str, keys: Iterable[pb.RunKey]) -> None:
+        """The outcomes of these runs are stored; the worker may forget them."""
+        self._send(worker_id, pb.ConnectResponse(outcome_acks=pb.OutcomeAcks(keys=keys)))
+
+    def drain(self) -> None:
+        """Tells workers that this scheduler stops; it takes no more of them into account."""
+        for worker_id in list(self._links):
+            self._send(worker_id, pb.ConnectResponse(drain=pb.SchedulerDrain()))
+
+    def close(self) -> None:
+        """Ends all streams."""
+        for sender in self._senders.values():
+            sender.put_nowait(None)
+
+    def links(self) -> list[WorkerLink]:
+        """The connected workers."""
+        return list(self._links.values())
+
+    # -- messages ----------------------------------------------------------------------------
+
+    def _send(self, worker_id: str, message: pb.ConnectResponse) -> None:
+        sender = self._senders.get(worker_id)
+        if sender is not None:
+            sender.put_nowait(message)
+
+    def _clock_message(self) -> pb.Clock:
+        return pb.Clock(wall_ms=self._clock.now_ms(), steady_ms=self._clock.steady_ms())
+
+    def _welcome_message(self) -> pb.Welcome:
+        return pb.Welcome(
+            scheduler_id=self._identity.session_id,
+            protocol_version=PROTOCOL_VERSION,
+            heartbeat_interval_ms=self._options.heartbeat_ms,
+            lease_ms=self._options.worker_lease_ms,
+            clock=self._clock_message(),
+        )
+
+    def _topology_message(self) -> pb.ConnectResponse:
+        return pb.ConnectResponse(topology=pb.Topology(scheduler_addresses=self._topology))
+
+
+class _StreamOver(Exception):
+    """The worker has ended its side."""
+
+
+async def _write(queue: "asyncio.Queue[pb.ConnectResponse | None]", send: Send) -> None:
+    """Sends what is queued; None ends the stream."""
+    while (message := await queue.get()) is not None:
+        await send(message)
+    raise _StreamOver
+
+
+def _segments_message(segments: Iterable[int], epochs: Mapping[int, int]) -> pb.ConnectResponse:
+    return pb.ConnectResponse(
+        segments=pb.Segments(
+            segments=[
+                pb.SegmentEpoch(segment=segment, epoch=epochs[segment])
+                for segment in sorted(segments)
+            ]
+        )
+    )

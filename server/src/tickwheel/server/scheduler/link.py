@@ -1,0 +1,93 @@
+"""One connected worker: what it holds, what it may take, until when it may publish. Pure."""
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from tickwheel.server.scheduler.assignment import weigh
+from tickwheel.server.scheduler.live import AttemptKey, LiveRun, Phase
+from tickwheel.v1 import scheduler_service_pb2 as pb
+
+
+@dataclass(slots=True, eq=False)
+class WorkerLink:
+    """The scheduler's side of one worker's stream."""
+
+    worker_id: str
+    host: str
+    version: str
+    heard_steady_ms: int
+    window_count: int = 0
+    window_bytes: int = 0
+    clocks_apart_ms: int = 0
+    draining: bool = False
+    #: On our steady clock: it publishes nothing of ours after this.
+    permitted_until_ms: int = 0
+    segments: frozenset[int] = frozenset()
+    held: dict[AttemptKey, LiveRun] = field(default_factory=dict[AttemptKey, LiveRun])
+    held_bytes: int = 0
+    _revocations: dict[int, tuple[AttemptKey, ...]] = field(
+        default_factory=dict[int, tuple[AttemptKey, ...]]
+    )
+    _serial: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    def set_window(self, window: pb.Window) -> None:
+        """How much it takes at once, from Hello or a heartbeat."""
+        self.window_count = window.max_count
+        self.window_bytes = window.max_bytes
+
+    def takes_work(self, clock_bound_ms: int) -> bool:
+        """Whether it can be given segments: not draining, a window, and a clock near ours."""
+        return (
+            not self.draining
+            and self.window_count > 0
+            and abs(self.clocks_apart_ms) <= clock_bound_ms
+        )
+
+    def admit(self, runs: Iterable[LiveRun]) -> tuple[list[LiveRun], list[LiveRun]]:
+        """Takes runs into its window; returns those it took and those there was no room for.
+
+        One run that is larger than the whole window is taken when nothing else is held.
+        """
+        taken: list[LiveRun] = []
+        left: list[LiveRun] = []
+        for run in runs:
+            weight = weigh(run)
+            fits = (
+                len(self.held) < self.window_count and self.held_bytes + weight <= self.window_bytes
+            )
+            if not left and (fits or (not self.held and self.window_count > 0)):
+                run.phase = Phase.ASSIGNED
+                run.worker = self.worker_id
+                self.held[run.key] = run
+                self.held_bytes += weight
+                taken.append(run)
+            else:
+                left.append(run)
+        return taken, left
+
+    def let_go(self, key: AttemptKey) -> LiveRun | None:
+        """It no longer holds the run."""
+        run = self.held.pop(key, None)
+        if run is not None:
+            self.held_bytes -= weigh(run)
+        return run
+
+    def held_of(self, segments: Iterable[int]) -> list[LiveRun]:
+        """What it holds of the segments."""
+        wanted = set(segments)
+        return [run for run in self.held.values() if run.job.segment in wanted]
+
+    def revoke(self, keys: Iterable[AttemptKey]) -> int:
+        """Notes that it is asked to drop runs; the number goes into the message."""
+        number = next(self._serial)
+        self._revocations[number] = tuple(keys)
+        return number
+
+    def confirm(self, number: int) -> tuple[AttemptKey, ...]:
+        """It has answered a revocation; the keys it was about."""
+        return self._revocations.pop(number, ())
+
+    def unconfirmed(self) -> list[AttemptKey]:
+        """Runs it was asked to drop and has not answered for."""
+        return [key for keys in self._revocations.values() for key in keys]

@@ -1,0 +1,63 @@
+"""The scheduler's time-outs. One place, because they only make sense together."""
+
+from dataclasses import dataclass
+
+from tickwheel.server.domain.lease import SchedulerSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerOptions:
+    """All in milliseconds.
+
+    A worker's permission is shorter than the time after which it is taken for dead, and both are
+    shorter than the scheduler's own lease: whoever is replaced has stopped before.
+    """
+
+    #: A session that does not beat for this long is dead; its segments may be taken.
+    lease_ms: int = 10_000
+    renew_ms: int = 2_500
+    #: An owner stops this long before its lease ends, on its own steady clock.
+    lease_margin_ms: int = 2_000
+    membership_ms: int = 1_000
+    #: How often the schedule and the inbox are read.
+    read_ms: int = 500
+    #: How often everything since the position is read again.
+    sweep_ms: int = 60_000
+    #: How long records are gathered into one batch.
+    record_ms: int = 50
+    advance_ms: int = 1_000
+    position_ms: int = 10_000
+    drop_ms: int = 60_000
+    #: Finished parts of the schedule are kept this long behind the position.
+    drop_grace_ms: int = 300_000
+    heartbeat_ms: int = 500
+    #: A worker that is silent for this long is taken for dead.
+    worker_lease_ms: int = 3_000
+    #: From a heartbeat on, a worker may publish for this long.
+    permission_ms: int = 2_500
+    #: How long a change may take to be confirmed.
+    confirm_ms: int = 4_000
+    #: Clocks further apart than this take no work.
+    clock_bound_ms: int = 500
+    #: True where no other scheduler can live (the embedded engine's lock): nobody is waited for.
+    exclusive: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who a scheduler is, for its process's life."""
+
+    session_id: str
+    #: `host:port` of its gRPC services, or `local`.
+    address: str
+    version: str
+
+    def session(self, beat: int, lease_until_ms: int) -> SchedulerSession:
+        """Its session row."""
+        return SchedulerSession(
+            session_id=self.session_id,
+            address=self.address,
+            beat=beat,
+            lease_until_ms=lease_until_ms,
+            version=self.version,
+        )

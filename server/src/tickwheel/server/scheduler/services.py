@@ -1,0 +1,83 @@
+"""The scheduler's gRPC services: thin, all they do is in `fleet` and `endpoint`."""
+
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import grpc
+import grpc.aio
+
+from tickwheel.internal.v1 import owner_service_pb2 as internal_pb
+from tickwheel.internal.v1 import owner_service_pb2_grpc
+from tickwheel.server.domain.errors import JobNotFound, SegmentUnowned, StoreUnavailable
+from tickwheel.server.scheduler.endpoint import SchedulerEndpoint
+from tickwheel.server.scheduler.fleet import ConnectRefusedError, Fleet
+from tickwheel.v1 import scheduler_service_pb2 as pb
+from tickwheel.v1 import scheduler_service_pb2_grpc
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class SchedulerServicer(scheduler_service_pb2_grpc.SchedulerServiceServicer):
+    """Workers' streams."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    async def Connect(  # noqa: N802  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, request_iterator: AsyncIterator[pb.ConnectRequest], context: Context
+    ) -> None:
+        """Serves one worker until its stream ends."""
+        try:
+            await self._fleet.serve(request_iterator, context.write)
+        except ConnectRefusedError as error:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+
+
+class OwnerServicer(owner_service_pb2_grpc.OwnerServiceServicer):
+    """What the api asks of the owner of a segment."""
+
+    def __init__(self, endpoint: SchedulerEndpoint) -> None:
+        self._endpoint = endpoint
+
+    async def NotifyJobs(  # noqa: N802  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, request: internal_pb.NotifyJobsRequest, context: Context
+    ) -> internal_pb.NotifyJobsResponse:
+        """Takes in changes."""
+        try:
+            return await self._endpoint.notify(request)
+        except (SegmentUnowned, StoreUnavailable) as error:
+            await _unavailable(context, error.message)
+            raise
+
+    async def TriggerRun(  # noqa: N802  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, request: internal_pb.TriggerRunRequest, context: Context
+    ) -> internal_pb.TriggerRunResponse:
+        """Fires a run by hand."""
+        try:
+            return internal_pb.TriggerRunResponse(run=await self._endpoint.trigger(request))
+        except (SegmentUnowned, StoreUnavailable) as error:
+            await _unavailable(context, error.message)
+            raise
+        except JobNotFound as error:
+            await context.abort(grpc.StatusCode.NOT_FOUND, error.message)
+            raise
+
+
+def add_scheduler_services(
+    server: grpc.aio.Server, fleet: Fleet, endpoint: SchedulerEndpoint
+) -> tuple[str, ...]:
+    """Adds both services to a server; returns their names, for health and reflection."""
+    scheduler_service_pb2_grpc.add_SchedulerServiceServicer_to_server(
+        SchedulerServicer(fleet), cast("Any", server)
+    )
+    owner_service_pb2_grpc.add_OwnerServiceServicer_to_server(
+        OwnerServicer(endpoint), cast("Any", server)
+    )
+    return (
+        pb.DESCRIPTOR.services_by_name["SchedulerService"].full_name,
+        internal_pb.DESCRIPTOR.services_by_name["OwnerService"].full_name,
+    )
+
+
+async def _unavailable(context: Context, message: str) -> None:
+    await context.abort(grpc.StatusCode.UNAVAILABLE, message)

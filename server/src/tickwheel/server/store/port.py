@@ -1,0 +1,325 @@
+"""The store port.
+
+Rules for every engine:
+
+- A call either does what it says, or raises StoreUnavailable (nothing was done) or OutcomeUnknown
+  (it may have been done; doing it again is harmless: every write is idempotent).
+- A WriteStamp proves that an owner writes. An engine refuses a stamp whose epoch is past with
+  Fenced, or makes sure that the write loses to those of later epochs.
+- Nothing blocks the event loop.
+- Instants are Unix milliseconds, UTC. Pages end with a cursor, opaque bytes of the engine; an
+  empty cursor asks for the first page, and None says that there is no further one.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.lease import SchedulerSession, SegmentLease, WriteStamp
+from tickwheel.server.domain.names import JobKey
+from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
+from tickwheel.server.domain.run import Run
+
+T = TypeVar("T")
+
+#: Segments a store can be made with at most; see `domain.names.segment_of`.
+MAX_SEGMENTS = 4_096
+
+#: How far ahead of now a due instant may be and still go through the inbox as well, in ms. An
+#: owner reads the schedule at most LOOK_AHEAD_MS ahead; between the two lies the longest time
+#: that a write may take plus the clock bound, so no row can appear behind a reader unannounced.
+INBOX_HORIZON_MS = 20_000
+LOOK_AHEAD_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Items, and the cursor of what follows (None: nothing does)."""
+
+    items: Sequence[T]
+    cursor: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job to create, with its first schedule entry and, if that is due soon, the inbox's."""
+
+    job: Job
+    #: None where the schedule has no occurrence any more.
+    entry: ScheduleEntry | None
+    inbox: InboxEntry | None = None
+    #: True where the client chose the job id, which must then be free.
+    id_chosen: bool = False
+    #: AIP-155; empty for none.
+    request_id: str = ""
+    #: Digest of the request's content; the same request_id with another one is refused.
+    request_digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The job is stored. `repeated`: by an earlier call with the same request_id."""
+
+    job: Job
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IdTaken:
+    """The chosen id belongs to a living job; nothing was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestReused:
+    """The request_id came before with another content; nothing was stored."""
+
+
+CreateResult = Created | IdTaken | RequestReused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobChange:
+    """A change of one job, made only if it still has the version of `before`.
+
+    The former state is kept with who, when and why, for explain and audit.
+    """
+
+    before: Job
+    #: version is before's plus one; delete_ms set deletes.
+    after: Job
+    #: Written before the job row when the generation changed and there is an occurrence.
+    entry: ScheduleEntry | None
+    #: Written after the job row and before the call returns.
+    inbox: InboxEntry
+    #: Principal or address, for people.
+    actor: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRecord:
+    """One version in a job's past: how it was until `change_ms`, and what ended that."""
+
+    job: Job
+    change_ms: int
+    actor: str
+    reason: str
+
+
+class JobStore(ABC):
+    """Jobs by name and by key."""
+
+    @abstractmethod
+    async def create(self, new: Sequence[NewJob]) -> list[CreateResult]:
+        """Stores jobs; one result each, in order; one item's refusal leaves the others alone.
+
+        In this order per job: claim of request_id and id, schedule entry, inbox, job row. The job
+        row is the commit point: an entry without it does not fire. Two items of one call with the
+        same id or request_id are treated as if they had come one after the other.
+        """
+
+    @abstractmethod
+    async def find(self, user: str, job_id: str) -> Job | None:
+        """The living job of that name."""
+
+    @abstractmethod
+    async def find_all(self, user: str, job_id: str) -> list[Job]:
+        """The living job of that name first, then the deleted ones, newest first."""
+
+    @abstractmethod
+    async def get_many(self, keys: Iterable[JobKey]) -> dict[JobKey, Job]:
+        """Jobs by key, also deleted ones within their retention; missing ones are left out.
+
+        Grouped by partition: a thousand jobs that were created together are one read.
+        """
+
+    @abstractmethod
+    async def list(self, user: str | None, cursor: bytes, limit: int) -> Page[Job]:
+        """Living jobs of one user, newest first, or of all users (None), in any stable order.
+
+        Raises:
+            ValueError: the cursor is not one of this engine's.
+        """
+
+    @abstractmethod
+    async def change(self, change: JobChange) -> Job | None:
+        """Makes a change; None (and nothing written) where the version is another by now.
+
+        A deletion frees the job's id at once.
+        """
+
+    @abstractmethod
+    async def history(self, key: JobKey) -> list[ChangeRecord]:
+        """What the job was before each of its changes, oldest first."""
+
+    @abstractmethod
+    async def complete(
+        self, stamp: WriteStamp, done: Sequence[tuple[JobKey, int]], complete_ms: int
+    ) -> None:
+        """Marks generations of jobs of the stamp's segment as completed.
+
+        Harmless where the job has another generation by now. A completed job is kept for its
+        retention from `complete_ms` on.
+        """
+
+
+class ScheduleStore(ABC):
+    """What is to happen when, per segment, and the inbox beside it."""
+
+    @abstractmethod
+    async def read_due(
+        self, segments: Sequence[int], start_ms: int, end_ms: int
+    ) -> list[ScheduleEntry]:
+        """Entries with `start_ms` <= fire_ms < `end_ms`, in order of fire_ms within a segment."""
+
+    @abstractmethod
+    async def advance(
+        self, stamp: WriteStamp, put: Sequence[ScheduleEntry], remove: Sequence[ScheduleEntry]
+    ) -> None:
+        """Writes the entries of `put`, then deletes those of `remove`; all in one segment."""
+
+    @abstractmethod
+    async def read_inbox(self, segments: Sequence[int], since_ms: int) -> list[InboxEntry]:
+        """Inbox entries with write_ms >= `since_ms`, oldest first within a segment.
+
+        The same entry may be read many times: readers overlap their reads by the longest time a
+        write may take plus the clock bound.
+        """
+
+    @abstractmethod
+    async def positions(self, segments: Sequence[int]) -> dict[int, int]:
+        """For each segment the instant before which all is done; 0 where none was ever saved."""
+
+    @abstractmethod
+    async def save_position(self, stamp: WriteStamp, position_ms: int) -> None:
+        """Saves the stamp's segment's position; it never moves back within an epoch."""
+
+    @abstractmethod
+    async def first_fire_ms(self, segment: int, after_ms: int) -> int | None:
+        """A lower bound of the next fire_ms >= `after_ms` of the segment; None where it is empty.
+
+        Makes take-over after a long outage cheap: empty stretches are not read bucket by bucket.
+        """
+
+    @abstractmethod
+    async def drop_before(self, stamp: WriteStamp, before_ms: int) -> int:
+        """Drops all that was finished before `before_ms`: entries, inbox. Returns buckets dropped.
+
+        A write that arrives later than this call, even into the past, is not swallowed.
+        """
+
+
+class RunStore(ABC):
+    """The run log (append-only, by segment and time) and each run's present state."""
+
+    @abstractmethod
+    async def record(self, stamp: WriteStamp, runs: Sequence[Run]) -> None:
+        """Appends to the run log of the stamp's segment and updates the runs' present states.
+
+        The log is what counts: once this returns, recovery sees it. `revision` orders the states
+        of one run.
+        """
+
+    @abstractmethod
+    async def get(self, job_uid: str, run_id: str) -> Run | None:
+        """A run in its present state."""
+
+    @abstractmethod
+    async def list_job(
+        self,
+        job_uid: str,
+        cursor: bytes,
+        limit: int,
+        *,
+        start_ms: int = 0,
+        end_ms: int = 1 << 60,
+    ) -> Page[Run]:
+        """Runs of one job in their present states, newest schedule_ms first, within the range.
+
+        Raises:
+            ValueError: the cursor is not one of this engine's.
+        """
+
+    @abstractmethod
+    async def list_log(self, user: str | None, cursor: bytes, limit: int) -> Page[Run]:
+        """Runs across jobs, of one user or all, each once, in its present state, newest first.
+
+        Order is that in which the runs were first recorded. May return fewer than `limit`, even
+        none, with a cursor.
+
+        Raises:
+            ValueError: the cursor is not one of this engine's.
+        """
+
+    @abstractmethod
+    async def read_log(self, segments: Sequence[int], since_ms: int) -> list[Run]:
+        """Log entries with update_ms >= `since_ms`, oldest first within a segment."""
+
+
+class LeaseStore(ABC):
+    """Sessions of schedulers and leases of segments. All conditional writes are linearizable."""
+
+    @abstractmethod
+    async def segment_count(self) -> int:
+        """How many segments this store was made with, 1 to 4,096."""
+
+    @abstractmethod
+    async def open_session(self, session: SchedulerSession) -> None:
+        """Begins a session, with beat 1."""
+
+    @abstractmethod
+    async def renew_session(self, session: SchedulerSession) -> bool:
+        """Writes the session if its beat there is one less; False: it was ended by somebody."""
+
+    @abstractmethod
+    async def close_session(self, session_id: str) -> None:
+        """Marks a session as closed by a clean stop."""
+
+    @abstractmethod
+    async def remove_session(self, session: SchedulerSession) -> bool:
+        """Removes a dead session if its beat is still the given one; then it cannot be renewed."""
+
+    @abstractmethod
+    async def sessions(self) -> list[SchedulerSession]:
+        """All sessions, also closed ones that were not yet removed."""
+
+    @abstractmethod
+    async def segments(self) -> list[SegmentLease]:
+        """All segments, in order; ones that were never owned with epoch 0."""
+
+    @abstractmethod
+    async def take_segment(self, current: SegmentLease, new: SegmentLease) -> bool:
+        """Replaces `current` by `new` (epoch one higher) if it is still as given."""
+
+    @abstractmethod
+    async def release_segment(self, lease: SegmentLease) -> bool:
+        """Clears session and address of a segment if the lease is still as given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """A difference between engines that a caller can notice, and why there is one."""
+
+    name: str
+    reason: str
+
+
+class Store(ABC):
+    """One engine."""
+
+    jobs: JobStore
+    schedule: ScheduleStore
+    runs: RunStore
+    leases: LeaseStore
+    #: Name of the engine, as in TICKWHEEL_STORE.
+    engine: str
+
+    @abstractmethod
+    async def ping(self) -> None:
+        """Returns when the engine answers a trivial read; raises StoreUnavailable."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finishes what is under way and lets go of everything. May be called twice."""

@@ -1,0 +1,62 @@
+"""W3C Trace Context (https://www.w3.org/TR/trace-context/) across our own hops.
+
+The context of the call that is being served is kept in a context variable, so that whoever makes
+the next hop passes it on without being handed it.
+"""
+
+import os
+import re
+from contextvars import ContextVar
+
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_NO_TRACE = "0" * 32
+_NO_SPAN = "0" * 16
+
+_current: ContextVar[str] = ContextVar("traceparent", default="")
+
+
+def current_traceparent() -> str:
+    """The traceparent of what is being done; empty outside of any call."""
+    return _current.get()
+
+
+def current_trace_id() -> str:
+    """32 hexadecimal digits; empty outside of any call."""
+    return _current.get()[3:35]
+
+
+def new_traceparent() -> str:
+    """The beginning of a new, sampled trace."""
+    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"
+
+
+def child(parent: str | None = None) -> str:
+    """A traceparent for the next hop: the same trace, a new span.
+
+    Args:
+        parent: what it follows from; by default the current one. Where that is not a
+            traceparent the result begins a new trace.
+    """
+    match = _parsed(_current.get() if parent is None else parent)
+    if match is None:
+        return new_traceparent()
+    return f"00-{match.group(2)}-{os.urandom(8).hex()}-{match.group(4)}"
+
+
+def enter(incoming: str) -> str:
+    """Makes a child of the incoming traceparent the current one, and returns it."""
+    mine = child(incoming)
+    _current.set(mine)
+    return mine
+
+
+def _parsed(text: str) -> "re.Match[str] | None":
+    match = _TRACEPARENT.fullmatch(text)
+    if match is None or match.group(1) == "ff":
+        return None
+    # Version 00 has exactly four parts; later ones may add more, which are not ours to read.
+    if match.group(1) == "00" and match.group(5) is not None:
+        return None
+    if match.group(2) == _NO_TRACE or match.group(3) == _NO_SPAN:
+        return None
+    return match
