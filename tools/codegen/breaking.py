@@ -1,13 +1,11 @@
-"""Say whether `api/proto` breaks clients that were built from an earlier commit of it.
+"""Says whether `api/proto` breaks clients that were built from an earlier commit of it.
 
 `buf breaking` can read an earlier commit by itself, but not the third-party protos beside it,
 which are not committed; so the earlier contract is laid out beside today's copies of them.
 """
 
-import argparse
 import io
 import subprocess
-import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -26,16 +24,16 @@ def earlier_contract(reference: str) -> bytes | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def main() -> int:
-    """Print what is broken; 1 when something is."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--against", default="main", help="commit or branch (default: main)")
-    against: str = parser.parse_args().against
-    archive = earlier_contract(against)
+def breaks(reference: str) -> bool:
+    """Whether clients of the contract at `reference` break; `buf` prints what breaks them.
+
+    Raises:
+        subprocess.CalledProcessError: the earlier contract cannot be read.
+    """
+    archive = earlier_contract(reference)
     if archive is None:
-        print(f"{against} has no {CONTRACT}: there is nothing to break")
-        return 0
-    third_party_protos.prepare()
+        print(f"{reference} has no {CONTRACT}: there is nothing to break")
+        return False
     with tempfile.TemporaryDirectory() as folder:
         image = Path(folder, "earlier.binpb")
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
@@ -44,9 +42,7 @@ def main() -> int:
         Path(folder, "build").mkdir()
         Path(folder, "build", "proto").symlink_to(third_party_protos.PROTOS)
         subprocess.run(["buf", "build", CONTRACT, "--output", image], cwd=folder, check=True)
-        done = subprocess.run(["buf", "breaking", CONTRACT, "--against", image], cwd=ROOT, check=False)
-    return done.returncode
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        done = subprocess.run(
+            ["buf", "breaking", CONTRACT, "--against", image], cwd=ROOT, check=False
+        )
+    return done.returncode != 0

@@ -1,12 +1,12 @@
-"""Write `gen/` anew from `api/proto`, or with `--check` say whether it is current."""
+"""Writes `gen/` anew from `api/proto`."""
 
-import argparse
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from codegen import openapi, third_party_protos
 
@@ -14,7 +14,15 @@ ROOT = Path(__file__).resolve().parents[2]
 GEN = ROOT / "gen"
 
 # What people wrote under gen/; all else there is generated.
-_KEPT = frozenset({"go/go.mod", "go/go.sum", "python/pyproject.toml"})
+_KEPT = frozenset(
+    {
+        "go/go.mod",
+        "go/go.sum",
+        "openapi/go.mod",
+        "openapi/openapi.go",
+        "python/pyproject.toml",
+    }
+)
 
 _TEMPLATES = ("buf.gen.python.yaml", "buf.gen.yaml")
 
@@ -41,12 +49,16 @@ def generate(out: Path) -> None:
 
 
 def _install_npm_packages() -> None:
-    lock = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    """Make node_modules what package-lock.json says, unless it is.
+
+    npm keeps a lock file of its own there, of what is installed on this platform.
+    """
+    wanted = _npm_packages(ROOT / "package-lock.json")
     installed = ROOT / "node_modules" / ".package-lock.json"
-    present = json.loads(installed.read_text())["packages"] if installed.exists() else {}
+    present = _npm_packages(installed) if installed.exists() else {}
     if any(
         present.get(name, {}).get("version") != package["version"]
-        for name, package in lock.items()
+        for name, package in wanted.items()
         if name and not package.get("optional")
     ):
         subprocess.run(
@@ -55,6 +67,10 @@ def _install_npm_packages() -> None:
             stdout=subprocess.DEVNULL,
             check=True,
         )
+
+
+def _npm_packages(lock: Path) -> dict[str, dict[str, Any]]:
+    return json.loads(lock.read_text())["packages"]
 
 
 def _merge_openapi(folder: Path) -> None:
@@ -67,7 +83,7 @@ def _merge_openapi(folder: Path) -> None:
 
 
 def generated_files(folder: Path) -> dict[str, bytes]:
-    """What is in `folder`, by path relative to it, less what people wrote and what Python caches."""
+    """What is in `folder`, by relative path, less what people wrote and what Python caches."""
     return {
         name: path.read_bytes()
         for path in folder.rglob("*")
@@ -89,44 +105,16 @@ def replace(fresh: dict[str, bytes]) -> None:
             path.write_bytes(content)
 
 
-def stale(present: dict[str, bytes], fresh: dict[str, bytes]) -> list[str]:
-    """How `present` differs from `fresh`: a line for each file, none when it is current."""
-    return [
-        f"{name}: {how}"
-        for name in sorted(present.keys() | fresh.keys())
-        if (
-            how := "missing"
-            if name not in present
-            else "not generated any more"
-            if name not in fresh
-            else "out of date"
-            if present[name] != fresh[name]
-            else ""
-        )
-    ]
-
-
 def main() -> int:
-    """Do what the arguments say; 1 when `--check` finds gen/ out of date, or a generator fails."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing")
-    check: bool = parser.parse_args().check
+    """Write gen/; 1 when a generator fails, and gen/ is as it was."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             generate(Path(folder))
         except subprocess.CalledProcessError as error:
             print(f"gen/ is as it was: {error}", file=sys.stderr)
             return 1
-        fresh = generated_files(Path(folder))
-    if not check:
-        replace(fresh)
-        return 0
-    differences = stale(generated_files(GEN), fresh)
-    for line in differences:
-        print(f"gen/{line}", file=sys.stderr)
-    if differences:
-        print("gen/ is not current: run `make generate` and commit it", file=sys.stderr)
-    return 1 if differences else 0
+        replace(generated_files(Path(folder)))
+    return 0
 
 
 if __name__ == "__main__":

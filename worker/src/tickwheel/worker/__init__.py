@@ -1,1 +1,5 @@
-"""The worker: takes assignments over a stream and publishes each at its instant. Never imports the server."""
+"""The worker: takes assignments over streams and publishes each at its instant.
+
+Decisions are pure and live in `core` and the modules it is made of; `runtime` carries them out.
+Nothing here imports the server.
+"""

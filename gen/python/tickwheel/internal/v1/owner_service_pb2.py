@@ -26,7 +26,7 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from tickwheel.v1 import run_pb2 as tickwheel_dot_v1_dot_run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)tickwheel/internal/v1/owner_service.proto\x12\x15tickwheel.internal.v1\x1a\x17google/rpc/status.proto\x1a\x16tickwheel/v1/run.proto\"8\n\x06JobRef\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x0f\n\x07job_uid\x18\x02 \x01(\t\x12\x0f\n\x07segment\x18\x03 \x01(\x05\"@\n\x11NotifyJobsRequest\x12+\n\x04jobs\x18\x01 \x03(\x0b\x32\x1d.tickwheel.internal.v1.JobRef\"9\n\x12NotifyJobsResponse\x12#\n\x07results\x18\x01 \x03(\x0b\x32\x12.google.rpc.Status\"\xe5\x01\n\x11TriggerRunRequest\x12*\n\x03job\x18\x01 \x01(\x0b\x32\x1d.tickwheel.internal.v1.JobRef\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x13\n\x0bschedule_ms\x18\x03 \x01(\x03\x12\x15\n\rpayload_given\x18\x04 \x01(\x08\x12\x0f\n\x07payload\x18\x05 \x01(\x0c\x12\x14\n\x0c\x63ontent_type\x18\x06 \x01(\t\x12\x16\n\x0eoverlap_policy\x18\x07 \x01(\x05\x12\x13\n\x0btraceparent\x18\x08 \x01(\t\x12\x14\n\x0cpayload_kind\x18\t \x01(\x05\"4\n\x12TriggerRunResponse\x12\x1e\n\x03run\x18\x01 \x01(\x0b\x32\x11.tickwheel.v1.Run2\xd4\x01\n\x0cOwnerService\x12\x61\n\nNotifyJobs\x12(.tickwheel.internal.v1.NotifyJobsRequest\x1a).tickwheel.internal.v1.NotifyJobsResponse\x12\x61\n\nTriggerRun\x12(.tickwheel.internal.v1.TriggerRunRequest\x1a).tickwheel.internal.v1.TriggerRunResponseB7Z5tickwheel.dev/gen/go/tickwheel/internal/v1;internalv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)tickwheel/internal/v1/owner_service.proto\x12\x15tickwheel.internal.v1\x1a\x17google/rpc/status.proto\x1a\x16tickwheel/v1/run.proto\"O\n\x06JobRef\x12\x12\n\x04user\x18\x01 \x01(\tR\x04user\x12\x17\n\x07job_uid\x18\x02 \x01(\tR\x06jobUid\x12\x18\n\x07segment\x18\x03 \x01(\x05R\x07segment\"F\n\x11NotifyJobsRequest\x12\x31\n\x04jobs\x18\x01 \x03(\x0b\x32\x1d.tickwheel.internal.v1.JobRefR\x04jobs\"B\n\x12NotifyJobsResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x12.google.rpc.StatusR\x07results\"\xca\x02\n\x11TriggerRunRequest\x12/\n\x03job\x18\x01 \x01(\x0b\x32\x1d.tickwheel.internal.v1.JobRefR\x03job\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\x12\x1f\n\x0bschedule_ms\x18\x03 \x01(\x03R\nscheduleMs\x12#\n\rpayload_given\x18\x04 \x01(\x08R\x0cpayloadGiven\x12\x18\n\x07payload\x18\x05 \x01(\x0cR\x07payload\x12!\n\x0c\x63ontent_type\x18\x06 \x01(\tR\x0b\x63ontentType\x12%\n\x0eoverlap_policy\x18\x07 \x01(\x05R\roverlapPolicy\x12 \n\x0btraceparent\x18\x08 \x01(\tR\x0btraceparent\x12!\n\x0cpayload_kind\x18\t \x01(\x05R\x0bpayloadKind\"9\n\x12TriggerRunResponse\x12#\n\x03run\x18\x01 \x01(\x0b\x32\x11.tickwheel.v1.RunR\x03run2\xd4\x01\n\x0cOwnerService\x12\x61\n\nNotifyJobs\x12(.tickwheel.internal.v1.NotifyJobsRequest\x1a).tickwheel.internal.v1.NotifyJobsResponse\x12\x61\n\nTriggerRun\x12(.tickwheel.internal.v1.TriggerRunRequest\x1a).tickwheel.internal.v1.TriggerRunResponseB7Z5tickwheel.dev/gen/go/tickwheel/internal/v1;internalv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,15 +35,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z5tickwheel.dev/gen/go/tickwheel/internal/v1;internalv1'
   _globals['_JOBREF']._serialized_start=117
-  _globals['_JOBREF']._serialized_end=173
-  _globals['_NOTIFYJOBSREQUEST']._serialized_start=175
-  _globals['_NOTIFYJOBSREQUEST']._serialized_end=239
-  _globals['_NOTIFYJOBSRESPONSE']._serialized_start=241
-  _globals['_NOTIFYJOBSRESPONSE']._serialized_end=298
-  _globals['_TRIGGERRUNREQUEST']._serialized_start=301
-  _globals['_TRIGGERRUNREQUEST']._serialized_end=530
-  _globals['_TRIGGERRUNRESPONSE']._serialized_start=532
-  _globals['_TRIGGERRUNRESPONSE']._serialized_end=584
-  _globals['_OWNERSERVICE']._serialized_start=587
-  _globals['_OWNERSERVICE']._serialized_end=799
+  _globals['_JOBREF']._serialized_end=196
+  _globals['_NOTIFYJOBSREQUEST']._serialized_start=198
+  _globals['_NOTIFYJOBSREQUEST']._serialized_end=268
+  _globals['_NOTIFYJOBSRESPONSE']._serialized_start=270
+  _globals['_NOTIFYJOBSRESPONSE']._serialized_end=336
+  _globals['_TRIGGERRUNREQUEST']._serialized_start=339
+  _globals['_TRIGGERRUNREQUEST']._serialized_end=669
+  _globals['_TRIGGERRUNRESPONSE']._serialized_start=671
+  _globals['_TRIGGERRUNRESPONSE']._serialized_end=728
+  _globals['_OWNERSERVICE']._serialized_start=731
+  _globals['_OWNERSERVICE']._serialized_end=943
 # @@protoc_insertion_point(module_scope)

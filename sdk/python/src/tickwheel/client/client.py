@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import grpc
 from google.protobuf import field_mask_pb2, message, timestamp_pb2
-
 from tickwheel.client.channel import open_channel
 from tickwheel.client.errors import ApiError
 from tickwheel.client.retry import RetryPolicy, may_retry
@@ -26,7 +25,6 @@ from tickwheel.v1 import (
 
 if TYPE_CHECKING:
     from grpc.aio import UnaryUnaryMultiCallable
-
     from tickwheel.v1.executor_service_pb2_grpc import ExecutorServiceAsyncStub
     from tickwheel.v1.job_service_pb2_grpc import JobServiceAsyncStub
 
@@ -146,9 +144,7 @@ class Client:
             filter: such as `state = ACTIVE AND labels.team = "billing"` (AIP-160).
             page_size: jobs in an answer, 1 to 1,000. Default: 50.
         """
-        request = job_service_pb2.ListJobsRequest(
-            parent=parent, filter=filter, page_size=page_size
-        )
+        request = job_service_pb2.ListJobsRequest(parent=parent, filter=filter, page_size=page_size)
         while True:
             page = await self._call(self._jobs.ListJobs, request)
             for job in page.jobs:
@@ -262,9 +258,7 @@ class Client:
             filter: such as `state = FAILED AND schedule_time >= "2026-11-23T00:00:00Z"`.
             page_size: runs in an answer, 1 to 1,000. Default: 50.
         """
-        request = job_service_pb2.ListRunsRequest(
-            parent=parent, filter=filter, page_size=page_size
-        )
+        request = job_service_pb2.ListRunsRequest(parent=parent, filter=filter, page_size=page_size)
         while True:
             page = await self._call(self._jobs.ListRuns, request)
             for run in page.runs:

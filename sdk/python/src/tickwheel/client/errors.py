@@ -5,7 +5,9 @@ from typing import Self
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
-from grpc_status import rpc_status
+
+# Where gRPC carries a google.rpc.Status.
+_DETAILS_KEY = "grpc-status-details-bin"
 
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -88,7 +90,7 @@ class ApiError(Exception):
     @classmethod
     def from_rpc_error(cls, error: grpc.aio.AioRpcError) -> Self:
         """The exception for what gRPC raised, with the details that came in its trailers."""
-        status = rpc_status.from_call(error)
-        if status is None:
-            return cls(error.code(), error.details() or "")
-        return cls.from_status(status)
+        for key, value in error.trailing_metadata() or ():
+            if key == _DETAILS_KEY and isinstance(value, bytes):
+                return cls.from_status(status_pb2.Status.FromString(value))
+        return cls(error.code(), error.details() or "")

@@ -4,7 +4,6 @@ import random
 from dataclasses import dataclass
 
 import grpc
-
 from tickwheel.client.errors import ApiError
 
 

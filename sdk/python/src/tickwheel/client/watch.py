@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import grpc
-
 from tickwheel.client.errors import ApiError
 from tickwheel.client.retry import RetryPolicy, may_retry
 from tickwheel.v1 import job_service_pb2

@@ -37,9 +37,10 @@ _RANGES = (
     (110, grpc.StatusCode.INTERNAL),
 )
 
-# Details travel in a trailer, and clients refuse trailers of more than 8 KiB in all.
-_MAX_DETAIL_BYTES = 3_000
-_MAX_TEXT = 500
+# Details travel in a trailer (base64, the message once more percent-encoded), and clients refuse
+# trailers of more than 8 KiB in all.
+_MAX_DETAIL_BYTES = 2_000
+_MAX_TEXT_BYTES = 400
 
 _log = structlog.get_logger()
 
@@ -165,7 +166,10 @@ def _bad_request(
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 1]}…"
+    raw = text.encode()
+    if len(raw) <= _MAX_TEXT_BYTES:
+        return text
+    return f"{raw[: _MAX_TEXT_BYTES - 3].decode(errors='ignore')}…"
 
 
 _NUMBERS = {code: code_pb2.Code.Value(code.name) for code in grpc.StatusCode}

@@ -5,7 +5,7 @@ of the Gregorian calendar. So each year's answer is one whole number, made when 
 for, and "the next day" is the lowest bit that is left of it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 
 from tickwheel.server.schedule.instants import EPOCH_ORDINAL, day_of
@@ -37,12 +37,16 @@ def weekday_of(day: int) -> int:
     return (day + 4) % 7
 
 
-def bits(mask: int) -> Iterator[int]:
-    """The places of the set bits, lowest first."""
-    while mask:
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low
+def nth_bit(mask: int, index: int) -> int:
+    """The place of the set bit with `index` set bits below it; there are so many."""
+    low, high = 0, mask.bit_length()
+    while high - low > 1:
+        middle = (low + high) // 2
+        if (mask & ((1 << middle) - 1)).bit_count() <= index:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 class Days:

@@ -1,5 +1,6 @@
 """Sets of times of day: every combination of some hours, minutes and seconds."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
@@ -80,3 +81,41 @@ class TimesOfDay:
             best = min(best, time_s - previous)
             previous = time_s
         return best
+
+
+class ChosenTimes:
+    """A few seconds of a day or of an hour that are listed one by one; perhaps none. Immutable."""
+
+    __slots__ = ("_times", "first")
+
+    def __init__(self, times: tuple[int, ...]) -> None:
+        self._times = times
+        #: The earliest of them; -1 where there is none.
+        self.first = times[0] if times else -1
+
+    @classmethod
+    def of(cls, times: list[int], positions: Iterable[int]) -> "ChosenTimes":
+        """Those at some places in their order: from 1 on, or from -1 backwards."""
+        size = len(times)
+        places = {place - 1 if place > 0 else size + place for place in positions}
+        return cls(tuple(times[place] for place in sorted(places) if 0 <= place < size))
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._times)
+
+    def nth(self, index: int) -> int:
+        """The time at a place in their order, from 0."""
+        return self._times[index]
+
+    def at_or_after(self, time_s: int) -> int:
+        """The first of them not before a time, or -1."""
+        place = bisect_left(self._times, time_s)
+        return self._times[place] if place < len(self._times) else -1
+
+    def smallest_gap(self) -> int | None:
+        """Seconds between the two of them that are closest; None if there are not two."""
+        gaps = [later - sooner for sooner, later in zip(self._times, self._times[1:], strict=False)]
+        return min(gaps, default=None)

@@ -96,6 +96,8 @@ def parse_rrule(text: str) -> RecurrenceText:
     for line in re.sub(r"\r?\n[ \t]", "", text).split():
         head, colon, value = line.partition(":")
         if not colon:
+            if rule is not None:
+                refuse(f"{shorten(line)} stands apart; a rule has no spaces inside")
             head, value = ("RRULE", line) if "=" in line else (line, "")
         name, *parameters = head.upper().split(";")
         if name == "RRULE" and not parameters:

@@ -13,6 +13,9 @@ from tickwheel.server.schedule.instants import DAY_S, HORIZON_S
 from tickwheel.server.schedule.spec import DstGap, DstOverlap
 from tickwheel.server.schedule.zone import Zone
 
+#: Standard and daylight time, and one more where a change of law falls between.
+_OFFSETS_TRIED = 3
+
 
 class WallTimes(Protocol):
     """A set of wall-clock times."""
@@ -44,12 +47,16 @@ class WallClock:
         oftener, and goes on through a change as if there were none.
         """
         instant = after_s + 1
+        misses = 0
         while instant < HORIZON_S:
             span = self.zone.span_at(instant)
             wall = times.at_or_after(instant + span.offset_s, span.offset_s)
             if wall is None:
-                return None
-            if wall < span.end_s + span.offset_s:
+                # None under this offset; a set that counts elapsed time may know one under another.
+                misses += 1
+                if misses == _OFFSETS_TRIED:
+                    return None
+            elif wall < span.end_s + span.offset_s:
                 return wall - span.offset_s
             instant = span.end_s
         return None

@@ -151,7 +151,7 @@ class JobStore(ABC):
         """
 
     @abstractmethod
-    async def history(self, key: JobKey) -> list[ChangeRecord]:
+    async def history(self, key: JobKey) -> Sequence[ChangeRecord]:
         """What the job was before each of its changes, oldest first."""
 
     @abstractmethod

@@ -1,0 +1,3 @@
+module tickwheel.dev/gen/openapi
+
+go 1.26

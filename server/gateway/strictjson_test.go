@@ -1,0 +1,54 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	tickwheelv1 "tickwheel.dev/gen/go/tickwheel/v1"
+)
+
+func TestBodiesThatCannotBeReadNameTheField(t *testing.T) {
+	for name, c := range map[string]struct{ body, reason, field string }{
+		"unknown at the top":    {`{"scheduel": {}}`, reasonUnknown, "scheduel"},
+		"unknown inside":        {`{"labels": {"a": "b"}, "schedule": {"cron": "* * * * *", "zone": "UTC"}}`, reasonUnknown, "schedule.zone"},
+		"two schedules":         {`{"schedule": {"cron": "* * * * *", "every": "60s"}}`, reasonConflicting, "schedule.every"},
+		"inside a list":         {`{"schedule": {"anyOf": {"schedules": [{"every": "1s"}, {"evry": "1s"}]}}}`, reasonUnknown, "schedule.anyOf.schedules[1].evry"},
+		"wrong type":            {`{"priority": "high"}`, reasonInvalid, "priority"},
+		"wrong duration":        {`{"schedule": {"every": "1 hour"}}`, reasonInvalid, "schedule.every"},
+		"over several lines":    {"{\n  \"target\": {\n    \"topik\": \"t\"}}", reasonUnknown, "target.topik"},
+		"text before the fault": {`{"description": "é日本", "nope": 1}`, reasonUnknown, "nope"},
+		"not JSON":              {`{"schedule": `, reasonMalformed, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := newStrictJSON().NewDecoder(strings.NewReader(c.body)).Decode(&tickwheelv1.Job{})
+			if err == nil {
+				t.Fatalf("accepted %s", c.body)
+			}
+			got, ok := parseMalformed(err.Error())
+			if !ok {
+				t.Fatalf("not explained: %v", err)
+			}
+			if got.reason != c.reason || got.field != c.field {
+				t.Errorf("got %s at %q (%s), want %s at %q", got.reason, got.field, got.text, c.reason, c.field)
+			}
+		})
+	}
+}
+
+func TestAnEmptyBodyIsLeftToTheApi(t *testing.T) {
+	err := newStrictJSON().NewDecoder(strings.NewReader("  ")).Decode(&tickwheelv1.Job{})
+	if err == nil || err.Error() != "EOF" {
+		t.Errorf("got %v, want EOF", err)
+	}
+}
+
+func TestSettings(t *testing.T) {
+	env := map[string]string{"TICKWHEEL_HTTP_ADDRESS": "127.0.0.1:1"}
+	s, err := parseSettings([]string{"-api-address", "127.0.0.1:2"}, func(k string) string { return env[k] })
+	if err != nil || s.httpAddress != "127.0.0.1:1" || s.apiAddress != "127.0.0.1:2" {
+		t.Errorf("got %+v, %v", s, err)
+	}
+	if _, err := parseSettings([]string{"-http-address", "nowhere"}, func(string) string { return "" }); err == nil {
+		t.Error("an address without a port was accepted")
+	}
+}

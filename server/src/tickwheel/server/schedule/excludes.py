@@ -1,0 +1,57 @@
+"""What is left out of a schedule: dates of a zone and single instants, as stretches of time."""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+
+from tickwheel.server.schedule.instants import DAY_S, Moment
+from tickwheel.server.schedule.wallclock import WallClock
+from tickwheel.server.schedule.zone import Zone
+
+
+class Stretches:
+    """Disjoint stretches of time [start, end), in Unix milliseconds. Immutable."""
+
+    __slots__ = ("_ends", "_starts")
+
+    def __init__(self, stretches: Iterable[tuple[int, int]]) -> None:
+        merged: list[tuple[int, int]] = []
+        for start, end in sorted(stretches):
+            if merged and start <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+            else:
+                merged.append((start, end))
+        self._starts = [start for start, _ in merged]
+        self._ends = [end for _, end in merged]
+
+    def end_of(self, instant_ms: int) -> int | None:
+        """The end of the stretch that holds an instant, None when none does."""
+        place = bisect_right(self._starts, instant_ms) - 1
+        if place >= 0 and instant_ms < self._ends[place]:
+            return self._ends[place]
+        return None
+
+
+def stretches_of(moment: Moment, clock: WallClock) -> list[tuple[int, int]]:
+    """What a moment leaves out: a date all instants on it in the zone, any other one instant."""
+    if moment.is_date:
+        return _date_stretches(moment.wall_s, clock.zone)
+    if moment.offset_s is not None:
+        instants = [moment.instant_ms]
+    else:
+        instants = [instant * 1000 for instant in clock.instants(moment.wall_s)]
+    return [(instant, instant + 1) for instant in instants]
+
+
+def _date_stretches(midnight_s: int, zone: Zone) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    following = midnight_s + DAY_S
+    span = zone.span_at(midnight_s - DAY_S)
+    while True:
+        low = max(midnight_s - span.offset_s, span.start_s)
+        high = min(following - span.offset_s, span.end_s)
+        if low < high:
+            found.append((low * 1000, high * 1000))
+        if span.end_s > following + DAY_S:
+            return found
+        span = zone.span_at(span.end_s)
+

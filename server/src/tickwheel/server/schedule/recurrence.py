@@ -1,0 +1,270 @@
+"""The wall-clock times that a recurrence rule names (RFC 5545, section 3.3.10).
+
+Two shapes: rules that choose dates (yearly to daily) and rules that choose hours, minutes or seconds
+of a day. Both answer "the first one from here on" without walking from DTSTART.
+"""
+
+from functools import partial
+from itertools import product
+from math import gcd
+
+from tickwheel.server.schedule.calendar import (
+    Days,
+    january,
+    month_start,
+    nth_bit,
+    weekday_of,
+)
+from tickwheel.server.schedule.clockface import ChosenTimes, TimesOfDay
+from tickwheel.server.schedule.instants import DAY_S, HORIZON_S, day_of
+from tickwheel.server.schedule.recurrencedays import year_mask
+from tickwheel.server.schedule.rrule import Frequency, RecurrenceRule
+
+_HORIZON_DAY = HORIZON_S // DAY_S
+#: Periods after which the calendar repeats (400 years).
+_CYCLE = {Frequency.YEARLY: 400, Frequency.MONTHLY: 4800, Frequency.WEEKLY: 20_871}
+#: A rule of odd intervals that has not matched after so many steps is taken never to match.
+_STEPS = 100_000
+
+
+class DateRecurrence:
+    """A yearly, monthly, weekly or daily rule, starting at a wall-clock time."""
+
+    __slots__ = ("_days", "_first_period", "_positions", "_rule", "_start_day", "_times")
+
+    def __init__(self, rule: RecurrenceRule, start_wall_s: int) -> None:
+        start_day, clock = divmod(start_wall_s, DAY_S)
+        times = TimesOfDay(
+            rule.hours or (clock // 3600,),
+            rule.minutes or (clock // 60 % 60,),
+            rule.seconds or (clock % 60,),
+        )
+        positions = rule.positions
+        self._times: TimesOfDay | ChosenTimes = times
+        if rule.frequency is Frequency.DAILY and positions:
+            # Each day's choice is the same.
+            self._times = ChosenTimes.of(list(times), positions)
+            positions = ()
+        self._rule = rule
+        self._positions = positions
+        self._start_day = start_day
+        self._days = Days(partial(year_mask, rule, day_of(start_day)))
+        self._first_period = self._period(start_day)
+
+    def at_or_after(self, wall_s: int, offset_s: int) -> int | None:
+        """The first of the times not before `wall_s`; the offset is of no account."""
+        if not self._times:
+            return None
+        if self._positions:
+            return self._chosen(wall_s)
+        day, time = divmod(wall_s, DAY_S)
+        found = self._day(day)
+        if found == day:
+            time = self._times.at_or_after(time)
+            if time >= 0:
+                return day * DAY_S + time
+            found = self._day(day + 1)
+        return None if found is None else found * DAY_S + self._times.first
+
+    def smallest_gap_s(self) -> int:
+        """No two of the times are closer than this, on a clock without changes."""
+        rule = self._rule
+        days = self._days.smallest_gap()
+        if not self._times:
+            return days * DAY_S
+        if rule.frequency is Frequency.DAILY:
+            days = max(days, rule.interval)
+        elif rule.frequency is Frequency.WEEKLY and len(rule.weekdays) < 2:
+            days = max(days, 7 * rule.interval)
+        elif rule.frequency is Frequency.YEARLY and days >= 365:
+            days = max(days, 365 * rule.interval)
+        within = self._times.smallest_gap()
+        *_, last = self._times
+        across = days * DAY_S - last + self._times.first
+        return across if within is None else min(within, across)
+
+    def _day(self, day: int) -> int | None:
+        """The first wanted date from a day on, in a period that the interval does not pass over."""
+        interval = self._rule.interval
+        found = self._days.at_or_after(day)
+        if interval == 1:
+            return found
+        while found is not None:
+            period = self._period(found)
+            ahead = (self._first_period - period) % interval
+            if not ahead:
+                return found
+            day = self._period_start(period + ahead)
+            if day >= _HORIZON_DAY:
+                return None
+            found = self._days.at_or_after(day)
+        return None
+
+    def _chosen(self, wall_s: int) -> int | None:
+        """As `at_or_after`, where BYSETPOS chooses among a period's times."""
+        day: int | None = wall_s // DAY_S
+        for _ in range(_CYCLE[self._rule.frequency]):
+            day = self._days.at_or_after(day)
+            if day is None:
+                return None
+            period = self._period(day)
+            ahead = (self._first_period - period) % self._rule.interval
+            if not ahead:
+                later = [wall for wall in self._choices(period) if wall >= wall_s]
+                if later:
+                    return min(later)
+                ahead = 1
+            day = self._period_start(period + ahead)
+            if day >= _HORIZON_DAY:
+                return None
+        return None
+
+    def _choices(self, period: int) -> list[int]:
+        start = self._period_start(period)
+        mask = self._days.window(start, self._period_start(period + 1) - start)
+        size = len(self._times)
+        total = mask.bit_count() * size
+        found: list[int] = []
+        for position in self._positions:
+            index = position - 1 if position > 0 else total + position
+            if 0 <= index < total:
+                day, time = divmod(index, size)
+                found.append((start + nth_bit(mask, day)) * DAY_S + self._times.nth(time))
+        return found
+
+    def _period(self, day: int) -> int:
+        """The number of the period (year, month, week, day) that a day is in."""
+        match self._rule.frequency:
+            case Frequency.YEARLY:
+                return day_of(day).year
+            case Frequency.MONTHLY:
+                date = day_of(day)
+                return date.year * 12 + date.month - 1
+            case Frequency.WEEKLY:
+                return (day - self._week_shift) // 7
+            case _:
+                return day
+
+    def _period_start(self, period: int) -> int:
+        match self._rule.frequency:
+            case Frequency.YEARLY:
+                return january(period)
+            case Frequency.MONTHLY:
+                year, month = divmod(period, 12)
+                return january(year) + month_start(year, month + 1)
+            case Frequency.WEEKLY:
+                return period * 7 + self._week_shift
+            case _:
+                return period
+
+    @property
+    def _week_shift(self) -> int:
+        """The first day number from 0 on that begins a week."""
+        return (self._rule.week_start - weekday_of(0)) % 7
+
+
+class ClockRecurrence:
+    """An hourly, minutely or secondly rule, starting at a wall-clock time.
+
+    Without BYHOUR it is counted in elapsed time: when the clock changes, the count moves with it.
+    """
+
+    __slots__ = (
+        "_days",
+        "_elapsed",
+        "_every_day",
+        "_first",
+        "_interval",
+        "_open",
+        "_residues",
+        "_start_offset_s",
+        "_within",
+        "step_s",
+        "unit_s",
+    )
+
+    def __init__(self, rule: RecurrenceRule, start_wall_s: int, start_offset_s: int) -> None:
+        frequency = rule.frequency
+        self.unit_s = {Frequency.HOURLY: 3600, Frequency.MINUTELY: 60}.get(frequency, 1)
+        self._interval = rule.interval
+        #: Seconds from one period to the next that counts.
+        self.step_s = self.unit_s * rule.interval
+        self._elapsed = not rule.hours
+        self._start_offset_s = start_offset_s
+        self._first = start_wall_s // self.unit_s
+        clock = start_wall_s % DAY_S
+        by_minute = frequency >= Frequency.MINUTELY
+        by_second = frequency is Frequency.SECONDLY
+        #: The units of a day in which the rule may happen, as seconds from midnight.
+        self._open = TimesOfDay(
+            rule.hours or range(24),
+            (rule.minutes or range(60)) if by_minute else (0,),
+            (rule.seconds or range(60)) if by_second else (0,),
+        )
+        within = sorted(
+            minute * 60 + second
+            for minute, second in product(
+                (0,) if by_minute else rule.minutes or (clock // 60 % 60,),
+                (0,) if by_second else rule.seconds or (clock % 60,),
+            )
+        )
+        #: The seconds of a unit at which it happens.
+        self._within = ChosenTimes.of(within, rule.positions) if rule.positions else (
+            ChosenTimes(tuple(within))
+        )
+        self._every_day = not (rule.months or rule.month_days or rule.year_days or rule.weekdays)
+        self._days = Days(partial(year_mask, rule, day_of(start_wall_s // DAY_S)))
+        per_day = DAY_S // self.unit_s
+        common = gcd(self._interval, per_day)
+        #: (What units of the day leave when divided by `common`, `common`); none where all do.
+        self._residues: tuple[frozenset[int], int] | None = None
+        if len(self._open) < per_day and common > 1:
+            left = frozenset(time // self.unit_s % common for time in self._open)
+            self._residues = (left, common)
+
+    def at_or_after(self, wall_s: int, offset_s: int) -> int | None:
+        """The first of the times not before `wall_s` under the zone's offset there."""
+        if not self._within:
+            return None
+        unit, second = divmod(wall_s, self.unit_s)
+        second = self._within.at_or_after(second)
+        if second < 0:
+            unit += 1
+            second = self._within.first
+        shift = (offset_s - self._start_offset_s) // self.unit_s if self._elapsed else 0
+        found = self._unit(unit, self._first + shift)
+        if found is None:
+            return None
+        return found * self.unit_s + (second if found == unit else self._within.first)
+
+    def smallest_gap_s(self) -> int:
+        """No two of the times are closer than this, on a clock without changes."""
+        within = self._within.smallest_gap()
+        if within is None:
+            # One in a unit, or none at all.
+            return self.step_s
+        *_, last = self._within
+        return min(within, self.step_s - last + self._within.first)
+
+    def _unit(self, unit: int, first: int) -> int | None:
+        if self._residues is not None and first % self._residues[1] not in self._residues[0]:
+            return None
+        per_day = DAY_S // self.unit_s
+        for _ in range(_STEPS):
+            unit += (first - unit) % self._interval
+            day, place = divmod(unit, per_day)
+            if day >= _HORIZON_DAY:
+                return None
+            if not self._every_day:
+                found = self._days.at_or_after(day)
+                if found is None:
+                    return None
+                if found != day:
+                    unit = found * per_day
+                    continue
+            time = self._open.at_or_after(place * self.unit_s)
+            if time == place * self.unit_s:
+                return unit
+            unit = (day + 1) * per_day if time < 0 else day * per_day + time // self.unit_s
+        return None
+

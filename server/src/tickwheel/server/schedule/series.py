@@ -1,0 +1,116 @@
+"""What all forms come to: a series of instants that can be asked for the next one."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from heapq import merge
+from typing import Protocol
+
+from tickwheel.server.schedule.instants import EARLIEST_S
+from tickwheel.server.schedule.wallclock import WallClock, WallTimes
+
+
+class Series(Protocol):
+    """Occurrences as Unix milliseconds, before bounds and excludes. Safe to share among threads."""
+
+    def next_after(self, after_ms: int) -> int | None:
+        """The first strictly after `after_ms`; None when there is none any more."""
+        ...
+
+    def smallest_gap_ms(self) -> int | None:
+        """No two occurrences are closer, changes of the clock apart; None: at most one of them.
+
+        Depends on what was written alone, not on the release of the time-zone data: a schedule that
+        was accepted once has to be accepted again.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A single instant."""
+
+    at_ms: int
+
+    def next_after(self, after_ms: int) -> int | None:
+        """The instant, if it is still to come."""
+        return self.at_ms if self.at_ms > after_ms else None
+
+    def smallest_gap_ms(self) -> int | None:
+        """There is no second one."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """A fixed distance of elapsed time, before the anchor as well as after it."""
+
+    anchor_ms: int
+    period_ms: int
+
+    def next_after(self, after_ms: int) -> int | None:
+        """anchor + k x period, for the smallest k that is late enough."""
+        return after_ms + self.period_ms - (after_ms - self.anchor_ms) % self.period_ms
+
+    def smallest_gap_ms(self) -> int | None:
+        """The period."""
+        return self.period_ms
+
+
+@dataclass(frozen=True, slots=True)
+class OnTheClock:
+    """Wall-clock times of a zone, without beginning."""
+
+    clock: WallClock
+    times: WallTimes
+    #: Goes on through a change of the clock as if there were none.
+    elapsed: bool
+    gap_s: int
+
+    def next_after(self, after_ms: int) -> int | None:
+        """The first strictly after `after_ms`."""
+        after_s = max(after_ms // 1000, EARLIEST_S)
+        if self.elapsed:
+            found = self.clock.next_elapsed(self.times, after_s)
+        else:
+            found = self.clock.next_after(self.times, after_s)
+        return None if found is None else found * 1000
+
+    def smallest_gap_ms(self) -> int | None:
+        """That of the wall-clock times."""
+        return self.gap_s * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """The occurrences of several series, each instant once."""
+
+    members: Sequence[Series]
+
+    def next_after(self, after_ms: int) -> int | None:
+        """The first of any member's."""
+        found = [member.next_after(after_ms) for member in self.members]
+        return min((instant for instant in found if instant is not None), default=None)
+
+    def walk(self, after_ms: int) -> Iterator[int]:
+        """All after `after_ms`, in order; quicker than asking for each."""
+        previous = None
+        for instant in merge(*(walk(member, after_ms) for member in self.members)):
+            if instant != previous:
+                yield instant
+            previous = instant
+
+    def smallest_gap_ms(self) -> int | None:
+        """That of the member that has the smallest; two members may come closer to each other."""
+        gaps = [member.smallest_gap_ms() for member in self.members]
+        return min((gap for gap in gaps if gap is not None), default=None)
+
+
+def walk(series: Series, after_ms: int) -> Iterator[int]:
+    """All occurrences of a series after an instant, in order, lazily."""
+    if isinstance(series, Union):
+        yield from series.walk(after_ms)
+        return
+    instant = series.next_after(after_ms)
+    while instant is not None:
+        yield instant
+        instant = series.next_after(instant)

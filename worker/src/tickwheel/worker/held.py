@@ -1,0 +1,61 @@
+"""An assignment as the worker holds it."""
+
+import enum
+from dataclasses import dataclass
+
+from tickwheel.worker.publisher.port import Permit, Record, RunId
+from tickwheel.worker.publisher.records import record_of
+from tickwheel.v1 import scheduler_service_pb2 as pb
+
+
+class Phase(enum.Enum):
+    """How far it has come."""
+
+    #: In the wheel.
+    WAITING = 0
+    #: With the publisher.
+    STARTED = 1
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """One attempt of one run, not yet published."""
+
+    run: RunId
+    segment: int
+    epoch: int
+    #: Id of the scheduler that assigned it.
+    scheduler_id: str
+    due_ms: int
+    priority: int
+    record: Record
+    #: Against the window, in bytes.
+    size: int
+    phase: Phase = Phase.WAITING
+    #: How often the publisher has given it back.
+    returns: int = 0
+
+
+def held_of(assignment: pb.Assignment, scheduler_id: str, permit: Permit) -> Held:
+    """What is kept of an assignment; the message itself may go."""
+    record = record_of(assignment, permit)
+    return Held(
+        run=record.run,
+        segment=assignment.key.segment,
+        epoch=assignment.epoch,
+        scheduler_id=scheduler_id,
+        due_ms=assignment.due_ms,
+        priority=assignment.priority,
+        record=record,
+        size=record.size,
+    )
+
+
+def key_message(run: RunId, segment: int) -> pb.RunKey:
+    """A run as the stream names it."""
+    return pb.RunKey(job_uid=run.job_uid, run_id=run.run_id, attempt=run.attempt, segment=segment)
+
+
+def run_of(key: pb.RunKey) -> RunId:
+    """The run that the stream names."""
+    return RunId(key.job_uid, key.run_id, key.attempt)

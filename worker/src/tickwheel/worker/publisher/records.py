@@ -1,0 +1,81 @@
+"""Assignments as records on the log: CloudEvents 1.0, binary mode of the Kafka protocol binding.
+
+See https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md.
+"""
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+from tickwheel.worker.publisher.port import Permit, Record, RunId
+from tickwheel.v1 import scheduler_service_pb2 as pb
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Set by us in every record; a header of the user's with such a name is left out. Compared in
+#: lower case, because some consumers look headers up so.
+_OWN_NAMES = frozenset({"content-type", "traceparent"})
+_OWN_PREFIX = "ce_"
+
+
+@lru_cache(maxsize=4096)
+def rfc3339(instant_ms: int) -> bytes:
+    """An instant as CloudEvents wants it, in UTC with milliseconds.
+
+    Args:
+        instant_ms: Unix time in milliseconds, of the years 1 to 9999.
+    """
+    instant = _EPOCH + timedelta(milliseconds=instant_ms)
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
+
+
+def user_of(job_name: str) -> str:
+    """The owner in `users/{user}/jobs/{job}`."""
+    return job_name.split("/", 2)[1]
+
+
+def record_of(assignment: pb.Assignment, permit: Permit) -> Record:
+    """The record that publishes an assignment.
+
+    `ce_time` is the due instant: when the occurrence happens by the schedule (jitter included),
+    the same whoever publishes it and whenever, so that a duplicate equals its original.
+    `ce_scheduletime` is the nominal instant.
+
+    The user's headers follow ours and cannot replace them.
+    """
+    key = assignment.key
+    run = RunId(key.job_uid, key.run_id, key.attempt)
+    headers: list[tuple[str, bytes]] = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", f"{run.job_uid}/{run.run_id}/{run.attempt}".encode()),
+        ("ce_source", assignment.job_name.encode()),
+        ("ce_type", assignment.type.encode()),
+        ("ce_time", rfc3339(assignment.due_ms)),
+        ("ce_user", user_of(assignment.job_name).encode()),
+        ("ce_attempt", b"%d" % run.attempt),
+        ("ce_fence", b"%d" % assignment.epoch),
+        ("ce_scheduletime", rfc3339(assignment.schedule_ms)),
+    ]
+    if assignment.content_type:
+        headers.append(("content-type", assignment.content_type.encode()))
+    if assignment.traceparent:
+        headers.append(("traceparent", assignment.traceparent.encode()))
+    if assignment.headers:
+        headers.extend(
+            (name, assignment.headers[name].encode())
+            for name in sorted(assignment.headers)
+            if not is_own_header(name)
+        )
+    return Record(
+        run=run,
+        topic=assignment.topic,
+        key=assignment.key_text.encode() or None,
+        headers=headers,
+        value=assignment.payload,
+        permit=permit,
+        expire_ms=assignment.expire_ms,
+    )
+
+
+def is_own_header(name: str) -> bool:
+    """Whether a header's name is ours: `ce_…`, `content-type`, `traceparent`, in any case."""
+    lower = name.lower()
+    return lower.startswith(_OWN_PREFIX) or lower in _OWN_NAMES
