@@ -7,7 +7,7 @@ from pathlib import Path
 from bootstrap.command import ToolMissingError, output_of
 from bootstrap.wheel import installed
 
-MINIMUM = (1, 24)
+MINIMUM = (1, 26)
 PINNED = "1.26.6"
 
 

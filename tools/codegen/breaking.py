@@ -32,7 +32,7 @@ def breaks(reference: str) -> bool:
     """
     archive = earlier_contract(reference)
     if archive is None:
-        print(f"{reference} has no {CONTRACT}: there is nothing to break")
+        print(f"no {CONTRACT} at {reference}: there is nothing to break")
         return False
     with tempfile.TemporaryDirectory() as folder:
         image = Path(folder, "earlier.binpb")

@@ -1,5 +1,6 @@
 """Writes `gen/` anew from `api/proto`."""
 
+import argparse
 import json
 import shutil
 import subprocess
@@ -107,6 +108,7 @@ def replace(fresh: dict[str, bytes]) -> None:
 
 def main() -> int:
     """Write gen/; 1 when a generator fails, and gen/ is as it was."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         try:
             generate(Path(folder))

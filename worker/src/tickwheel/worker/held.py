@@ -34,6 +34,8 @@ class Held:
     phase: Phase = Phase.WAITING
     #: How often the publisher has given it back.
     returns: int = 0
+    #: The same attempt, assigned anew under a higher epoch while the publisher had this one.
+    successor: "Held | None" = None
 
 
 def held_of(assignment: pb.Assignment, scheduler_id: str, permit: Permit) -> Held:

@@ -10,6 +10,7 @@ from tickwheel.server.api.next_runs import first_ms
 from tickwheel.server.convert.job import bare_spec, default_dead_letter_topic, fill_defaults
 from tickwheel.server.convert.payload import NotJson, payload_of
 from tickwheel.server.convert.schedule import plain_at_ms, schedule_from_spec
+from tickwheel.server.domain.errors import FieldViolation
 from tickwheel.server.domain.job import EMPTY_PAYLOAD, Job, Payload, PayloadKind
 from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
 from tickwheel.server.schedule import ScheduleError
@@ -182,4 +183,5 @@ def _check_built(spec: job_pb2.Job, path: str) -> None:
 
 
 def _not_built(field: str, what: str) -> NotImplementedYet:
-    return NotImplementedYet(f"{field}: this release does not have {what}", field=field)
+    why = f"this release does not have {what}"
+    return NotImplementedYet(f"{field}: {why}", (FieldViolation(field, why),))

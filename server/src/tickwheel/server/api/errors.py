@@ -50,6 +50,10 @@ class NotImplementedYet(TickwheelError):
 
     reason = errors_pb2.NOT_IMPLEMENTED
 
+    def __init__(self, message: str, violations: tuple[FieldViolation, ...] = ()) -> None:
+        super().__init__(message)
+        self.violations = violations
+
 
 class JobStateWrong(TickwheelError):
     """The job's state does not allow it (FAILED_PRECONDITION)."""
@@ -131,7 +135,7 @@ def _status(error: TickwheelError) -> status_pb2.Status:
             metadata={name: _cut(text) for name, text in error.metadata.items()},
         )
     ]
-    if isinstance(error, InvalidInput) and error.violations:
+    if isinstance(error, InvalidInput | NotImplementedYet) and error.violations:
         details.append(_bad_request(error.reason, error.violations))
     if code in RETRY_MS:
         retry = error_details_pb2.RetryInfo()

@@ -11,8 +11,8 @@ class ApiLimits:
     max_payload_bytes: int = 256 * 1024
     #: Of one gRPC message in either direction, in bytes.
     max_message_bytes: int = 16 * 1024 * 1024
-    #: A page of a list is cut short where its items come to this, in bytes.
-    max_page_bytes: int = 4 * 1024 * 1024
+    #: A page of a list is cut short before its items come to more than this, in bytes.
+    max_page_bytes: int = 12 * 1024 * 1024
     #: Rows that a filtered list looks at before it answers a short page.
     max_scan_rows: int = 5_000
     #: Watches open at once in one process.

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from tickwheel.server.domain.names import JobKey
 
+#: In place of an entry's ordinal: as many as the job's former entry had.
+KEEP_ORDINAL = -1
+
 
 class EntryKind(enum.IntEnum):
     """Why an entry is there. A job has at most one SCHEDULE entry; others are runs of their own."""
@@ -35,7 +38,9 @@ class ScheduleEntry:
     schedule_ms: int
     #: Nominal plus jitter (or the start of a retry's attempt).
     due_ms: int
-    #: Occurrences of the job that came due before this one, for `maxRuns`.
+    #: Occurrences of the job that came due before this one, for `maxRuns`. KEEP_ORDINAL in what
+    #: the api writes when a schedule is updated: the api does not know the count, and an update
+    #: keeps it; the owner, who does, puts it in before it uses the entry.
     ordinal: int = 0
     #: The run's id; for SCHEDULE entries it follows from `schedule_ms` and is left empty.
     run_id: str = ""

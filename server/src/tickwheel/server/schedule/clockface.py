@@ -21,7 +21,15 @@ def next_values(values: tuple[int, ...], size: int) -> tuple[int, ...]:
 class TimesOfDay:
     """Seconds from midnight, as hours x minutes x seconds; no part is empty. Immutable."""
 
-    __slots__ = ("_next_hour", "_next_minute", "_next_second", "first", "hours", "minutes", "seconds")
+    __slots__ = (
+        "_next_hour",
+        "_next_minute",
+        "_next_second",
+        "first",
+        "hours",
+        "minutes",
+        "seconds",
+    )
 
     def __init__(
         self, hours: Iterable[int], minutes: Iterable[int], seconds: Iterable[int]

@@ -167,7 +167,9 @@ def _wrong_count(expression: str, parts: list[str]) -> str:
         return f"{shorten(parts[0])} does not belong here; set the field timeZone instead"
     odd = [part for part in parts if re.search(r"\s", part)]
     if odd:
-        return f"{shorten(odd[0])}: fields are parted by spaces or tabs, and there is one expression"
+        return (
+            f"{shorten(odd[0])}: fields are parted by spaces or tabs, and there is one expression"
+        )
     has = f"{shorten(expression)} has {len(parts)} field{'' if len(parts) == 1 else 's'}"
     takes = "cron takes 5 (minute hour day-of-month month day-of-week), or 6 with seconds first"
     if len(parts) == 7:
@@ -267,8 +269,10 @@ class _Field:
         for other in (MONTH, WEEKDAY):
             if other is not kind and text[:3] in other.names and text[:3] not in kind.names:
                 return f"{shorten(text)} is for {other.name}; this field takes {kind.takes}"
-        what = f"{shorten(text)} is neither a number nor a name" if kind.names else (
-            f"{shorten(text)} is not a number"
+        what = (
+            f"{shorten(text)} is neither a number nor a name"
+            if kind.names
+            else (f"{shorten(text)} is not a number")
         )
         if kind.names:
             near = [name for name in kind.names if text.startswith(name)]

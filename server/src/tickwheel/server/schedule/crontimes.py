@@ -1,6 +1,6 @@
 """The wall-clock times that a cron expression names."""
 
-from functools import partial
+from functools import lru_cache, partial
 
 from tickwheel.server.schedule.calendar import (
     Days,
@@ -9,16 +9,17 @@ from tickwheel.server.schedule.calendar import (
     weekday_of,
 )
 from tickwheel.server.schedule.clockface import TimesOfDay
-from tickwheel.server.schedule.cron import CronFields
+from tickwheel.server.schedule.cron import CronFields, parse_cron
 from tickwheel.server.schedule.instants import DAY_S
 
 
 class CronTimes:
     """The expression as a set of wall-clock times. Immutable but for what it remembers."""
 
-    __slots__ = ("_days", "_every_day", "_times")
+    __slots__ = ("_days", "_every_day", "_times", "fields")
 
     def __init__(self, fields: CronFields) -> None:
+        self.fields = fields
         self._times = TimesOfDay(fields.hours, fields.minutes, fields.seconds)
         self._every_day = fields.any_day and fields.any_weekday and len(fields.months) == 12
         self._days = Days(partial(_year_mask, fields))
@@ -41,6 +42,16 @@ class CronTimes:
         *_, last = self._times
         across = days * DAY_S - last + self._times.first
         return across if within is None else min(within, across)
+
+
+@lru_cache(maxsize=4096)
+def cron_times(expression: str) -> CronTimes:
+    """The times of an expression. Many jobs share a few expressions, and these are never changed.
+
+    Raises:
+        ScheduleError: CRON_INVALID.
+    """
+    return CronTimes(parse_cron(expression))
 
 
 def _year_mask(fields: CronFields, year: int) -> int:

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from tickwheel.server.schedule.instants import DAY_S, Moment
 from tickwheel.server.schedule.wallclock import WallClock
@@ -31,8 +32,20 @@ class Stretches:
         return None
 
 
-def stretches_of(moment: Moment, clock: WallClock) -> list[tuple[int, int]]:
-    """What a moment leaves out: a date all instants on it in the zone, any other one instant."""
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """One date or instant that is left out, as written and as the stretches it covers."""
+
+    text: str
+    stretches: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, text: str, moment: Moment, clock: WallClock) -> "Exclusion":
+        """A date leaves out all instants on it in the zone, any other moment one instant."""
+        return cls(text, tuple(_stretches(moment, clock)))
+
+
+def _stretches(moment: Moment, clock: WallClock) -> list[tuple[int, int]]:
     if moment.is_date:
         return _date_stretches(moment.wall_s, clock.zone)
     if moment.offset_s is not None:
@@ -54,4 +67,3 @@ def _date_stretches(midnight_s: int, zone: Zone) -> list[tuple[int, int]]:
         if span.end_s > following + DAY_S:
             return found
         span = zone.span_at(span.end_s)
-

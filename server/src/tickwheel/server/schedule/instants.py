@@ -69,12 +69,14 @@ def parse_moment(text: str) -> Moment:
             "2026-11-23T12:00:00Z"
         )
     year, month, day, hour, minute, second, fraction, zone = match.groups()
+    if int(year) < 1900:
+        raise ValueError(f"{shorten(text)}: the year must be from 1900 to 9999")
     try:
         midnight = wall_s(int(year), int(month), int(day))
     except ValueError as error:
         raise ValueError(f"{shorten(text)}: {_which_part(int(month), int(day))}") from error
-    if not EARLIEST_S <= midnight < HORIZON_S:
-        raise ValueError(f"{shorten(text)}: the year must be from 1900 to 9999")
+    if midnight >= HORIZON_S - DAY_S:
+        raise ValueError(f"{shorten(text)}: time ends with the year 9999 here")
     clock = [int(part or 0) for part in (hour, minute, second)]
     if clock[0] > 23 or clock[1] > 59 or clock[2] > 59:
         raise ValueError(f"{shorten(text)}: the time of day goes from 00:00:00 to 23:59:59")

@@ -12,6 +12,7 @@ from tickwheel.server.schedule.calendar import january, month_start
 from tickwheel.server.schedule.errors import ScheduleError, ScheduleErrorReason
 from tickwheel.server.schedule.instants import (
     DAY_S,
+    EARLIEST_S,
     HORIZON_S,
     Moment,
     day_of,
@@ -243,13 +244,12 @@ class CalendarSteps:
     def next_after(self, after_ms: int) -> int | None:
         """The first strictly after `after_ms`."""
         fraction_ms = self.base_ms % 1000
+        after_ms = max(after_ms, self.base_ms - 1 if self.sign > 0 else EARLIEST_S * 1000)
         if not self.period.nanos:
-            found_s = self.clock.next_after(self, max((after_ms - fraction_ms) // 1000, 0))
+            found_s = self.clock.next_after(self, (after_ms - fraction_ms) // 1000)
             found = None if found_s is None else found_s * 1000 + fraction_ms
         else:
             found = self._search(after_ms)
-        if self.sign > 0 and found is not None and found < self.base_ms:
-            raise AssertionError("a step lies before the start")
         if self.fixed and self.base_ms > after_ms and (found is None or found > self.base_ms):
             return self.base_ms
         return found
@@ -277,7 +277,11 @@ class CalendarSteps:
 
     def smallest_gap_ms(self) -> int | None:
         """The shortest that the period can be."""
-        return None if self.count == 1 else self.period.smallest_s() * 1000
+        return None if self.count == 1 else self.smallest_gap_s() * 1000
+
+    def smallest_gap_s(self) -> int:
+        """As WallTimes."""
+        return self.period.smallest_s()
 
     @property
     def _first(self) -> int:

@@ -209,8 +209,10 @@ class ClockRecurrence:
             )
         )
         #: The seconds of a unit at which it happens.
-        self._within = ChosenTimes.of(within, rule.positions) if rule.positions else (
-            ChosenTimes(tuple(within))
+        self._within = (
+            ChosenTimes.of(within, rule.positions)
+            if rule.positions
+            else (ChosenTimes(tuple(within)))
         )
         self._every_day = not (rule.months or rule.month_days or rule.year_days or rule.weekdays)
         self._days = Days(partial(year_mask, rule, day_of(start_wall_s // DAY_S)))
@@ -267,4 +269,3 @@ class ClockRecurrence:
                 return unit
             unit = (day + 1) * per_day if time < 0 else day * per_day + time // self.unit_s
         return None
-

@@ -1,71 +1,218 @@
-"""Provisional: at, every and five-field cron behind the final interface."""
+"""Compiling a schedule, and the compiled schedule."""
 
-import zoneinfo
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 
-from cronsim import CronSim, CronSimError
-
+from tickwheel.server.schedule.crontimes import cron_times
 from tickwheel.server.schedule.errors import ScheduleError, ScheduleErrorReason
+from tickwheel.server.schedule.excludes import Exclusion, Stretches
+from tickwheel.server.schedule.instants import parse_moment
+from tickwheel.server.schedule.interval import interval_series, parse_interval
+from tickwheel.server.schedule.notes import emptiness, remarks
+from tickwheel.server.schedule.rrule import RecurrenceText, parse_rrule
+from tickwheel.server.schedule.rules import rule_series
+from tickwheel.server.schedule.series import Every, Once, OnTheClock, Series, Union, walk
 from tickwheel.server.schedule.spec import ScheduleSpec
+from tickwheel.server.schedule.wallclock import WallClock
+from tickwheel.server.schedule.words import describe_spec
+from tickwheel.server.schedule.zone import ZONES, Zone
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SMALLEST_PERIOD_MS = 1000
+#: Schedules within schedules; deeper nesting says nothing that a flat list does not.
+_DEEPEST = 4
+_MOST_MEMBERS = 100
 
 
 class Schedule:
-    """A compiled schedule: immutable, safe to share among threads."""
+    """A compiled schedule: immutable, safe to share among threads.
 
-    def __init__(self, spec: ScheduleSpec, anchor_ms: int) -> None:
+    All instants are Unix milliseconds, UTC. It holds the time-zone data it was compiled with.
+    """
+
+    __slots__ = ("_exclusions", "_left_out", "_series", "_zone", "is_recurring", "spec")
+
+    def __init__(
+        self, spec: ScheduleSpec, series: Series, zone: Zone, exclusions: tuple[Exclusion, ...]
+    ) -> None:
         self.spec = spec
-        self.is_recurring = spec.at_ms is None
-        self._anchor_ms = anchor_ms
-        self._zone = zoneinfo.ZoneInfo(spec.time_zone or "UTC")
+        #: More than one occurrence is possible.
+        self.is_recurring = not isinstance(series, Once) and not (
+            isinstance(series, Union)
+            and all(isinstance(one, Schedule) and not one.is_recurring for one in series.members)
+            and len(series.members) == 1
+        )
+        self._series = series
+        self._zone = zone
+        self._exclusions = exclusions
+        self._left_out = (
+            Stretches(stretch for one in exclusions for stretch in one.stretches)
+            if exclusions
+            else None
+        )
 
     def next_after(self, after_ms: int) -> int | None:
-        """The first nominal occurrence strictly after `after_ms`; None when there is none."""
-        spec = self.spec
-        if spec.start_ms is not None:
-            after_ms = max(after_ms, spec.start_ms - 1)
-        if spec.at_ms is not None:
-            found = spec.at_ms if spec.at_ms > after_ms else None
-        elif spec.every_ms is not None:
-            steps = (after_ms - self._anchor_ms) // spec.every_ms + 1
-            found = self._anchor_ms + steps * spec.every_ms
-        else:
-            moment = (_EPOCH + timedelta(milliseconds=after_ms)).astimezone(self._zone)
-            found = round(next(CronSim(spec.cron or "", moment)).timestamp() * 1000)
-        if found is None or (spec.end_ms is not None and found >= spec.end_ms):
-            return None
-        return found
+        """The first nominal occurrence strictly after `after_ms`; None when there is none any more.
+
+        `max_runs` is not looked at: the caller counts. Nothing is searched before the year 1900 or
+        after 9999.
+        """
+        start, end = self.spec.start_ms, self.spec.end_ms
+        if start is not None and after_ms < start:
+            after_ms = start - 1
+        while True:
+            found = self._series.next_after(after_ms)
+            if found is None or (end is not None and found >= end):
+                return None
+            if self._left_out is None:
+                return found
+            stretch_end = self._left_out.end_of(found)
+            if stretch_end is None:
+                return found
+            after_ms = stretch_end - 1
 
     def between(self, start_ms: int, end_ms: int) -> Iterator[int]:
-        """The occurrences from `start_ms` (inclusive) to `end_ms` (exclusive), lazily."""
-        at = self.next_after(start_ms - 1)
-        while at is not None and at < end_ms:
-            yield at
-            at = self.next_after(at)
+        """The nominal occurrences from `start_ms` (inclusive) to `end_ms` (exclusive), lazily."""
+        if self.spec.end_ms is not None:
+            end_ms = min(end_ms, self.spec.end_ms)
+        if not isinstance(self._series, Union):
+            instant = self.next_after(start_ms - 1)
+            while instant is not None and instant < end_ms:
+                yield instant
+                instant = self.next_after(instant)
+            return
+        if self.spec.start_ms is not None:
+            start_ms = max(start_ms, self.spec.start_ms)
+        while start_ms < end_ms:
+            # From behind each stretch that is left out the members are asked anew.
+            resume_ms = end_ms
+            for instant in walk(self._series, start_ms - 1):
+                if instant >= end_ms:
+                    break
+                stretch_end = self._left_out.end_of(instant) if self._left_out else None
+                if stretch_end is not None:
+                    resume_ms = stretch_end
+                    break
+                yield instant
+            start_ms = resume_ms
 
     def due(self, nominal_ms: int, *, salt: str) -> int:
-        """When the occurrence is due: its nominal instant plus the jitter."""
-        return nominal_ms
+        """When an occurrence is due: its nominal instant and a delay of up to the jitter.
+
+        The delay depends on the salt and the occurrence alone. Where a change of the clock or
+        another member brings the next occurrence nearer than the jitter, it stays below that, so
+        that what is due keeps the order of what is nominal.
+        """
+        limit = self.spec.jitter_ms
+        if not limit:
+            return nominal_ms
+        following = self.next_after(nominal_ms)
+        if following is not None:
+            limit = min(limit, following - nominal_ms - 1)
+        digest = blake2b(f"{salt}\0{nominal_ms}".encode(), digest_size=8).digest()
+        return nominal_ms + int.from_bytes(digest, "big") % (limit + 1)
+
+    def smallest_gap_ms(self) -> int | None:
+        """No two occurrences are closer, changes of the clock apart; None: at most one of them."""
+        return self._series.smallest_gap_ms()
 
     def notes(self, start_ms: int, end_ms: int) -> list[str]:
-        """What is remarkable between the two instants, in words."""
-        return []
+        """What is remarkable from `start_ms` (inclusive) to `end_ms` (exclusive), in words.
+
+        Changes of the clock that are crossed and what they do, dates and instants left out, and
+        that there is no occurrence at all.
+        """
+        empty = emptiness(self, self._series, start_ms, end_ms)
+        return empty + self.remarks(start_ms, end_ms)
+
+    def remarks(self, start_ms: int, end_ms: int) -> list[str]:
+        """As `notes`, without saying that there is no occurrence."""
+        return remarks(self.spec, self._series, self._zone, self._exclusions, start_ms, end_ms)
 
     def describe(self) -> str:
-        """The schedule in words."""
-        spec = self.spec
-        return f"cron {spec.cron}" if spec.cron else f"every {spec.every_ms} ms"
+        """The schedule in words, such as "at 02:30 every day (Europe/Berlin)"."""
+        return describe_spec(self.spec)
 
 
 def compile_schedule(spec: ScheduleSpec, *, anchor_ms: int) -> Schedule:
-    """Compiles a schedule; `anchor_ms` is counted from where the spec names nothing else.
+    """Compiles a schedule.
+
+    `anchor_ms` (the creation, or a preview's start) is what is counted from where the spec names
+    neither an anchor nor a start.
 
     Raises:
         ScheduleError: the schedule cannot be used.
     """
-    forms = {
+    return _compile(spec, anchor_ms, "", 0)
+
+
+def _compile(spec: ScheduleSpec, anchor_ms: int, zone_name: str, depth: int) -> Schedule:
+    form = _form(spec)
+    _check_bounds(spec, form)
+    name = spec.time_zone or zone_name or "UTC"
+    rule = parse_rrule(spec.rrule) if spec.rrule is not None else None
+    if rule is not None and rule.zone_name is not None:
+        name = _rule_zone(rule.zone_name, name)
+    zone = ZONES.zone(name)
+    clock = WallClock(zone, spec.dst_gap, spec.dst_overlap)
+    for first in (spec.start_ms, spec.anchor_ms):
+        anchor_ms = anchor_ms if first is None else first
+    series = _series(spec, rule, clock, anchor_ms, name, depth)
+    exclusions = tuple(_exclusion(index, text, clock) for index, text in enumerate(spec.excludes))
+    if rule is not None:
+        exclusions += tuple(Exclusion.of("EXDATE", moment, clock) for moment in rule.excluded)
+    schedule = Schedule(spec, series, zone, exclusions)
+    _check_jitter(schedule, depth)
+    return schedule
+
+
+def _series(
+    spec: ScheduleSpec,
+    rule: RecurrenceText | None,
+    clock: WallClock,
+    anchor_ms: int,
+    zone_name: str,
+    depth: int,
+) -> Series:
+    if spec.at_ms is not None:
+        return Once(spec.at_ms)
+    if spec.every_ms is not None:
+        return Every(anchor_ms, spec.every_ms)
+    if spec.cron is not None:
+        times = cron_times(spec.cron)
+        return OnTheClock(clock, times, times.fields.wild_hour)
+    if spec.iso8601 is not None:
+        interval = parse_interval(spec.iso8601)
+        if spec.anchor_ms is not None and (interval.start or interval.end):
+            raise _conflict("anchor", "anchor and the start or end in iso8601 are both given")
+        return interval_series(interval, clock, anchor_ms)
+    if rule is not None:
+        if spec.anchor_ms is not None and rule.start:
+            raise _conflict("anchor", "anchor and the DTSTART in rrule are both given")
+        return rule_series(rule.rule, rule.start, clock, anchor_ms)
+    return _union(spec.any_of or (), anchor_ms, zone_name, depth)
+
+
+def _union(members: tuple[ScheduleSpec, ...], anchor_ms: int, zone_name: str, depth: int) -> Union:
+    if not 1 <= len(members) <= _MOST_MEMBERS:
+        raise _invalid(
+            "anyOf.schedules", f"{len(members)} schedules; it takes from 1 to {_MOST_MEMBERS}"
+        )
+    if depth == _DEEPEST:
+        raise _invalid("anyOf", f"anyOf is nested more than {_DEEPEST} times; use one flat list")
+    compiled: list[Schedule] = []
+    for index, member in enumerate(members):
+        try:
+            for field, given in (("maxRuns", member.max_runs), ("jitter", member.jitter_ms)):
+                if given:
+                    raise _invalid(field, f"{field} belongs to the whole schedule, beside anyOf")
+            compiled.append(_compile(member, anchor_ms, zone_name, depth + 1))
+        except ScheduleError as error:
+            raise error.inside(f"anyOf.schedules[{index}]") from error
+    return Union(tuple(compiled))
+
+
+def _form(spec: ScheduleSpec) -> str:
+    forms: dict[str, object] = {
         "at": spec.at_ms,
         "cron": spec.cron,
         "every": spec.every_ms,
@@ -76,30 +223,73 @@ def compile_schedule(spec: ScheduleSpec, *, anchor_ms: int) -> Schedule:
     given = [name for name, value in forms.items() if value is not None]
     if not given:
         raise ScheduleError(
-            ScheduleErrorReason.SCHEDULE_MISSING, "", "the schedule says nothing: set one of at, cron, every"
+            ScheduleErrorReason.SCHEDULE_MISSING,
+            "",
+            f"the schedule does not say when: set one of {', '.join(forms)}",
         )
     if len(given) > 1:
+        raise _conflict(given[1], f"{' and '.join(given)} are set; exactly one form may be")
+    return given[0]
+
+
+def _check_bounds(spec: ScheduleSpec, form: str) -> None:
+    if spec.every_ms is not None and spec.every_ms < _SMALLEST_PERIOD_MS:
         raise ScheduleError(
-            ScheduleErrorReason.CONFLICTING_FIELDS, given[1], f"{' and '.join(given)} are both set"
+            ScheduleErrorReason.PERIOD_TOO_SHORT,
+            "every",
+            f"{spec.every_ms} ms is too short; the smallest period is 1 second",
         )
-    if given[0] in ("iso8601", "rrule", "anyOf"):
+    if spec.anchor_ms is not None and form not in ("every", "iso8601", "rrule"):
+        raise _conflict("anchor", f"anchor goes with every and rrule, not with {form}")
+    if spec.start_ms is not None and spec.end_ms is not None and spec.end_ms <= spec.start_ms:
+        raise _invalid("endTime", "endTime is not after startTime, so nothing could ever happen")
+    if spec.max_runs < 0:
+        raise _invalid("maxRuns", f"{spec.max_runs} is negative; 0 is without limit")
+    if spec.jitter_ms < 0:
+        raise _invalid("jitter", "the jitter is negative; an occurrence is never early")
+
+
+def _check_jitter(schedule: Schedule, depth: int) -> None:
+    jitter = schedule.spec.jitter_ms
+    if not jitter or depth:
+        return
+    gap = schedule.smallest_gap_ms()
+    if gap is not None and jitter >= gap:
         raise ScheduleError(
-            ScheduleErrorReason.SCHEDULE_INVALID, given[0], f"{given[0]} is not built yet"
+            ScheduleErrorReason.JITTER_TOO_LARGE,
+            "jitter",
+            f"a jitter of {jitter} ms is not smaller than {gap} ms, which is as close as two "
+            "occurrences can be",
         )
+
+
+def _rule_zone(rule_zone: str, name: str) -> str:
+    """TZID in the rule is as good as timeZone, but two different zones are one too many."""
+    if name not in ("UTC", rule_zone):
+        raise _conflict("timeZone", f"timeZone is {name}, but the TZID in rrule is {rule_zone}")
     try:
-        zoneinfo.ZoneInfo(spec.time_zone or "UTC")
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ScheduleError(
-            ScheduleErrorReason.TIME_ZONE_UNKNOWN, "timeZone", f"no zone {spec.time_zone!r}"
-        ) from error
-    if spec.every_ms is not None and spec.every_ms < 1000:
-        raise ScheduleError(
-            ScheduleErrorReason.PERIOD_TOO_SHORT, "every", "the smallest period is 1 s"
+        return ZONES.zone(rule_zone).name
+    except ScheduleError as error:
+        raise ScheduleError(error.reason, "rrule", f"TZID: {error.message}") from error
+
+
+def _exclusion(index: int, text: str, clock: WallClock) -> Exclusion:
+    field = f"excludes[{index}]"
+    try:
+        moment = parse_moment(text)
+    except ValueError as error:
+        raise _invalid(field, str(error)) from error
+    if not moment.is_date and moment.offset_s is None:
+        raise _invalid(
+            field,
+            f"{text!r} has no offset from UTC; did you mean {text + 'Z'!r}, or only the date?",
         )
-    if spec.cron is not None:
-        try:
-            CronSim(spec.cron, _EPOCH)
-        except CronSimError as error:
-            raise ScheduleError(ScheduleErrorReason.CRON_INVALID, "cron", str(error)) from error
-    first = [spec.anchor_ms, spec.start_ms, anchor_ms]
-    return Schedule(spec, next(at for at in first if at is not None))
+    return Exclusion.of(text, moment, clock)
+
+
+def _invalid(field: str, message: str) -> ScheduleError:
+    return ScheduleError(ScheduleErrorReason.SCHEDULE_INVALID, field, message)
+
+
+def _conflict(field: str, message: str) -> ScheduleError:
+    return ScheduleError(ScheduleErrorReason.CONFLICTING_FIELDS, field, message)

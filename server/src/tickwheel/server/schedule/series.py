@@ -48,7 +48,7 @@ class Every:
     period_ms: int
 
     def next_after(self, after_ms: int) -> int | None:
-        """anchor + k x period, for the smallest k that is late enough."""
+        """Anchor + k x period, for the smallest k that is late enough."""
         return after_ms + self.period_ms - (after_ms - self.anchor_ms) % self.period_ms
 
     def smallest_gap_ms(self) -> int | None:
@@ -64,7 +64,6 @@ class OnTheClock:
     times: WallTimes
     #: Goes on through a change of the clock as if there were none.
     elapsed: bool
-    gap_s: int
 
     def next_after(self, after_ms: int) -> int | None:
         """The first strictly after `after_ms`."""
@@ -77,7 +76,7 @@ class OnTheClock:
 
     def smallest_gap_ms(self) -> int | None:
         """That of the wall-clock times."""
-        return self.gap_s * 1000
+        return self.times.smallest_gap_s() * 1000
 
 
 @dataclass(frozen=True, slots=True)

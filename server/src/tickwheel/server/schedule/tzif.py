@@ -84,7 +84,9 @@ def read_tzif(raw: bytes) -> ZoneData:
             raise ValueError("not a TZif file of version 2 or later")
         start += _HEADER.size
         times_at = start
-        end = start + time_n * (size + 1) + type_n * 6 + char_n + leap_n * (size + 4) + std_n + utc_n
+        end = (
+            start + time_n * (size + 1) + type_n * 6 + char_n + leap_n * (size + 4) + std_n + utc_n
+        )
         if size == 8:
             break
         start = end

@@ -28,6 +28,10 @@ class WallTimes(Protocol):
         """
         ...
 
+    def smallest_gap_s(self) -> int:
+        """No two of the times are closer than this, on a clock without changes."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class WallClock:

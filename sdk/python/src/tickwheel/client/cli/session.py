@@ -1,0 +1,51 @@
+"""Runs a command's coroutine with a client, and says in one line what went wrong."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import grpc
+import typer
+
+from tickwheel.client.cli.output import printable
+from tickwheel.client.client import Client
+from tickwheel.client.errors import ApiError
+
+
+class CommandError(Exception):
+    """The command cannot do what it was asked for; the text says why and what would help."""
+
+
+def run(address: str, command: Callable[[Client], Awaitable[None]]) -> None:
+    """Run the command to its end, with a client of its own.
+
+    Raises:
+        typer.Exit: with 1, after the error was printed on standard error.
+    """
+
+    async def session() -> None:
+        async with Client(address) as client:
+            await command(client)
+
+    try:
+        asyncio.run(session())
+    except ApiError as error:
+        for line in describe(error, address):
+            typer.echo(f"error: {printable(line)}", err=True)
+        raise typer.Exit(1) from None
+    except CommandError as error:
+        typer.echo(f"error: {printable(str(error))}", err=True)
+        raise typer.Exit(1) from None
+
+
+def describe(error: ApiError, address: str) -> list[str]:
+    """What a refused or failed call is in a person's words: a line for each field at fault."""
+    if not error.reason:
+        if error.code is grpc.StatusCode.UNAVAILABLE:
+            return [
+                f"no answer from {address}: is tickwheel running there? "
+                f"Another address by --address or TICKWHEEL_ADDRESS ({error.message})"
+            ]
+        return [f"{error.message} ({error.code.name})"]
+    if error.violations:
+        return [f"{each.field}: {each.description} ({error.reason})" for each in error.violations]
+    return [f"{error.message} ({error.reason})"]

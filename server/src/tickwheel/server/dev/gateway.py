@@ -1,0 +1,58 @@
+"""The gateway as a child of the dev process."""
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import structlog
+
+from tickwheel.server.settings import Settings
+
+_log = structlog.get_logger(__name__)
+
+PROGRAM = "tickwheel-gateway"
+STOP_S = 4.0
+
+
+def find_gateway(settings: Settings) -> Path | None:
+    """The gateway's program: the one that is set, or the one on PATH."""
+    found = shutil.which(settings.gateway or PROGRAM)
+    return Path(found) if found else None
+
+
+@contextlib.asynccontextmanager
+async def gateway_child(program: Path, settings: Settings) -> AsyncIterator[None]:
+    """Runs the gateway for as long as the block lasts.
+
+    It holds the other end of a pipe from us and stops when that closes, so that it goes with us
+    however we go.
+    """
+    process = await asyncio.create_subprocess_exec(
+        program,
+        "-with-parent",
+        f"-http-address={settings.http_address}",
+        f"-api-address={settings.grpc_address}",
+        stdin=asyncio.subprocess.PIPE,
+        # A Ctrl-C in the terminal is ours to act on.
+        start_new_session=True,
+    )
+    watcher = asyncio.create_task(_watch(process))
+    try:
+        yield
+    finally:
+        watcher.cancel()
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            async with asyncio.timeout(STOP_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+async def _watch(process: asyncio.subprocess.Process) -> None:
+    code = await process.wait()
+    _log.error("the gateway has ended; REST is not served", exit_code=code)

@@ -1,0 +1,146 @@
+"""A schedule in words, for people who look at it."""
+
+from collections.abc import Iterable
+
+from tickwheel.server.schedule.cron import parse_cron
+from tickwheel.server.schedule.cronwords import cron_words
+from tickwheel.server.schedule.instants import (
+    Moment,
+    format_clock,
+    format_duration,
+    format_instant,
+    format_wall,
+)
+from tickwheel.server.schedule.interval import Period, parse_interval
+from tickwheel.server.schedule.phrases import (
+    MONTH_NAMES,
+    WEEKDAY_NAMES,
+    counted,
+    listed,
+    ordinal,
+)
+from tickwheel.server.schedule.rrule import Frequency, RecurrenceRule, parse_rrule
+from tickwheel.server.schedule.spec import ScheduleSpec
+
+
+def describe_spec(spec: ScheduleSpec) -> str:
+    """The schedule in words; the spec is one that compiles."""
+    words = _form(spec)
+    if spec.time_zone not in ("", "UTC") and (spec.cron or spec.iso8601 or spec.rrule):
+        words += f" ({spec.time_zone})"
+    if spec.start_ms is not None:
+        words += f", from {format_instant(spec.start_ms)}"
+    if spec.end_ms is not None:
+        words += f", before {format_instant(spec.end_ms)}"
+    if spec.max_runs:
+        words += f", at most {counted(spec.max_runs, 'run')}"
+    if spec.jitter_ms:
+        words += f", each up to {format_duration(spec.jitter_ms)} later"
+    if spec.excludes:
+        words += f", except {listed(spec.excludes[:3])}"
+        if len(spec.excludes) > 3:
+            words += f" and {len(spec.excludes) - 3} more"
+    return words
+
+
+def _form(spec: ScheduleSpec) -> str:
+    if spec.at_ms is not None:
+        return f"once at {format_instant(spec.at_ms)}"
+    if spec.every_ms is not None:
+        counted_from = spec.anchor_ms if spec.anchor_ms is not None else spec.start_ms
+        words = f"every {_each(format_duration(spec.every_ms))}"
+        return (
+            words
+            if counted_from is None
+            else (f"{words}, counted from {format_instant(counted_from)}")
+        )
+    if spec.cron is not None:
+        return cron_words(parse_cron(spec.cron))
+    if spec.iso8601 is not None:
+        return _interval(spec.iso8601)
+    if spec.rrule is not None:
+        text = parse_rrule(spec.rrule)
+        words = _rule(text.rule)
+        if text.start is not None:
+            words += f", from {_moment(text.start)}"
+        return f"{words}, in {text.zone_name}" if text.zone_name else words
+    return "; or ".join(describe_spec(member) for member in spec.any_of or ())
+
+
+def _each(duration: str) -> str:
+    """`1 hour` after "every" is `hour`."""
+    return duration.removeprefix("1 ")
+
+
+def _interval(text: str) -> str:
+    interval = parse_interval(text)
+    words = f"every {_each(_period(interval.period))}"
+    if interval.start is not None:
+        words += f" from {_moment(interval.start)}"
+    if interval.end is not None:
+        words += f" up to {_moment(interval.end)}"
+    return words if interval.count is None else f"{words}, {counted(interval.count, 'time')} in all"
+
+
+def _period(period: Period) -> str:
+    parts: list[str] = []
+    years, months = divmod(period.months, 12)
+    weeks, days = divmod(period.days, 7) if period.days % 7 == 0 else (0, period.days)
+    for number, word in ((years, "year"), (months, "month"), (weeks, "week"), (days, "day")):
+        if number:
+            parts.append(counted(number, word))
+    if period.nanos:
+        parts.append(format_duration(-(-period.nanos // 1_000_000)))
+    return listed(parts)
+
+
+def _moment(moment: Moment) -> str:
+    if moment.offset_s is not None:
+        return format_instant(moment.instant_ms)
+    return format_wall(moment.wall_s)
+
+
+_UNITS = ("year", "month", "week", "day", "hour", "minute", "second")
+
+
+def _rule(rule: RecurrenceRule) -> str:
+    words = f"every {_each(counted(rule.interval, _UNITS[rule.frequency]))}"
+    if rule.months:
+        words += f" in {listed(MONTH_NAMES[month - 1] for month in rule.months)}"
+    if rule.week_numbers:
+        words += f" in week {_places(rule.week_numbers)}"
+    if rule.year_days:
+        words += f" on day {_places(rule.year_days)} of the year"
+    if rule.month_days:
+        words += f" on day {_places(rule.month_days)} of the month"
+    if rule.weekdays:
+        words += f" on {listed(_weekday(*day) for day in rule.weekdays)}"
+    words += _times(rule)
+    if rule.positions:
+        words += f", of these the {listed(ordinal(place) for place in rule.positions)}"
+    if rule.count is not None:
+        words += f", {counted(rule.count, 'time')} in all"
+    if rule.until is not None:
+        words += f", until {_moment(rule.until)}"
+    return words
+
+
+def _times(rule: RecurrenceRule) -> str:
+    if rule.hours and rule.frequency <= Frequency.HOURLY and len(rule.minutes) <= 1:
+        if rule.minutes and not rule.seconds:
+            at = listed(format_clock(hour * 3600 + rule.minutes[0] * 60) for hour in rule.hours)
+            return f" at {at}"
+    words = ""
+    for name, values in (("hour", rule.hours), ("minute", rule.minutes), ("second", rule.seconds)):
+        if values:
+            words += f" at {name} {listed(map(str, values))}"
+    return words
+
+
+def _places(numbers: Iterable[int]) -> str:
+    return listed(str(one) if one > 0 else f"{-one} from the end" for one in numbers)
+
+
+def _weekday(number: int, weekday: int) -> str:
+    name = WEEKDAY_NAMES[weekday]
+    return f"the {ordinal(number)} {name}" if number else name

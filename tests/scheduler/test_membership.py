@@ -1,0 +1,93 @@
+"""Who owns which segment, and which worker serves it."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tickwheel.server.domain.lease import SchedulerSession, SegmentLease
+from tickwheel.server.scheduler.membership import SessionWatch, plan_moves
+from tickwheel.server.scheduler.placement import place_segments
+
+
+def _session(name: str, beat: int = 1) -> SchedulerSession:
+    return SchedulerSession(session_id=name, address="a:1", beat=beat, lease_until_ms=0)
+
+
+def _run_to_rest(owners: list[str], living: list[str]) -> tuple[list[str], int]:
+    """Lets all living schedulers act in turn until none wants to; returns owners and moves."""
+    moves = 0
+    for _ in range(100):
+        changed = False
+        for name in living:
+            leases = [
+                SegmentLease(segment=n, epoch=1, session_id=owner) for n, owner in enumerate(owners)
+            ]
+            owned = [n for n, owner in enumerate(owners) if owner == name]
+            plan = plan_moves(name, owned, leases, living)
+            for segment in plan.give:
+                owners[segment], changed = "", True
+            for lease in plan.take:
+                owners[lease.segment], changed = name, True
+                moves += 1
+        if not changed:
+            return owners, moves
+    raise AssertionError("the schedulers never come to rest")
+
+
+@given(
+    st.integers(1, 128),
+    st.lists(st.sampled_from("abcdef"), min_size=1, unique=True),
+    st.data(),
+)
+def test_segments_come_to_rest_evenly_and_all_are_owned(
+    count: int, living: list[str], data: st.DataObject
+) -> None:
+    owners = data.draw(st.lists(st.sampled_from(["", *"abcdefgh"]), min_size=count, max_size=count))
+    rest, _ = _run_to_rest(owners, living)
+    loads = [rest.count(name) for name in living]
+    assert sum(loads) == count
+    assert max(loads) - min(loads) <= 1
+
+
+def test_few_segments_move_when_a_scheduler_joins() -> None:
+    owners, _ = _run_to_rest([""] * 64, ["a", "b"])
+    _, moves = _run_to_rest(owners, ["a", "b", "c"])
+    assert moves == 21
+
+
+def test_segments_of_a_living_session_are_never_taken() -> None:
+    leases = [SegmentLease(segment=n, epoch=1, session_id="a") for n in range(64)]
+    assert not plan_moves("b", [], leases, ["a", "b"]).take
+
+
+def test_a_session_is_dead_after_a_lease_without_a_beat_on_our_own_clock() -> None:
+    watch = SessionWatch(lease_ms=10_000)
+    watch.observe([_session("a")], 0)
+    assert not watch.is_dead("a", 9_999)
+    assert watch.is_dead("a", 10_000)
+    watch.observe([_session("a", beat=2)], 10_000)
+    assert not watch.is_dead("a", 19_999)
+
+
+def test_a_session_that_is_gone_from_the_store_is_dead() -> None:
+    watch = SessionWatch(lease_ms=10_000)
+    watch.observe([], 0)
+    assert watch.is_dead("a", 0)
+
+
+@given(
+    st.sets(st.integers(0, 255)),
+    st.sets(st.sampled_from("abcdef")),
+    st.dictionaries(st.integers(0, 255), st.sampled_from("abcdefgh")),
+)
+def test_workers_share_segments_evenly_and_keep_what_they_can(
+    segments: set[int], workers: set[str], current: dict[int, str]
+) -> None:
+    placed = place_segments(segments, workers, current)
+    if not workers:
+        assert placed == {}
+        return
+    assert placed.keys() == segments
+    loads = [list(placed.values()).count(worker) for worker in workers]
+    assert max(loads) - min(loads) <= 1
+    again = place_segments(segments, workers, placed)
+    assert again == placed

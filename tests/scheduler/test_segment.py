@@ -1,0 +1,278 @@
+"""What a segment's owner fires, and what it takes for done."""
+
+import pytest
+
+from scheduler.making import (
+    NOW,
+    SECOND,
+    assign,
+    changed,
+    entry_of,
+    load,
+    make_job,
+    make_owner,
+    notice,
+    publish,
+    store_records,
+)
+from tickwheel.server.domain.names import instant_id
+from tickwheel.server.domain.run import RunState
+from tickwheel.server.scheduler.segment import COMMIT_GRACE_MS, PENDING_AFTER_MS
+from tickwheel.server.store.port import LOOK_AHEAD_MS
+from tickwheel.v1 import run_pb2, scheduler_service_pb2
+
+
+def test_a_one_off_job_is_handed_out_ahead_published_and_completed() -> None:
+    owner, job = make_owner(), make_job(at_ms=NOW + 3 * SECOND)
+    (run,) = load(owner, job, entry_of(job, NOW + 3 * SECOND))
+    assert (run.run_id, run.due_ms) == (instant_id(NOW + 3 * SECOND), NOW + 3 * SECOND)
+    publish(owner, run, NOW + 3 * SECOND + 2)
+    (record,) = store_records(owner)
+    assert record.state is RunState.SUCCEEDED
+    assert (record.publish_ms, record.partition, record.offset) == (NOW + 3 * SECOND + 2, 1, 42)
+    advance = owner.take_advance(NOW + 4 * SECOND)
+    assert advance.complete == [(job.key, 1)]
+    assert not advance.put
+
+
+def test_what_is_not_recorded_does_not_advance() -> None:
+    owner, job = make_owner(), make_job(every_s=10)
+    (run,) = load(owner, job, entry_of(job, NOW + 2 * SECOND))
+    publish(owner, run, NOW + 2 * SECOND)
+    taken = owner.take_records()
+    assert not owner.take_advance(NOW + 3 * SECOND)
+    owner.put_back_records(taken)
+    store_records(owner)
+    advance = owner.take_advance(NOW + 3 * SECOND)
+    assert [entry.schedule_ms for entry in advance.put] == [NOW + 10 * SECOND]
+    assert [entry.schedule_ms for entry in advance.remove] == [NOW + 2 * SECOND]
+
+
+def test_later_occurrences_are_computed_without_a_row_of_their_own() -> None:
+    owner, job = make_owner(), make_job(every_s=1)
+    runs = load(owner, job, entry_of(job, NOW + SECOND))
+    assert [run.due_ms for run in runs] == [NOW + n * SECOND for n in range(1, 5)]
+    owner.step(NOW + SECOND)
+    assert [run.due_ms for run in assign(owner)] == [NOW + 5 * SECOND]
+
+
+def test_a_new_owner_does_not_fire_what_the_log_has_as_final() -> None:
+    first, job = make_owner(), make_job(every_s=1)
+    entry = entry_of(job, NOW + SECOND)
+    runs = load(first, job, entry)
+    publish(first, runs[0], NOW + SECOND)
+    publish(first, runs[1], NOW + 2 * SECOND)
+    log = store_records(first)
+    second = make_owner(epoch=2)
+    second.recover(log)
+    again = load(second, job, entry, NOW + 2 * SECOND)
+    assert [run.due_ms for run in again] == [NOW + n * SECOND for n in range(3, 7)]
+    advance = second.take_advance(NOW + 2 * SECOND)
+    assert [moved.schedule_ms for moved in advance.put] == [NOW + 3 * SECOND]
+    assert advance.put[0].ordinal == 2
+
+
+def test_a_pending_run_goes_on_with_its_attempt_and_trace() -> None:
+    first, job = make_owner(), make_job(at_ms=NOW + SECOND)
+    entry = entry_of(job, NOW + SECOND)
+    (run,) = load(first, job, entry)
+    refusal = scheduler_service_pb2.PublishFailure(message="too large", refused=True)
+    assert first.failed(run.key, "w", refusal, NOW + SECOND)
+    log = store_records(first)
+    assert [record.state for record in log] == [RunState.PENDING]
+    second = make_owner(epoch=2)
+    second.recover(log)
+    (again,) = load(second, job, entry, NOW + 2 * SECOND)
+    assert again.traceparent == run.traceparent
+    publish(second, again, NOW + 2 * SECOND)
+    (record,) = store_records(second)
+    assert record.revision == 2
+
+
+def test_a_run_that_is_late_can_be_read_as_pending() -> None:
+    owner, job = make_owner(), make_job(at_ms=NOW + SECOND)
+    load(owner, job, entry_of(job, NOW + SECOND))
+    owner.step(NOW + SECOND + PENDING_AFTER_MS - 1)
+    assert not owner.has_records()
+    owner.step(NOW + SECOND + PENDING_AFTER_MS)
+    assert [record.state for record in owner.take_records()] == [RunState.PENDING]
+
+
+def test_an_entry_without_a_job_does_not_fire_until_the_job_is_there() -> None:
+    owner, job = make_owner(), make_job(at_ms=NOW + SECOND)
+    entry = entry_of(job, NOW + SECOND)
+    owner.load([entry], {}, NOW)
+    owner.step(NOW)
+    assert not owner.take_ready()
+    assert owner.uncommitted() == [entry]
+    assert owner.position_ms(NOW + 10 * SECOND) <= entry.fire_ms
+    assert len(load(owner, job, entry, NOW + 10)) == 1
+    assert not owner.uncommitted()
+
+
+def test_an_entry_whose_job_never_comes_is_let_go() -> None:
+    owner, job = make_owner(), make_job(at_ms=NOW + SECOND)
+    entry = entry_of(job, NOW + SECOND)
+    owner.load([entry], {}, NOW)
+    owner.load([entry], {}, NOW + COMMIT_GRACE_MS)
+    assert not owner.uncommitted()
+
+
+def test_reading_the_schedule_again_fires_nothing_twice() -> None:
+    owner, job = make_owner(), make_job(at_ms=NOW + SECOND)
+    entry = entry_of(job, NOW + SECOND)
+    (run,) = load(owner, job, entry)
+    assert not load(owner, job, entry)
+    publish(owner, run, NOW + SECOND)
+    store_records(owner)
+    owner.take_advance(NOW + 2 * SECOND)
+    assert not load(owner, job, entry, NOW + 2 * SECOND)
+
+
+def test_a_pause_takes_back_what_is_not_due_and_skips_it_once_due() -> None:
+    owner, job = make_owner(), make_job(every_s=2)
+    runs = load(owner, job, entry_of(job, NOW + 2 * SECOND))
+    paused = changed(job, NOW + SECOND, paused=True)
+    revoked = owner.notice(notice(paused, NOW + SECOND), paused, NOW + SECOND)
+    assert revoked == runs
+    assert owner.revoking(job.uid)
+    owner.step(NOW + 2 * SECOND)
+    assert not owner.has_records()
+    owner.confirm_revoked([run.key for run in runs], (), NOW + 2 * SECOND)
+    owner.step(NOW + 2 * SECOND)
+    (first,) = store_records(owner)
+    assert (first.state, first.skip_reason) == (RunState.SKIPPED, run_pb2.SKIP_REASON_PAUSED)
+    owner.step(NOW + 4 * SECOND)
+    (second,) = store_records(owner)
+    assert (second.run_id, second.revision, second.skipped_count) == (first.run_id, 2, 2)
+    resumed = changed(paused, NOW + 5 * SECOND, paused=False)
+    owner.notice(notice(resumed, NOW + 5 * SECOND), resumed, NOW + 5 * SECOND)
+    owner.step(NOW + 5 * SECOND)
+    assert [run.due_ms for run in assign(owner)][:1] == [NOW + 6 * SECOND]
+
+
+def test_a_run_that_had_begun_when_the_pause_came_stays_a_run() -> None:
+    owner, job = make_owner(), make_job(every_s=2)
+    runs = load(owner, job, entry_of(job, NOW + 2 * SECOND))
+    paused = changed(job, NOW + 2 * SECOND - 1, paused=True)
+    owner.notice(notice(paused, NOW), paused, NOW + 2 * SECOND)
+    keys = [run.key for run in runs]
+    owner.confirm_revoked(keys, keys[:1], NOW + 2 * SECOND)
+    publish(owner, runs[0], NOW + 2 * SECOND)
+    owner.step(NOW + 2 * SECOND)
+    assert [record.state for record in store_records(owner)] == [RunState.SUCCEEDED]
+    owner.step(NOW + 4 * SECOND)
+    assert [record.state for record in store_records(owner)] == [RunState.SKIPPED]
+
+
+def test_an_update_of_the_schedule_replaces_what_is_to_come() -> None:
+    owner, job = make_owner(), make_job(every_s=3)
+    runs = load(owner, job, entry_of(job, NOW + 3 * SECOND))
+    updated = changed(
+        make_job(every_s=4), NOW + SECOND, uid=job.uid, generation=2, schedule_from_ms=NOW + SECOND
+    )
+    entry = entry_of(updated, NOW + 4 * SECOND, ordinal=-1)
+    assert owner.notice(notice(updated, NOW + SECOND, entry), updated, NOW + SECOND) == runs
+    owner.confirm_revoked([run.key for run in runs], (), NOW + SECOND)
+    owner.step(NOW + SECOND)
+    assert [run.due_ms for run in assign(owner)] == [NOW + 4 * SECOND]
+
+
+def test_a_deleted_job_fires_no_more_but_what_was_due_is_finished() -> None:
+    owner, job = make_owner(), make_job(every_s=2)
+    runs = load(owner, job, entry_of(job, NOW + 2 * SECOND))
+    gone = changed(job, NOW + 3 * SECOND, delete_ms=NOW + 3 * SECOND)
+    assert owner.notice(notice(gone, NOW + 3 * SECOND), gone, NOW + 3 * SECOND) == runs[1:]
+    owner.confirm_revoked([run.key for run in runs[1:]], (), NOW + 3 * SECOND)
+    publish(owner, runs[0], NOW + 3 * SECOND)
+    store_records(owner)
+    advance = owner.take_advance(NOW + 3 * SECOND)
+    assert not advance.complete
+    assert not advance.put
+    owner.step(NOW + 10 * SECOND)
+    assert not owner.take_ready()
+
+
+def test_after_an_outage_young_occurrences_run_and_older_are_skipped_in_one_record() -> None:
+    owner, job = make_owner(), make_job(every_s=10, window_s=60)
+    late = NOW + 300 * SECOND
+    runs = load(owner, job, entry_of(job, NOW + 10 * SECOND), late)
+    (skipped,) = [run for run in store_records(owner) if run.state is RunState.SKIPPED]
+    assert skipped.skip_reason == run_pb2.SKIP_REASON_CATCH_UP_WINDOW
+    assert skipped.first_schedule_ms == NOW + 10 * SECOND
+    assert skipped.last_schedule_ms == late - 70 * SECOND
+    assert skipped.skipped_count == 23
+    assert [run.due_ms for run in runs] == [late - n * 10 * SECOND for n in range(6, -1, -1)]
+
+
+def test_a_one_off_job_without_a_window_always_runs() -> None:
+    owner, job = make_owner(), make_job(at_ms=NOW - 10**9, window_s=None)
+    assert len(load(owner, job, entry_of(job, NOW - 10**9, fire_ms=NOW))) == 1
+
+
+def test_max_runs_counts_from_the_ordinal_and_completes() -> None:
+    owner, job = make_owner(), make_job(every_s=1)
+    job.spec.schedule.max_runs = 7
+    runs = load(owner, job, entry_of(job, NOW + SECOND, ordinal=5))
+    assert len(runs) == 2
+    for run in runs:
+        publish(owner, run, run.due_ms)
+    store_records(owner)
+    assert owner.take_advance(NOW + 9 * SECOND).complete == [(job.key, 1)]
+
+
+@pytest.mark.parametrize(("attempt", "delay_s"), [(1, 1), (2, 2), (3, 4)])
+def test_refusals_are_retried_with_backoff(attempt: int, delay_s: int) -> None:
+    owner, job = make_owner(), make_job(at_ms=NOW)
+    (run,) = load(owner, job, entry_of(job, NOW))
+    refusal = scheduler_service_pb2.PublishFailure(message="no", refused=True)
+    now = NOW
+    for _ in range(attempt):
+        due = run.due_ms
+        assert owner.failed(run.key, "w", refusal, now)
+        (run,) = assign(owner)
+        now = run.due_ms
+    assert run.due_ms - due == delay_s * SECOND
+    assert run.attempt == attempt + 1
+
+
+def test_refusals_end_as_failed_when_attempts_are_used_up() -> None:
+    owner, job = make_owner(), make_job(at_ms=NOW)
+    (run,) = load(owner, job, entry_of(job, NOW))
+    refusal = scheduler_service_pb2.PublishFailure(message="no such topic", refused=True)
+    for _ in range(3):
+        owner.failed(run.key, "w", refusal, NOW)
+        (run,) = assign(owner)
+    owner.failed(run.key, "w", refusal, NOW)
+    record = store_records(owner)[-1]
+    assert (record.state, record.attempt, record.error) == (RunState.FAILED, 4, "no such topic")
+
+
+def test_given_back_runs_are_handed_out_again_and_a_late_outcome_counts() -> None:
+    owner, job = make_owner(), make_job(at_ms=NOW + SECOND)
+    (run,) = load(owner, job, entry_of(job, NOW + SECOND))
+    owner.give_back([run])
+    publish(owner, run, NOW + SECOND)
+    assert not owner.take_ready()
+
+
+def test_the_position_waits_for_what_is_open() -> None:
+    owner, job = make_owner(), make_job(at_ms=NOW + SECOND)
+    (run,) = load(owner, job, entry_of(job, NOW + SECOND))
+    far = NOW + 3_600 * SECOND
+    assert owner.position_ms(far) == NOW + SECOND
+    publish(owner, run, far)
+    assert owner.position_ms(far) == NOW + SECOND
+    store_records(owner)
+    owner.take_advance(far)
+    assert far - 60 * SECOND < owner.position_ms(far) < far
+
+
+def test_a_far_occurrence_is_let_go_of_and_read_again_from_its_row() -> None:
+    owner, job = make_owner(), make_job(every_s=3_600)
+    (run,) = load(owner, job, entry_of(job, NOW + SECOND))
+    publish(owner, run, NOW + SECOND)
+    store_records(owner)
+    (moved,) = owner.take_advance(NOW + 2 * SECOND).put
+    later = moved.due_ms - LOOK_AHEAD_MS
+    assert [again.due_ms for again in load(owner, job, moved, later + 1)] == [moved.due_ms]
