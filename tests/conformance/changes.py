@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from conformance.suite import case
-from conformance.world import HOUR_MS, World, a_spec
-
 from tickwheel.server.domain.job import Payload, PayloadKind
 from tickwheel.server.domain.names import JobKey, new_uid
 from tickwheel.server.store.port import ChangeRecord
+
+from conformance.suite import case
+from conformance.world import HOUR_MS, World, a_spec
 
 
 @case
@@ -71,7 +71,8 @@ async def history_tells_oldest_first(world: World) -> None:
     job = world.job()
     await world.create(job)
     assert await world.store.jobs.history(job.key) == []
-    states, expected = [job], []
+    states = [job]
+    expected: list[ChangeRecord] = []
     for number in range(5):
         before = states[-1]
         change = world.changed(

@@ -2,17 +2,15 @@
 
 from dataclasses import replace
 
-from conformance.suite import case
-from conformance.world import HOUR_MS, World
-
 from tickwheel.server.domain.job import Job
 from tickwheel.server.store.port import Created, IdTaken, NewJob, RequestReused
 
+from conformance.suite import case
+from conformance.world import HOUR_MS, World
+
 
 def chosen(job: Job, request_id: str = "", digest: bytes = b"") -> NewJob:
-    return NewJob(
-        job=job, entry=None, id_chosen=True, request_id=request_id, request_digest=digest
-    )
+    return NewJob(job=job, entry=None, id_chosen=True, request_id=request_id, request_digest=digest)
 
 
 def requested(job: Job, request_id: str, digest: bytes = b"d") -> NewJob:

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from conformance.suite import case
-from conformance.world import World, a_spec
-
-from tickwheel.server.domain.job import Payload, PayloadKind
+from tickwheel.server.domain.job import Job, Payload, PayloadKind
 from tickwheel.server.domain.names import JobKey, new_uid
 from tickwheel.server.store.port import Created, NewJob
+
+from conformance.suite import case
+from conformance.world import World, a_spec
 
 
 @case
@@ -95,7 +95,7 @@ async def deleted_is_got_but_not_found(world: World) -> None:
 @case
 async def find_all_tells_living_first_then_newest(world: World) -> None:
     job_id = world.job_id()
-    deleted = []
+    deleted: list[Job] = []
     for _ in range(3):
         job = world.job(job_id)
         await world.create(job, chosen=True)

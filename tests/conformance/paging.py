@@ -1,6 +1,8 @@
 """Lists of jobs: order, pages, cursors."""
 
 import pytest
+from tickwheel.server.domain.job import Job
+
 from conformance.suite import case
 from conformance.world import World, all_items, all_pages
 
@@ -46,7 +48,7 @@ async def new_ones_do_not_disturb_the_rest(world: World) -> None:
     """Paging while others insert: what was there is seen once."""
     jobs = [world.job() for _ in range(20)]
     await world.create(*jobs)
-    seen = []
+    seen: list[Job] = []
     cursor = b""
     while True:
         page = await world.store.jobs.list(world.user, cursor, 3)

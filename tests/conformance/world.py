@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TypedDict, TypeVar
 
 from google.protobuf import duration_pb2, timestamp_pb2
-from typing_extensions import Unpack
-
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.job import Job, Payload, PayloadKind
 from tickwheel.server.domain.lease import SegmentLease, WriteStamp
@@ -17,6 +15,7 @@ from tickwheel.server.domain.occurrence import EntryKind, InboxEntry, ScheduleEn
 from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.store.port import Created, JobChange, NewJob, Page, Store
 from tickwheel.v1 import job_pb2, schedule_pb2, target_pb2
+from typing_extensions import Unpack
 
 T = TypeVar("T")
 
@@ -189,7 +188,7 @@ class World:
         change = self.changed(job, replace(job, delete_ms=self.now_ms()))
         deleted = await self.store.jobs.change(change)
         assert deleted == change.after
-        return deleted
+        return change.after
 
     # -- segments ----------------------------------------------------------------------------
 

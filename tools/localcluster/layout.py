@@ -9,7 +9,7 @@ from localcluster.health import grpc_obstacle, http_obstacle
 
 # The default ports of the first api and of the gateway are part of the product's contract; the
 # others are free to choose.
-_API_PORT, _SCHEDULER_PORT, _HTTP_PORT, _METRICS_PORT = 7420, 7430, 7480, 7490
+_API_PORT, _SCHEDULER_PORT, _WORKER_PORT, _HTTP_PORT = 7420, 7430, 7440, 7480
 
 TICKWHEEL = Path(sys.executable).with_name("tickwheel")
 
@@ -51,12 +51,11 @@ class Layout:
     def ports(self) -> tuple[int, ...]:
         """All ports that the parts listen on."""
         size = self.size
-        servers = size.apis + size.schedulers + size.workers
         return (
             _HTTP_PORT,
             *range(_API_PORT, _API_PORT + size.apis),
             *range(_SCHEDULER_PORT, _SCHEDULER_PORT + size.schedulers),
-            *range(_METRICS_PORT, _METRICS_PORT + servers),
+            *range(_WORKER_PORT, _WORKER_PORT + size.workers),
         )
 
     @property
@@ -75,11 +74,10 @@ class Layout:
         schedulers = self._addresses(_SCHEDULER_PORT, self.size.schedulers)
         servers = [(f"api-{n}", address) for n, address in enumerate(apis, 1)]
         servers += [(f"scheduler-{n}", address) for n, address in enumerate(schedulers, 1)]
-        metrics = iter(self._addresses(_METRICS_PORT, len(self.ports)))
-        parts = [self._server(name, address, next(metrics)) for name, address in servers]
+        parts = [self._server(name, address) for name, address in servers]
         parts += [
-            self._worker(f"worker-{number}", schedulers, next(metrics))
-            for number in range(1, self.size.workers + 1)
+            self._worker(f"worker-{n}", schedulers, address)
+            for n, address in enumerate(self._addresses(_WORKER_PORT, self.size.workers), 1)
         ]
         if self.gateway is not None:
             parts.append(self._gateway(self.gateway))
@@ -88,26 +86,26 @@ class Layout:
     def _addresses(self, first_port: int, count: int) -> list[str]:
         return [f"{self.host}:{port}" for port in range(first_port, first_port + count)]
 
-    def _server(self, name: str, address: str, metrics: str) -> Part:
+    def _server(self, name: str, address: str) -> Part:
         return Part(
             name=name,
             command=(TICKWHEEL, name.partition("-")[0]),
-            settings={"TICKWHEEL_GRPC_ADDRESS": address, "TICKWHEEL_METRICS_ADDRESS": metrics},
+            settings={"TICKWHEEL_GRPC_ADDRESS": address},
             address=address,
             obstacle=lambda: grpc_obstacle(address),
         )
 
-    def _worker(self, name: str, schedulers: list[str], metrics: str) -> Part:
+    def _worker(self, name: str, schedulers: list[str], health: str) -> Part:
         return Part(
             name=name,
             command=(TICKWHEEL, "worker"),
             settings={
                 "TICKWHEEL_SCHEDULER_ADDRESSES": ",".join(schedulers),
-                "TICKWHEEL_METRICS_ADDRESS": metrics,
+                "TICKWHEEL_WORKER_HEALTH_ADDRESS": health,
                 "TICKWHEEL_WORKER_ID": name,
             },
-            address="",
-            obstacle=lambda: None,
+            address=health,
+            obstacle=lambda: grpc_obstacle(health),
         )
 
     def _gateway(self, binary: Path) -> Part:
@@ -115,7 +113,7 @@ class Layout:
             name="gateway",
             command=(binary,),
             settings={
-                "TICKWHEEL_GRPC_ADDRESS": self.grpc_address,
+                "TICKWHEEL_ADDRESS": self.grpc_address,
                 "TICKWHEEL_HTTP_ADDRESS": self.http_address,
             },
             address=self.http_address,

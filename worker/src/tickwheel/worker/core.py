@@ -14,9 +14,11 @@ waits, sends or reads a clock. The promises it keeps:
   whoever becomes the owner of its segment.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from tickwheel.v1 import scheduler_service_pb2 as pb
 from tickwheel.worker.clock import Moment
 from tickwheel.worker.effects import (
     CloseStream,
@@ -31,7 +33,6 @@ from tickwheel.worker.held import Held, Phase, held_of, key_message, run_of
 from tickwheel.worker.outcomes import Finished, OutcomeBook
 from tickwheel.worker.publisher.port import Ack, Record, Refused, Result, RunId, Unavailable
 from tickwheel.worker.source import Source
-from tickwheel.v1 import scheduler_service_pb2 as pb
 
 PROTOCOL_VERSION = 1
 #: Outcomes of one message; about 100 bytes each.
@@ -201,7 +202,9 @@ class WorkerCore:
                 source.topology = frozenset(message.topology.scheduler_addresses)
                 return self._retarget()
             case "drain":
-                return [Say("info", "scheduler is stopping", {"scheduler": source.scheduler_id})]
+                return [
+                    Say(logging.INFO, "scheduler is stopping", {"scheduler": source.scheduler_id})
+                ]
             case _:
                 pass
         return []
@@ -219,10 +222,10 @@ class WorkerCore:
         if apart_ms:
             event = "clocks are too far apart: no work is taken from this scheduler"
             fields = {"scheduler": source.scheduler_id, "ahead_ms": apart_ms}
-            effects.append(Say("warning", event, fields))
+            effects.append(Say(logging.WARNING, event, fields))
         elif apart_ms == 0:
             event = "clocks agree again"
-            effects.append(Say("info", event, {"scheduler": source.scheduler_id}))
+            effects.append(Say(logging.INFO, event, {"scheduler": source.scheduler_id}))
         heartbeat = pb.Heartbeat(
             sequence=source.beat(now),
             clock=pb.Clock(wall_ms=now.wall_ms, steady_ms=now.steady_ms),
@@ -266,9 +269,7 @@ class WorkerCore:
             if item is None or item.record is not record:
                 continue
             done.add(record.run)
-            if isinstance(result, (Ack, Refused)):
-                self._finish(item, result, now)
-            elif record.expire_ms <= now.wall_ms:
+            if isinstance(result, (Ack, Refused)) or record.expire_ms <= now.wall_ms:
                 self._finish(item, result, now)
             else:
                 self._return(item, now)
@@ -345,7 +346,7 @@ class WorkerCore:
         source.heard_ms = now.steady_ms
         source.clock.observe(welcome.clock.wall_ms, stream.hello_ms, now.steady_ms)
         fields = {"scheduler": source.scheduler_id, "address": stream.address}
-        effects.append(Say("info", "connected to scheduler", fields))
+        effects.append(Say(logging.INFO, "connected to scheduler", fields))
         effects.append(HeartbeatEvery(number, welcome.heartbeat_interval_ms))
         effects.extend(self.heartbeat(number, now))
         if self._draining:
@@ -366,9 +367,7 @@ class WorkerCore:
         self._book.enqueue(number, self._book.pending(gained))
         return self._flush(number)
 
-    def _assignments(
-        self, source: Source, number: int, message: pb.Assignments
-    ) -> list[Effect]:
+    def _assignments(self, source: Source, number: int, message: pb.Assignments) -> list[Effect]:
         taken: list[Record] = []
         known: list[Finished] = []
         for assignment in message.assignments:

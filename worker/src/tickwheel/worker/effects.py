@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tickwheel.worker.publisher.port import Record
 from tickwheel.v1 import scheduler_service_pb2 as pb
+from tickwheel.worker.publisher.port import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,8 @@ class HeartbeatEvery:
 class Say:
     """Log something for people."""
 
-    level: str
+    #: As in `logging`.
+    level: int
     event: str
     fields: dict[str, Any] = field(default_factory=dict[str, Any])
 

@@ -3,9 +3,9 @@
 import enum
 from dataclasses import dataclass
 
+from tickwheel.v1 import scheduler_service_pb2 as pb
 from tickwheel.worker.publisher.port import Permit, Record, RunId
 from tickwheel.worker.publisher.records import record_of
-from tickwheel.v1 import scheduler_service_pb2 as pb
 
 
 class Phase(enum.Enum):

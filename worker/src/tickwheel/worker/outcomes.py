@@ -4,9 +4,9 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from tickwheel.v1 import scheduler_service_pb2 as pb
 from tickwheel.worker.held import Held, key_message
 from tickwheel.worker.publisher.port import Ack, Refused, RunId, Unavailable
-from tickwheel.v1 import scheduler_service_pb2 as pb
 
 
 @dataclass(slots=True, eq=False)

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -136,7 +136,7 @@ class Client:
 
     async def list_jobs(
         self, parent: str, *, filter: str = "", page_size: int = 0
-    ) -> AsyncIterator[job_pb2.Job]:
+    ) -> AsyncGenerator[job_pb2.Job, None]:
         """All jobs of an owner, page by page as the caller goes on.
 
         Args:
@@ -250,7 +250,7 @@ class Client:
 
     async def list_runs(
         self, parent: str, *, filter: str = "", page_size: int = 0
-    ) -> AsyncIterator[run_pb2.Run]:
+    ) -> AsyncGenerator[run_pb2.Run, None]:
         """Runs, newest first, page by page as the caller goes on.
 
         Args:
@@ -269,7 +269,7 @@ class Client:
 
     def watch_runs(
         self, parent: str, *, filter: str = "", resume_token: str = ""
-    ) -> AsyncIterator[job_service_pb2.WatchRunsResponse]:
+    ) -> AsyncGenerator[job_service_pb2.WatchRunsResponse, None]:
         """Runs as they are made and change, for as long as the caller listens.
 
         Resumes by itself when the connection breaks. Each change of state comes at least once,

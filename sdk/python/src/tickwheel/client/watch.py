@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 import grpc
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 async def watch_runs(
     stub: "JobServiceAsyncStub", request: job_service_pb2.WatchRunsRequest, retry: RetryPolicy
-) -> AsyncIterator[job_service_pb2.WatchRunsResponse]:
+) -> AsyncGenerator[job_service_pb2.WatchRunsResponse, None]:
     """The messages of WatchRuns, over as many streams as it takes.
 
     A stream that breaks after its first message is resumed with the last token for as long as

@@ -66,13 +66,13 @@ class Admission:
             raise invalid(errors_pb2.FIELD_REQUIRED, f"{path}.target.topic", "is required")
         _check_headers(spec.target, path)
         _check_built(spec, path)
-        if not spec.target.dead_letter_topic:
-            if len(default_dead_letter_topic(spec.target)) > _MAX_TOPIC:
-                raise invalid(
-                    errors_pb2.FIELD_REQUIRED,
-                    f"{path}.target.deadLetterTopic",
-                    "is required, because the default, <topic>.dlq, would be over 249 characters",
-                )
+        target = spec.target
+        if not target.dead_letter_topic and len(default_dead_letter_topic(target)) > _MAX_TOPIC:
+            raise invalid(
+                errors_pb2.FIELD_REQUIRED,
+                f"{path}.target.deadLetterTopic",
+                "is required, because the default, <topic>.dlq, would be over 249 characters",
+            )
         fill_defaults(spec, kind)
 
     def payload(self, message: target_pb2.Payload, path: str) -> Payload:

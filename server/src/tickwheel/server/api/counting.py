@@ -7,11 +7,13 @@ from tickwheel.server.domain.occurrence import EntryKind
 from tickwheel.server.store.port import ScheduleStore
 
 
-async def occurrences_done(schedule: ScheduleStore, job: Job, now_ms: int) -> int | None:
+async def occurrences_done(
+    schedule: ScheduleStore, job: Job, now_ms: int, *, margin_ms: int = 0
+) -> int | None:
     """The ordinal of a job's schedule entry, read at the place where it has to be.
 
     None where it is not there: the owner is at work on the job just now, and knows it; or the job
-    has no bound on its runs, or nothing to come.
+    has no bound on its runs, or nothing to come; or what is to come is due within `margin_ms`.
     """
     if not job.spec.schedule.max_runs or job.state is JobState.COMPLETED:
         return None
@@ -20,6 +22,8 @@ async def occurrences_done(schedule: ScheduleStore, job: Job, now_ms: int) -> in
     if nominal is None:
         return None
     due_ms = compiled.due(nominal, salt=job.uid)
+    if due_ms < now_ms + margin_ms:
+        return None
     for entry in await schedule.read_due([job.segment], due_ms, due_ms + 1):
         if (
             entry.uid == job.uid

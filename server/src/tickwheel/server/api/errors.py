@@ -5,12 +5,12 @@ The only place that knows about gRPC codes. A code follows from the reason, as e
 
 import secrets
 from collections.abc import Sequence
+from typing import cast
 
 import grpc
 import structlog
 from google.protobuf import any_pb2, message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
-
 from tickwheel.server.domain.errors import FieldViolation, InvalidInput, TickwheelError
 from tickwheel.server.schedule import ScheduleError
 from tickwheel.v1 import errors_pb2
@@ -98,7 +98,8 @@ def invalid(
 def schedule_invalid(error: ScheduleError, path: str) -> InvalidInput:
     """The error for a schedule that stands at `path` in the request."""
     field = f"{path}.{error.field}" if error.field else path
-    return invalid(errors_pb2.ErrorReason.Value(error.reason.value), field, error.message)
+    reason = cast("errors_pb2.ErrorReason", errors_pb2.ErrorReason.Value(error.reason.value))
+    return invalid(reason, field, error.message)
 
 
 def code_of(reason: errors_pb2.ErrorReason) -> grpc.StatusCode:

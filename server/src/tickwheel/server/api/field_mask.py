@@ -1,9 +1,9 @@
 """Update masks (AIP-134, AIP-161): which fields of a job an update changes, and changing them."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from google.protobuf import descriptor, field_mask_pb2, message
-
+from google.protobuf import field_mask_pb2, message
 from tickwheel.server.api.errors import invalid
 from tickwheel.server.convert.job import IDENTITY, OUTPUT_ONLY
 from tickwheel.server.domain.errors import InvalidInput
@@ -88,7 +88,7 @@ def _changeable() -> list[str]:
 
 
 def _resolve(text: str) -> Path:
-    kind: descriptor.Descriptor | None = job_pb2.Job.DESCRIPTOR
+    kind: Any = job_pb2.Job.DESCRIPTOR
     path: Path = ()
     for part in text.split("."):
         if path == PAYLOAD:
@@ -101,8 +101,8 @@ def _resolve(text: str) -> Path:
             raise _refused(text, f"there is no field {part!r} in {kind.name}")
         path = (*path, field.name)
         inner = field.message_type
-        is_single = inner is not None and not field.is_repeated
-        kind = inner if is_single and inner.full_name.startswith(_OURS) else None
+        ours = inner is not None and inner.full_name.startswith(_OURS)
+        kind = inner if ours and not field.is_repeated else None
     return path
 
 

@@ -6,10 +6,13 @@ checksum finds damage and typing errors; a token grants nothing, so it need not 
 
 import base64
 import binascii
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 
 from tickwheel.server.api.errors import invalid
+from tickwheel.server.domain.errors import InvalidInput
 from tickwheel.v1 import errors_pb2
 
 _VERSION = 1
@@ -31,9 +34,11 @@ class TokenScope:
     def encode(self, cursor: bytes) -> str:
         """The token for a cursor."""
         scope = self._digest()
-        return base64.urlsafe_b64encode(
-            bytes([_VERSION]) + scope + _checksum(scope, cursor) + cursor
-        ).decode().rstrip("=")
+        return (
+            base64.urlsafe_b64encode(bytes([_VERSION]) + scope + _checksum(scope, cursor) + cursor)
+            .decode()
+            .rstrip("=")
+        )
 
     def decode(self, token: str) -> bytes:
         """The cursor in a token; empty for an empty token.
@@ -44,9 +49,7 @@ class TokenScope:
         if not token:
             return b""
         try:
-            raw = base64.b64decode(
-                token + "=" * (-len(token) % 4), altchars=b"-_", validate=True
-            )
+            raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError) as error:
             raise self.refused("is not a token that this server gave") from error
         scope, cursor = raw[1 : 1 + _SCOPE_SIZE], raw[_HEAD:]
@@ -56,9 +59,19 @@ class TokenScope:
             raise self.refused("belongs to another list: parent and filter have to stay the same")
         return cursor
 
-    def refused(self, why: str) -> Exception:
+    def refused(self, why: str) -> InvalidInput:
         """The error for a token of this scope."""
         return invalid(self.reason, self.field, why)
+
+    @contextmanager
+    def refusing(self, token: str) -> Generator[None]:
+        """Inside, a ValueError means that the token's cursor is none of who is to go on from it."""
+        try:
+            yield
+        except ValueError as error:
+            if not token:
+                raise
+            raise self.refused("is not a token that this server gave") from error
 
     def _digest(self) -> bytes:
         text = "\0".join((self.kind, self.parent, self.filter))

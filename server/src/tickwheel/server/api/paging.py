@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from tickwheel.server.store.port import Page
+from tickwheel.v1 import job_service_pb2
 
 T = TypeVar("T")
 
@@ -34,9 +35,19 @@ class PageWanted(Generic[T]):
     size_of: Callable[[T], int]
 
 
+def clamp_page_size(
+    request: job_service_pb2.ListJobsRequest | job_service_pb2.ListRunsRequest,
+) -> None:
+    """Takes a page size over the largest for the largest, as AIP-158 asks.
+
+    The rules, which would refuse it, are checked after this.
+    """
+    request.page_size = min(request.page_size, MAX_SIZE)
+
+
 def page_count(page_size: int) -> int:
-    """How many items are meant by a request's page_size: 0 is 50, more than 1,000 is 1,000."""
-    return min(page_size or DEFAULT_SIZE, MAX_SIZE)
+    """How many items are meant by a request's page_size, 0 to 1,000; 0 is 50."""
+    return page_size or DEFAULT_SIZE
 
 
 async def fill_page(

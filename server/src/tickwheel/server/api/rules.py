@@ -4,7 +4,6 @@ from typing import Any
 
 import protovalidate
 from google.protobuf import message
-
 from tickwheel.server.domain.errors import FieldViolation, InvalidInput
 from tickwheel.v1 import errors_pb2
 
@@ -23,10 +22,10 @@ _RULE_REASONS = {
     "required": errors_pb2.FIELD_REQUIRED,
     "repeated.min_items": errors_pb2.FIELD_REQUIRED,
     "repeated.max_items": errors_pb2.FIELD_INVALID,
-    "update_job.name_required": errors_pb2.FIELD_REQUIRED,
+    "job.name_required": errors_pb2.FIELD_REQUIRED,
 }
-#: Violations of rules of a whole message are told of the field that they are about.
-_RULE_FIELDS = {"update_job.name_required": "job.name"}
+#: Rules that are about a field inside of the one they stand at.
+_RULE_FIELDS = {"job.name_required": "job.name"}
 
 _USER = "{user} is 1-63 of letters, digits, '.', '_', '-', a letter or digit at both ends"
 _JOB = "{job} is 1-63 of a-z, 0-9, '-', a letter or digit at both ends"
@@ -41,8 +40,11 @@ _FORMS = {
 }
 #: The same for names, whose form depends on the request.
 _NAME_FORMS = (
-    ("/runs/", f"must be users/{{user}}/jobs/{{job}}/runs/{{run}}, where {_USER}; {_JOB}; "
-     "{run} is as in 20261123T120000000Z"),
+    (
+        "/runs/",
+        f"must be users/{{user}}/jobs/{{job}}/runs/{{run}}, where {_USER}; {_JOB}; "
+        "{run} is as in 20261123T120000000Z",
+    ),
     ("/jobs/(-|", f"must be users/{{user}}/jobs/{{job}}, '-' for all, where {_USER}; {_JOB}"),
     ("/jobs/", f"must be users/{{user}}/jobs/{{job}}, where {_USER}; {_JOB}"),
     ("users/(-|", f"must be users/{{user}}, or users/- for all, where {_USER}"),
@@ -67,10 +69,10 @@ def check(request: message.Message, prefix: str = "") -> None:
     found: list[FieldViolation] = []
     for violation in violations:
         proto: Any = violation.proto
-        names = [element.field_name for element in proto.field.elements] if proto.field else []
+        names = [element.field_name for element in proto.field.elements]
         if first is None:
             first = _reason(names, proto.rule_id)
-        field = prefix + (_path(proto.field.elements) if names else _RULE_FIELDS[proto.rule_id])
+        field = prefix + (_RULE_FIELDS.get(proto.rule_id) or _path(proto.field.elements))
         found.append(FieldViolation(field, _describe(names, proto, violation.rule_value)))
     assert first is not None
     raise InvalidInput(first, f"{found[0].field}: {found[0].description}", tuple(found))

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from google.protobuf import duration_pb2
-
 from tickwheel.server.convert.instants import put_ms
 from tickwheel.server.convert.payload import CONTENT_TYPES, put_payload
 from tickwheel.server.convert.run import run_summary

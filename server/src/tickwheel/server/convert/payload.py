@@ -2,10 +2,9 @@
 
 import json
 import math
-from typing import Any
+from typing import Any, cast
 
 from google.protobuf import struct_pb2
-
 from tickwheel.server.domain.job import EMPTY_PAYLOAD, Payload, PayloadKind
 from tickwheel.v1 import target_pb2
 
@@ -95,7 +94,7 @@ def _fill(value: struct_pb2.Value, plain: Any) -> None:
     elif isinstance(plain, str):
         value.string_value = plain
     elif isinstance(plain, list):
-        _fill_list(value, plain)
+        _fill_list(value, cast("list[Any]", plain))
     else:
         # An object without members is still an object.
         value.struct_value.SetInParent()

@@ -1,5 +1,7 @@
 """Runs: from the domain's record to the contract's message."""
 
+from typing import cast
+
 from tickwheel.server.convert.instants import put_ms
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.v1 import run_pb2
@@ -38,7 +40,7 @@ def run_summary(run: Run) -> run_pb2.Run:
         message.partition = run.partition
         message.offset = run.offset
     if run.state is RunState.SKIPPED:
-        message.skip_reason = run_pb2.SkipReason.ValueType(run.skip_reason)
+        message.skip_reason = cast("run_pb2.SkipReason", run.skip_reason)
         message.skipped_count = run.skipped_count
         put_ms(message.first_schedule_time, run.first_schedule_ms)
         put_ms(message.last_schedule_time, run.last_schedule_ms)

@@ -106,6 +106,8 @@ def parse_cron(expression: str) -> CronFields:
     if len(expression) > _LONGEST:
         _refuse(f"the expression has {len(expression)} characters; {_LONGEST} are the most")
     parts = re.split(r"[ \t]+", expression.strip(" \t"))
+    if re.match(r"(CRON_)?TZ=", parts[0], re.IGNORECASE):
+        _refuse(f"{shorten(parts[0])} does not belong here; set the field timeZone instead")
     if parts[0].startswith("@"):
         parts = _macro(parts).split()
     if len(parts) not in (5, 6):
@@ -152,7 +154,7 @@ def _macro(parts: list[str]) -> str:
     if name == "@reboot":
         _refuse("@reboot names no time; give a time, or run the job by hand")
     if name not in _MACROS:
-        near = difflib.get_close_matches(name, _MACROS, 1)
+        near = difflib.get_close_matches(name, [*_MACROS, "@every"], 1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_MACROS)}"
         _refuse(f"{shorten(parts[0])} is not known; {hint}")
     if len(parts) > 1:
@@ -163,13 +165,9 @@ def _macro(parts: list[str]) -> str:
 def _wrong_count(expression: str, parts: list[str]) -> str:
     if not parts[0]:
         return "the expression is empty; it takes 5 fields, such as '30 2 * * *' for daily at 02:30"
-    if re.match(r"(CRON_)?TZ=", parts[0], re.IGNORECASE):
-        return f"{shorten(parts[0])} does not belong here; set the field timeZone instead"
     odd = [part for part in parts if re.search(r"\s", part)]
     if odd:
-        return (
-            f"{shorten(odd[0])}: fields are parted by spaces or tabs, and there is one expression"
-        )
+        return f"{shorten(odd[0])}: only spaces and tabs part the fields of the one expression"
     has = f"{shorten(expression)} has {len(parts)} field{'' if len(parts) == 1 else 's'}"
     takes = "cron takes 5 (minute hour day-of-month month day-of-week), or 6 with seconds first"
     if len(parts) == 7:

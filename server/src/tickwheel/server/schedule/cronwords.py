@@ -15,6 +15,7 @@ from tickwheel.server.schedule.phrases import (
 
 #: So many times of day are still listed one by one.
 _FEW = 6
+_ON_THE_MINUTE = frozenset({0})
 
 
 def cron_words(fields: CronFields) -> str:
@@ -34,9 +35,9 @@ def _times(fields: CronFields) -> str:
         )
         return f"at {listed(format_clock(time) for time in clock)}"
     parts: list[str] = []
-    if fields.seconds != {0}:
+    if fields.seconds != _ON_THE_MINUTE:
         parts.append(_unit("second", second, fields.seconds, 60))
-    if fields.seconds == {0} or len(fields.minutes) < 60:
+    if fields.seconds == _ON_THE_MINUTE or len(fields.minutes) < 60:
         parts.append(_unit("minute", minute, fields.minutes, 60))
     if len(fields.hours) < 24:
         parts.append(_unit("hour", hour, fields.hours, 24))
@@ -67,8 +68,8 @@ def _days(fields: CronFields) -> str:
         return f" on {by_day}, and on {by_weekday}"
     if by_day or by_weekday:
         return f" on {by_day or by_weekday}"
-    daily = len(fields.hours) < 24 and len(fields.months) == 12
-    return " every day" if daily else ""
+    each_hour = len(fields.hours) == 24 or _step(fields.texts[2])
+    return "" if each_hour or len(fields.months) < 12 else " every day"
 
 
 def _month_days(fields: CronFields) -> str:
@@ -77,8 +78,10 @@ def _month_days(fields: CronFields) -> str:
         days = runs(fields.days)
         word = "days" if len(fields.days) > 1 else "day"
         parts.append(f"{word} {listed(days)}")
-    for back in sorted(fields.days_from_end):
-        parts.append(f"{counted(back, 'day')} before the last day" if back else "the last day")
+    parts += [
+        f"{counted(back, 'day')} before the last day" if back else "the last day"
+        for back in sorted(fields.days_from_end)
+    ]
     for day in sorted(fields.working_days):
         if day > 0:
             parts.append(f"the working day nearest to day {day}")

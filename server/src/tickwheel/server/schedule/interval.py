@@ -1,7 +1,7 @@
 """ISO 8601 repeating intervals: reading them, and their occurrences.
 
-Calendar units go by the wall clock and are counted from the start, never from the occurrence before,
-so that nothing drifts: 31 January and a month is 28 February, and two months 31 March.
+Calendar units go by the wall clock and are counted from the start, never from the occurrence
+before, so that nothing drifts: 31 January and a month is 28 February, and two months 31 March.
 """
 
 import re

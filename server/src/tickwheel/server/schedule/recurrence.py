@@ -1,7 +1,7 @@
 """The wall-clock times that a recurrence rule names (RFC 5545, section 3.3.10).
 
-Two shapes: rules that choose dates (yearly to daily) and rules that choose hours, minutes or seconds
-of a day. Both answer "the first one from here on" without walking from DTSTART.
+Two shapes: rules that choose dates (yearly to daily) and rules that choose hours, minutes or
+seconds of a day. Both answer "the first one from here on" without walking from DTSTART.
 """
 
 from functools import partial
@@ -39,14 +39,18 @@ class DateRecurrence:
             rule.minutes or (clock // 60 % 60,),
             rule.seconds or (clock % 60,),
         )
-        positions = rule.positions
         self._times: TimesOfDay | ChosenTimes = times
-        if rule.frequency is Frequency.DAILY and positions:
+        #: What BYSETPOS chooses in a period; None where it chooses nothing or is dealt with.
+        self._positions: tuple[int, ...] | None = rule.positions or None
+        if rule.frequency is Frequency.DAILY and rule.positions:
             # Each day's choice is the same.
-            self._times = ChosenTimes.of(list(times), positions)
-            positions = ()
+            self._times = ChosenTimes.of(list(times), rule.positions)
+            self._positions = None
+        elif rule.frequency is Frequency.WEEKLY and rule.positions:
+            # A place that no week has would be looked for in every week there is.
+            most = max(1, len(rule.weekdays)) * len(times)
+            self._positions = tuple(place for place in rule.positions if abs(place) <= most)
         self._rule = rule
-        self._positions = positions
         self._start_day = start_day
         self._days = Days(partial(year_mask, rule, day_of(start_day)))
         self._first_period = self._period(start_day)
@@ -55,8 +59,8 @@ class DateRecurrence:
         """The first of the times not before `wall_s`; the offset is of no account."""
         if not self._times:
             return None
-        if self._positions:
-            return self._chosen(wall_s)
+        if self._positions is not None:
+            return self._chosen(wall_s, self._positions)
         day, time = divmod(wall_s, DAY_S)
         found = self._day(day)
         if found == day:
@@ -100,8 +104,10 @@ class DateRecurrence:
             found = self._days.at_or_after(day)
         return None
 
-    def _chosen(self, wall_s: int) -> int | None:
+    def _chosen(self, wall_s: int, positions: tuple[int, ...]) -> int | None:
         """As `at_or_after`, where BYSETPOS chooses among a period's times."""
+        if not positions:
+            return None
         day: int | None = wall_s // DAY_S
         for _ in range(_CYCLE[self._rule.frequency]):
             day = self._days.at_or_after(day)
@@ -110,7 +116,7 @@ class DateRecurrence:
             period = self._period(day)
             ahead = (self._first_period - period) % self._rule.interval
             if not ahead:
-                later = [wall for wall in self._choices(period) if wall >= wall_s]
+                later = [wall for wall in self._choices(period, positions) if wall >= wall_s]
                 if later:
                     return min(later)
                 ahead = 1
@@ -119,13 +125,13 @@ class DateRecurrence:
                 return None
         return None
 
-    def _choices(self, period: int) -> list[int]:
+    def _choices(self, period: int, positions: tuple[int, ...]) -> list[int]:
         start = self._period_start(period)
         mask = self._days.window(start, self._period_start(period + 1) - start)
         size = len(self._times)
         total = mask.bit_count() * size
         found: list[int] = []
-        for position in self._positions:
+        for position in positions:
             index = position - 1 if position > 0 else total + position
             if 0 <= index < total:
                 day, time = divmod(index, size)

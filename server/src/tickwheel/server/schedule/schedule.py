@@ -6,7 +6,7 @@ from hashlib import blake2b
 from tickwheel.server.schedule.crontimes import cron_times
 from tickwheel.server.schedule.errors import ScheduleError, ScheduleErrorReason
 from tickwheel.server.schedule.excludes import Exclusion, Stretches
-from tickwheel.server.schedule.instants import parse_moment
+from tickwheel.server.schedule.instants import format_wall, parse_moment
 from tickwheel.server.schedule.interval import interval_series, parse_interval
 from tickwheel.server.schedule.notes import emptiness, remarks
 from tickwheel.server.schedule.rrule import RecurrenceText, parse_rrule
@@ -159,7 +159,10 @@ def _compile(spec: ScheduleSpec, anchor_ms: int, zone_name: str, depth: int) -> 
     series = _series(spec, rule, clock, anchor_ms, name, depth)
     exclusions = tuple(_exclusion(index, text, clock) for index, text in enumerate(spec.excludes))
     if rule is not None:
-        exclusions += tuple(Exclusion.of("EXDATE", moment, clock) for moment in rule.excluded)
+        exclusions += tuple(
+            Exclusion.of(f"EXDATE {format_wall(moment.wall_s)}", moment, clock)
+            for moment in rule.excluded
+        )
     schedule = Schedule(spec, series, zone, exclusions)
     _check_jitter(schedule, depth)
     return schedule

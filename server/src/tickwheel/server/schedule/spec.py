@@ -25,7 +25,7 @@ class DstOverlap(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleSpec:
-    """When something is to happen. Exactly one form is set: at, cron, every, iso8601, rrule, any_of.
+    """When something is to happen: at, cron, every, iso8601, rrule or any_of, exactly one.
 
     All instants are Unix milliseconds, UTC. Anything finer is to be rounded up by whoever reads it
     from the wire (`tickwheel.server.schedule.ceil_ms`).

@@ -74,23 +74,10 @@ def read_tzif(raw: bytes) -> ZoneData:
     Raises:
         ValueError: it is not such a file.
     """
-    start = 0
-    size = 4
-    for _ in range(2):
-        magic, version, utc_n, std_n, leap_n, time_n, type_n, char_n = _HEADER.unpack_from(
-            raw, start
-        )
-        if magic != b"TZif" or version < b"2":
-            raise ValueError("not a TZif file of version 2 or later")
-        start += _HEADER.size
-        times_at = start
-        end = (
-            start + time_n * (size + 1) + type_n * 6 + char_n + leap_n * (size + 4) + std_n + utc_n
-        )
-        if size == 8:
-            break
-        start = end
-        size = 8
+    # A first block with instants of 32 bits is there for old readers; the second has 64.
+    _, first_end = _block(raw, 0, 4)
+    (_, _, _, time_n, type_n, _), end = _block(raw, first_end, 8)
+    times_at = first_end + _HEADER.size
     instants = struct.unpack_from(f">{time_n}q", raw, times_at)
     kinds = raw[times_at + time_n * 8 : times_at + time_n * 9]
     types_at = times_at + time_n * 9
@@ -103,6 +90,16 @@ def read_tzif(raw: bytes) -> ZoneData:
         tuple((instant, offsets[kind]) for instant, kind in zip(instants, kinds, strict=True)),
         read_posix_rule(footer),
     )
+
+
+def _block(raw: bytes, start: int, size: int) -> tuple[tuple[int, ...], int]:
+    """The six counts in the header at `start`, and where the block ends."""
+    magic, version, *counts = _HEADER.unpack_from(raw, start)
+    if magic != b"TZif" or version < b"2":
+        raise ValueError("not a TZif file of version 2 or later")
+    utc_n, std_n, leap_n, time_n, type_n, char_n = counts
+    length = time_n * (size + 1) + type_n * 6 + char_n + leap_n * (size + 4) + std_n + utc_n
+    return tuple(counts), start + _HEADER.size + length
 
 
 _NAME = r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]+>)"

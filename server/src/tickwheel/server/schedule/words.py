@@ -19,7 +19,7 @@ from tickwheel.server.schedule.phrases import (
     listed,
     ordinal,
 )
-from tickwheel.server.schedule.rrule import Frequency, RecurrenceRule, parse_rrule
+from tickwheel.server.schedule.rrule import RecurrenceRule, parse_rrule
 from tickwheel.server.schedule.spec import ScheduleSpec
 
 
@@ -126,10 +126,9 @@ def _rule(rule: RecurrenceRule) -> str:
 
 
 def _times(rule: RecurrenceRule) -> str:
-    if rule.hours and rule.frequency <= Frequency.HOURLY and len(rule.minutes) <= 1:
-        if rule.minutes and not rule.seconds:
-            at = listed(format_clock(hour * 3600 + rule.minutes[0] * 60) for hour in rule.hours)
-            return f" at {at}"
+    if rule.hours and len(rule.minutes) == 1 and not rule.seconds:
+        at = listed(format_clock(hour * 3600 + rule.minutes[0] * 60) for hour in rule.hours)
+        return f" at {at}"
     words = ""
     for name, values in (("hour", rule.hours), ("minute", rule.minutes), ("second", rule.seconds)):
         if values:

@@ -196,10 +196,10 @@ class ZoneDatabase:
             guesses = [known[spelling] for spelling in close]
             guesses += [known[cities[one]] for one in city if known[cities[one]] not in guesses]
         text = f"no time zone is called {name[:64]!r}"
+        if low.startswith(("+", "-", "utc+", "utc-", "gmt+", "gmt-")):
+            return f"{text}: an offset is not a zone; use an IANA name such as Europe/Berlin or UTC"
         if guesses:
             return f"{text}; did you mean {' or '.join(guesses[:3])}?"
-        if low[:1] in "+-" or low.startswith(("utc+", "utc-", "gmt+", "gmt-")):
-            return f"{text}: an offset is not a zone; use an IANA name such as Europe/Berlin or UTC"
         return f"{text}; use an IANA name such as Europe/Berlin or UTC"
 
 

@@ -1,7 +1,7 @@
 """The scheduler's gRPC services: thin, all they do is in `fleet` and `endpoint`."""
 
-from collections.abc import AsyncIterator
-from typing import Any, cast
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -63,19 +63,27 @@ class OwnerServicer(owner_service_pb2_grpc.OwnerServiceServicer):
             raise
 
 
-def add_scheduler_services(
-    server: grpc.aio.Server, fleet: Fleet, endpoint: SchedulerEndpoint
-) -> tuple[str, ...]:
-    """Adds both services to a server; returns their names, for health and reflection."""
-    scheduler_service_pb2_grpc.add_SchedulerServiceServicer_to_server(
-        SchedulerServicer(fleet), cast("Any", server)
-    )
-    owner_service_pb2_grpc.add_OwnerServiceServicer_to_server(
-        OwnerServicer(endpoint), cast("Any", server)
-    )
+Adder = Callable[[grpc.aio.Server], None]
+
+
+def scheduler_services(
+    fleet: Fleet, endpoint: SchedulerEndpoint
+) -> tuple[tuple[str, Adder], ...]:
+    """Both services: their full names, and what adds each to a server."""
+    workers, owners = SchedulerServicer(fleet), OwnerServicer(endpoint)
     return (
-        pb.DESCRIPTOR.services_by_name["SchedulerService"].full_name,
-        internal_pb.DESCRIPTOR.services_by_name["OwnerService"].full_name,
+        (
+            pb.DESCRIPTOR.services_by_name["SchedulerService"].full_name,
+            lambda server: scheduler_service_pb2_grpc.add_SchedulerServiceServicer_to_server(
+                workers, server
+            ),
+        ),
+        (
+            internal_pb.DESCRIPTOR.services_by_name["OwnerService"].full_name,
+            lambda server: owner_service_pb2_grpc.add_OwnerServiceServicer_to_server(
+                owners, server
+            ),
+        ),
     )
 
 

@@ -1,6 +1,9 @@
 """Opens the store that the settings name, waiting for it where it is not there yet."""
 
+import asyncio
+import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -8,6 +11,9 @@ from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.settings import Engine, Settings
 from tickwheel.server.store.port import Store
+
+if TYPE_CHECKING:
+    from tickwheel.server.store.cassandra import CassandraOptions
 
 _log = structlog.get_logger(__name__)
 
@@ -20,17 +26,25 @@ def data_dir(settings: Settings) -> Path | None:
     return None if settings.data == MEMORY else Path(settings.data).expanduser()
 
 
-async def open_store(settings: Settings, clock: Clock) -> Store:
-    """Opens the store; says plainly what it waits for, and waits as long as it must."""
+async def open_store(
+    settings: Settings, clock: Clock, stopped: asyncio.Event
+) -> Store | None:
+    """Opens the store; says plainly what it waits for, and waits as long as it must.
+
+    None when the process is asked to stop meanwhile.
+    """
     said = ""
-    while True:
+    while not stopped.is_set():
         try:
             return await _open(settings, clock)
         except StoreUnavailable as error:
             if error.message != said:
                 _log.warning("waiting for the store", engine=settings.store, why=error.message)
                 said = error.message
-            await clock.sleep(RETRY_S)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RETRY_S):
+                await stopped.wait()
+    return None
 
 
 async def _open(settings: Settings, clock: Clock) -> Store:
@@ -43,4 +57,13 @@ async def _open(settings: Settings, clock: Clock) -> Store:
         return await open_sqlite(path, segments=settings.segments, clock=clock)
     from tickwheel.server.store.cassandra import open_cassandra
 
-    return await open_cassandra(settings, clock=clock)
+    return await open_cassandra(cassandra_options(settings), clock=clock)
+
+
+def cassandra_options(settings: Settings) -> "CassandraOptions":
+    """How the settings say to reach Cassandra."""
+    from tickwheel.server.store.cassandra import CassandraOptions
+
+    return CassandraOptions(
+        contact_points=settings.cassandra_contact_points, keyspace=settings.cassandra_keyspace
+    )

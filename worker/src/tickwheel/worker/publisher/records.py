@@ -6,8 +6,8 @@ See https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-p
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from tickwheel.worker.publisher.port import Permit, Record, RunId
 from tickwheel.v1 import scheduler_service_pb2 as pb
+from tickwheel.worker.publisher.port import Permit, Record, RunId
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Set by us in every record; a header of the user's with such a name is left out. Compared in

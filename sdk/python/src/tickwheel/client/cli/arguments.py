@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,9 +25,7 @@ _DURATION_PART = re.compile(r"([\d.]+)(ms|s|m|h|d)")
 def duration(text: str) -> timedelta:
     """A length of time such as `3s`, `250ms`, `1h30m`, `2d`; days have 24 hours."""
     if not _DURATION.fullmatch(text):
-        raise typer.BadParameter(
-            f"{text!r} is not a duration: write 250ms, 3s, 5m, 1h30m or 2d"
-        )
+        raise typer.BadParameter(f"{text!r} is not a duration: write 250ms, 3s, 5m, 1h30m or 2d")
     parts = _DURATION_PART.findall(text)
     seconds = sum(float(number) * _UNITS[unit].total_seconds() for number, unit in parts)
     if seconds > LONGEST.total_seconds():
@@ -49,12 +48,20 @@ def instant(text: str) -> datetime:
         raise typer.BadParameter(f"{text!r} is outside the years 1 to 9999") from None
 
 
-def pair(text: str) -> tuple[str, str]:
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A header or a label."""
+
+    key: str
+    value: str
+
+
+def pair(text: str) -> Pair:
     """`key=value`; the value may be empty and may contain further `=`."""
     key, equals, value = text.partition("=")
     if not (key and equals):
         raise typer.BadParameter(f"{text!r} is not of the form key=value")
-    return key, value
+    return Pair(key, value)
 
 
 def content(argument: str) -> bytes:

@@ -1,14 +1,18 @@
 """Runs a command's coroutine with a client, and says in one line what went wrong."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 
 import grpc
 import typer
-
 from tickwheel.client.cli.output import printable
 from tickwheel.client.client import Client
 from tickwheel.client.errors import ApiError
+
+# gRPC's C core writes what it sees of connections to standard error, below its own errors too.
+# Read when the first channel is made.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 
 class CommandError(Exception):
@@ -41,9 +45,11 @@ def describe(error: ApiError, address: str) -> list[str]:
     """What a refused or failed call is in a person's words: a line for each field at fault."""
     if not error.reason:
         if error.code is grpc.StatusCode.UNAVAILABLE:
+            # gRPC's text ends with what the system said, after all that it tried.
+            why = error.message.rpartition(": ")[2]
             return [
-                f"no answer from {address}: is tickwheel running there? "
-                f"Another address by --address or TICKWHEEL_ADDRESS ({error.message})"
+                f"no answer from {address} ({why}): is tickwheel running there? "
+                "Another address is given by --address or TICKWHEEL_ADDRESS"
             ]
         return [f"{error.message} ({error.code.name})"]
     if error.violations:

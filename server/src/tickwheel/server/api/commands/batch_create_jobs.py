@@ -1,5 +1,6 @@
 """BatchCreateJobs."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,9 @@ from tickwheel.server.domain.errors import TickwheelError
 from tickwheel.server.domain.job import Job
 from tickwheel.server.store.port import NewJob
 from tickwheel.v1 import job_service_pb2
+
+#: Items between two pauses, in which the event loop serves others.
+_STRETCH = 100
 
 #: An item of a batch: a request that obeys the contract's rules, or why it does not.
 Item = job_service_pb2.CreateJobRequest | TickwheelError
@@ -23,12 +27,16 @@ class BatchCreateJobs:
         """One result for each item, in order."""
         results: dict[int, Job | TickwheelError] = {}
         new: dict[int, NewJob] = {}
+        segments = await self.creation.segments.count()
         for index, item in enumerate(items):
+            if index % _STRETCH == _STRETCH - 1:
+                await asyncio.sleep(0)
             if isinstance(item, TickwheelError):
                 results[index] = item
                 continue
             try:
-                prepared = await self.creation.prepare(user, item, f"requests[{index}].job")
+                path = f"requests[{index}].job"
+                prepared = self.creation.prepare(user, item, segments, path)
                 if item.validate_only:
                     results[index] = await self.creation.rehearse(prepared)
                 else:

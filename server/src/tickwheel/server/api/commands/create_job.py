@@ -23,7 +23,7 @@ class CreateJob:
             JobAlreadyExists: the chosen id is taken.
             RequestIdReused: the request_id came before with other content.
         """
-        new = await self.creation.prepare(user, request)
+        new = self.creation.prepare(user, request, await self.creation.segments.count())
         if request.validate_only:
             return await self.creation.rehearse(new)
         (result,) = await self.creation.store_all([new])

@@ -32,14 +32,19 @@ class Creation:
     admission: Admission
     segments: Segments
 
-    async def prepare(
-        self, user: str, request: job_service_pb2.CreateJobRequest, path: str = "job"
+    def prepare(
+        self,
+        user: str,
+        request: job_service_pb2.CreateJobRequest,
+        segments: int,
+        path: str = "job",
     ) -> NewJob:
         """What the store is to create for a request, which obeys the contract's rules.
 
         Args:
             user: the owner.
             request: the client's; its payload is taken out of it.
+            segments: how many segments the store has.
             path: where the job stands in what the client sent.
 
         Raises:
@@ -55,7 +60,7 @@ class Creation:
             user=user,
             uid=uid,
             job_id=request.job_id or uid,
-            segment=segment_of(uid, await self.segments.count()),
+            segment=segment_of(uid, segments),
             spec=spec,
             payload=payload,
             create_ms=now_ms,
@@ -118,6 +123,4 @@ def _digest(user: str, request: job_service_pb2.CreateJobRequest) -> bytes:
     content.parent = user
     content.ClearField("request_id")
     content.ClearField("validate_only")
-    return blake2b(
-        content.SerializeToString(deterministic=True), digest_size=_DIGEST_SIZE
-    ).digest()
+    return blake2b(content.SerializeToString(deterministic=True), digest_size=_DIGEST_SIZE).digest()

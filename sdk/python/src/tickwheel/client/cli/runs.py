@@ -1,0 +1,121 @@
+"""`tickwheel runs`: what became of each occurrence."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from tickwheel.client.cli import options
+from tickwheel.client.cli.names import job_name, run_name
+from tickwheel.client.cli.options import Output
+
+if TYPE_CHECKING:
+    from rich.text import Text
+    from tickwheel.client.client import Client
+    from tickwheel.v1 import run_pb2
+
+app = typer.Typer(no_args_is_help=True, help="See what became of each occurrence.")
+
+
+@app.command()
+def get(
+    run: options.RunArgument,
+    user: options.UserOption = options.DEFAULT_USER,
+    address: options.AddressOption = options.DEFAULT_ADDRESS,
+    output: options.OutputOption = Output.TABLE,
+) -> None:
+    """Show a run."""
+    from tickwheel.client.cli import run_view, session
+    from tickwheel.client.cli.output import print_json
+
+    name = run_name(run, user)
+
+    async def command(client: "Client") -> None:
+        found = await client.get_run(name)
+        if output is Output.JSON:
+            print_json(found)
+        else:
+            run_view.print_details(found)
+
+    session.run(address, command)
+
+
+@app.command("list")
+def list_(
+    job: options.JobsArgument = "-",
+    filter: options.FilterOption = "",
+    limit: options.LimitOption = None,
+    user: options.UserOption = options.DEFAULT_USER,
+    address: options.AddressOption = options.DEFAULT_ADDRESS,
+    output: options.OutputOption = Output.TABLE,
+) -> None:
+    """List runs, newest first.
+
+    tickwheel runs list nightly --filter 'state = FAILED'
+    """
+    from tickwheel.client.cli import run_view, session
+    from tickwheel.client.cli.output import print_json, print_rows
+    from tickwheel.client.cli.paging import first
+
+    parent = job_name(job, user)
+
+    async def rows(runs: "AsyncIterator[run_pb2.Run]") -> "AsyncIterator[Sequence[Text]]":
+        async for run in runs:
+            yield run_view.row(run)
+
+    async def command(client: "Client") -> None:
+        async with aclosing(first(limit, client.list_runs(parent, filter=filter))) as runs:
+            if output is Output.JSON:
+                async for run in runs:
+                    print_json(run)
+            else:
+                await print_rows(run_view.COLUMNS, rows(runs))
+
+    session.run(address, command)
+
+
+@app.command()
+def watch(
+    job: options.JobsArgument = "-",
+    filter: options.FilterOption = "",
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "--count",
+            min=1,
+            metavar="N",
+            show_default=False,
+            help="End once so many runs have ended. Default: go on until Ctrl-C.",
+        ),
+    ] = None,
+    user: options.UserOption = options.DEFAULT_USER,
+    address: options.AddressOption = options.DEFAULT_ADDRESS,
+    output: options.OutputOption = Output.TABLE,
+) -> None:
+    """Show runs as they are made and change: a line for each state."""
+    from tickwheel.client.cli import run_view, session
+    from tickwheel.client.cli.output import note, print_json, printable
+
+    parent = job_name(job, user)
+
+    async def command(client: "Client") -> None:
+        ended: set[str] = set()
+        watching = False
+        async with aclosing(client.watch_runs(parent, filter=filter)) as messages:
+            async for message in messages:
+                if not watching:
+                    watching = True
+                    note(f"watching {printable(parent)}")
+                if not message.HasField("run"):
+                    continue
+                if output is Output.JSON:
+                    print_json(message.run)
+                else:
+                    run_view.print_line(message.run)
+                # A state may come more than once.
+                if count is not None and message.run.state in run_view.FINAL_STATES:
+                    ended.add(message.run.name)
+                    if len(ended) == count:
+                        return
+
+    session.run(address, command)

@@ -1,0 +1,53 @@
+"""ListJobs."""
+
+from dataclasses import dataclass
+
+from tickwheel.server.api.filter import JobFilter
+from tickwheel.server.api.limits import ApiLimits
+from tickwheel.server.api.paging import PageWanted, fill_page
+from tickwheel.server.domain.job import Job, PayloadKind
+from tickwheel.server.domain.names import WILDCARD
+from tickwheel.server.store.port import Page, Store
+
+#: Bytes of the message for each byte of compact JSON, at the worst (`[0,0,0…]`).
+_JSON_GROWTH = 6
+#: What is answered beside spec and payload: name, uid, times.
+_REST_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class ListJobs:
+    """Lists the jobs of one owner or of all."""
+
+    store: Store
+    limits: ApiLimits
+
+    async def run(self, user: str, wanted: JobFilter, cursor: bytes, count: int) -> Page[Job]:
+        """One page.
+
+        Args:
+            user: the owner; `-` for all.
+            wanted: which jobs.
+            cursor: where the page before ended.
+            count: how many at most.
+
+        Raises:
+            ValueError: the cursor is not one of the store's.
+        """
+        owner = None if user == WILDCARD else user
+        return await fill_page(
+            lambda at, limit: self.store.jobs.list(owner, at, limit),
+            cursor,
+            PageWanted(
+                count=count,
+                max_bytes=self.limits.max_page_bytes,
+                max_rows=self.limits.max_scan_rows,
+                matches=wanted.matches if wanted else None,
+                size_of=_size,
+            ),
+        )
+
+
+def _size(job: Job) -> int:
+    growth = _JSON_GROWTH if job.payload.kind is PayloadKind.JSON else 1
+    return job.spec.ByteSize() + len(job.payload.data) * growth + _REST_BYTES

@@ -1,0 +1,100 @@
+"""ListRuns."""
+
+from dataclasses import dataclass, replace
+
+from tickwheel.server.api.filter import RunFilter
+from tickwheel.server.api.limits import ApiLimits
+from tickwheel.server.api.paging import PageWanted, fill_page
+from tickwheel.server.domain.names import WILDCARD, JobName
+from tickwheel.server.domain.run import Run
+from tickwheel.server.store.port import Page, Store
+
+#: Of one run's message, error included, in bytes.
+_RUN_BYTES = 2_048
+#: Separates the uid of the job that a page ended in from the store's cursor.
+_UID_BYTES = 36
+
+
+@dataclass(frozen=True, slots=True)
+class ListRuns:
+    """Lists the runs of one job, of all jobs of an owner, or of all."""
+
+    store: Store
+    limits: ApiLimits
+
+    async def run(self, parent: JobName, wanted: RunFilter, cursor: bytes, count: int) -> Page[Run]:
+        """One page, newest first.
+
+        Args:
+            parent: whose runs; `-` in either part for all.
+            wanted: which of them.
+            cursor: where the page before ended.
+            count: how many at most.
+
+        Raises:
+            ValueError: the cursor is not one of the store's.
+        """
+        if WILDCARD in (parent.user, parent.job_id):
+            return await self._across(parent, wanted, cursor, count)
+        return await self._of_job(parent, wanted, cursor, count)
+
+    async def _across(
+        self, parent: JobName, wanted: RunFilter, cursor: bytes, count: int
+    ) -> Page[Run]:
+        owner = None if parent.user == WILDCARD else parent.user
+
+        def matches(run: Run) -> bool:
+            return parent.job_id in (WILDCARD, run.job_id) and wanted.matches(run)
+
+        page_wanted = self._wanted(count, wanted)
+        if parent.job_id != WILDCARD or wanted:
+            page_wanted = replace(page_wanted, matches=matches)
+        return await fill_page(
+            lambda at, limit: self.store.runs.list_log(owner, at, limit), cursor, page_wanted
+        )
+
+    async def _of_job(
+        self, parent: JobName, wanted: RunFilter, cursor: bytes, count: int
+    ) -> Page[Run]:
+        """The living job's runs, then those of deleted jobs of that name, the newest job first."""
+        uids = [job.uid for job in await self.store.jobs.find_all(parent.user, parent.job_id)]
+        if cursor:
+            uid = cursor[:_UID_BYTES].decode()
+            if uid not in uids:
+                # What the page before ended in is past its retention, and so is what followed.
+                return Page((), None)
+            uids = uids[uids.index(uid) :]
+        cursor = cursor[_UID_BYTES:]
+        items: list[Run] = []
+        for index, uid in enumerate(uids):
+            page = await self._of_uid(uid, wanted, cursor, count - len(items))
+            items += page.items
+            if page.cursor is not None:
+                return Page(items, uid.encode() + page.cursor)
+            if len(items) == count and index + 1 < len(uids):
+                return Page(items, uids[index + 1].encode())
+            cursor = b""
+        return Page(items, None)
+
+    async def _of_uid(self, uid: str, wanted: RunFilter, cursor: bytes, count: int) -> Page[Run]:
+        span = wanted.scheduled
+
+        async def read(at: bytes, limit: int) -> Page[Run]:
+            return await self.store.runs.list_job(
+                uid, at, limit, start_ms=span.start_ms, end_ms=span.end_ms
+            )
+
+        return await fill_page(read, cursor, self._wanted(count, wanted))
+
+    def _wanted(self, count: int, wanted: RunFilter) -> PageWanted[Run]:
+        return PageWanted(
+            count=count,
+            max_bytes=self.limits.max_page_bytes,
+            max_rows=self.limits.max_scan_rows,
+            matches=wanted.matches if wanted else None,
+            size_of=_size,
+        )
+
+
+def _size(run: Run) -> int:
+    return _RUN_BYTES + 2 * len(run.error)

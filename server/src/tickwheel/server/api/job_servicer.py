@@ -1,0 +1,152 @@
+"""JobService: each method to its handler."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+import grpc.aio
+from google.protobuf import empty_pb2
+from tickwheel.server.api.errors import NotImplementedYet
+from tickwheel.server.api.handlers.batch_create_jobs import BatchCreateJobsHandler
+from tickwheel.server.api.handlers.create_job import CreateJobHandler
+from tickwheel.server.api.handlers.delete_job import DeleteJobHandler
+from tickwheel.server.api.handlers.get_job import GetJobHandler
+from tickwheel.server.api.handlers.get_run import GetRunHandler
+from tickwheel.server.api.handlers.list_jobs import ListJobsHandler
+from tickwheel.server.api.handlers.list_runs import ListRunsHandler
+from tickwheel.server.api.handlers.pause_job import PauseJobHandler
+from tickwheel.server.api.handlers.preview_schedule import PreviewScheduleHandler
+from tickwheel.server.api.handlers.resume_job import ResumeJobHandler
+from tickwheel.server.api.handlers.run_job import RunJobHandler
+from tickwheel.server.api.handlers.update_job import UpdateJobHandler
+from tickwheel.server.api.handlers.watch_runs import WatchRunsHandler
+from tickwheel.v1 import job_pb2, job_service_pb2, job_service_pb2_grpc, run_pb2
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobHandlers:
+    """One for each method that this release has."""
+
+    create_job: CreateJobHandler
+    batch_create_jobs: BatchCreateJobsHandler
+    get_job: GetJobHandler
+    list_jobs: ListJobsHandler
+    update_job: UpdateJobHandler
+    delete_job: DeleteJobHandler
+    pause_job: PauseJobHandler
+    resume_job: ResumeJobHandler
+    run_job: RunJobHandler
+    preview_schedule: PreviewScheduleHandler
+    get_run: GetRunHandler
+    list_runs: ListRunsHandler
+    watch_runs: WatchRunsHandler
+
+
+class JobServicer(job_service_pb2_grpc.JobServiceServicer):
+    """Routes calls; the contract says what each method does."""
+
+    def __init__(self, handlers: JobHandlers) -> None:
+        self._handlers = handlers
+
+    async def CreateJob(
+        self, request: job_service_pb2.CreateJobRequest, context: Context
+    ) -> job_pb2.Job:
+        """See the contract."""
+        return await self._handlers.create_job(request)
+
+    async def BatchCreateJobs(
+        self, request: job_service_pb2.BatchCreateJobsRequest, context: Context
+    ) -> job_service_pb2.BatchCreateJobsResponse:
+        """See the contract."""
+        return await self._handlers.batch_create_jobs(request)
+
+    async def GetJob(self, request: job_service_pb2.GetJobRequest, context: Context) -> job_pb2.Job:
+        """See the contract."""
+        return await self._handlers.get_job(request)
+
+    async def ListJobs(
+        self, request: job_service_pb2.ListJobsRequest, context: Context
+    ) -> job_service_pb2.ListJobsResponse:
+        """See the contract."""
+        return await self._handlers.list_jobs(request)
+
+    async def UpdateJob(
+        self, request: job_service_pb2.UpdateJobRequest, context: Context
+    ) -> job_pb2.Job:
+        """See the contract."""
+        return await self._handlers.update_job(request, context.peer())
+
+    async def DeleteJob(
+        self, request: job_service_pb2.DeleteJobRequest, context: Context
+    ) -> empty_pb2.Empty:
+        """See the contract."""
+        return await self._handlers.delete_job(request, context.peer())
+
+    async def PauseJob(
+        self, request: job_service_pb2.PauseJobRequest, context: Context
+    ) -> job_pb2.Job:
+        """See the contract."""
+        return await self._handlers.pause_job(request, context.peer())
+
+    async def ResumeJob(
+        self, request: job_service_pb2.ResumeJobRequest, context: Context
+    ) -> job_pb2.Job:
+        """See the contract."""
+        return await self._handlers.resume_job(request, context.peer())
+
+    async def RunJob(self, request: job_service_pb2.RunJobRequest, context: Context) -> run_pb2.Run:
+        """See the contract."""
+        return await self._handlers.run_job(request)
+
+    async def BackfillJob(
+        self, request: job_service_pb2.BackfillJobRequest, context: Context
+    ) -> job_service_pb2.BackfillJobResponse:
+        """Not built yet."""
+        raise NotImplementedYet("this release cannot run past occurrences; use RunJob")
+
+    async def PreviewSchedule(
+        self, request: job_service_pb2.PreviewScheduleRequest, context: Context
+    ) -> job_service_pb2.PreviewScheduleResponse:
+        """See the contract."""
+        return await self._handlers.preview_schedule(request)
+
+    async def GetRun(self, request: job_service_pb2.GetRunRequest, context: Context) -> run_pb2.Run:
+        """See the contract."""
+        return await self._handlers.get_run(request)
+
+    async def ListRuns(
+        self, request: job_service_pb2.ListRunsRequest, context: Context
+    ) -> job_service_pb2.ListRunsResponse:
+        """See the contract."""
+        return await self._handlers.list_runs(request)
+
+    async def CancelRun(
+        self, request: job_service_pb2.CancelRunRequest, context: Context
+    ) -> run_pb2.Run:
+        """Not built yet."""
+        raise NotImplementedYet(
+            "this release cannot cancel a run; pause or delete its job before it is due"
+        )
+
+    async def RetryRun(
+        self, request: job_service_pb2.RetryRunRequest, context: Context
+    ) -> run_pb2.Run:
+        """Not built yet."""
+        raise NotImplementedYet("this release cannot retry a run; use RunJob")
+
+    async def WatchRuns(
+        self, request: job_service_pb2.WatchRunsRequest, context: Context
+    ) -> AsyncIterator[job_service_pb2.WatchRunsResponse]:
+        """See the contract."""
+        async with aclosing(self._handlers.watch_runs(request)) as responses:
+            async for response in responses:
+                yield response
+
+    async def ExplainJob(
+        self, request: job_service_pb2.ExplainJobRequest, context: Context
+    ) -> job_service_pb2.ExplainJobResponse:
+        """Not built yet."""
+        raise NotImplementedYet("this release cannot explain a job; use ListRuns")

@@ -1,0 +1,174 @@
+"""What happens around every call: trace, count, errors to status, access log.
+
+One interceptor, because each one costs a task's worth of work for every call.
+"""
+
+import asyncio
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, TypeAlias
+
+import grpc
+import grpc.aio
+import structlog
+from tickwheel.server.api.errors import ServerStopping, grpc_code, status_of
+from tickwheel.server.domain.clock import Clock
+from tickwheel.server.trace import current_trace_id, enter
+
+#: Only our own calls are counted and logged: not health checks, not reflection.
+_OURS = "/tickwheel."
+_DETAILS_KEY = "grpc-status-details-bin"
+
+_log = structlog.get_logger()
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+MaybeHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+
+
+class CallsInProgress:
+    """Counts calls, so that a server can wait for them; grpc.aio does not for aborted ones."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.stopping = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def enter(self) -> None:
+        """A call begins.
+
+        Raises:
+            ServerStopping: none may begin any more.
+        """
+        if self.stopping:
+            raise ServerStopping("this server is stopping; another one will answer")
+        self.count += 1
+        self._idle.clear()
+
+    def leave(self) -> None:
+        """A call has ended."""
+        self.count -= 1
+        if not self.count:
+            self._idle.set()
+
+    async def wait_idle(self) -> None:
+        """Returns once no call is in progress."""
+        await self._idle.wait()
+
+
+class Middleware(grpc.aio.ServerInterceptor):
+    """Wraps the handlers of our own services, each once."""
+
+    def __init__(self, calls: CallsInProgress, clock: Clock) -> None:
+        self._calls = calls
+        self._clock = clock
+        self._wrapped: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[MaybeHandler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> MaybeHandler:
+        """Gives the wrapped handler of the method that is called."""
+        method = handler_call_details.method
+        known = self._wrapped.get(method)
+        if known is not None:
+            return known
+        handler = await continuation(handler_call_details)
+        if handler is None or not method.startswith(_OURS):
+            return handler
+        self._wrapped[method] = wrapped = self._wrap(method, handler)
+        return wrapped
+
+    def _wrap(self, method: str, handler: Handler) -> Handler:
+        if not handler.response_streaming:
+            make = (
+                grpc.stream_unary_rpc_method_handler
+                if handler.request_streaming
+                else grpc.unary_unary_rpc_method_handler
+            )
+            inner: Any = handler.stream_unary if handler.request_streaming else handler.unary_unary
+            behaviour = self._unary(method, inner)
+        else:
+            make = (
+                grpc.stream_stream_rpc_method_handler
+                if handler.request_streaming
+                else grpc.unary_stream_rpc_method_handler
+            )
+            inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
+            behaviour = self._streaming(method, inner)
+        return make(
+            behaviour,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+    def _unary(
+        self, method: str, inner: Callable[[Any, Context], Awaitable[Any]]
+    ) -> Callable[[Any, Context], Awaitable[Any]]:
+        async def serve(request: Any, context: Context) -> Any:
+            return await self._serve(method, context, lambda: inner(request, context))
+
+        return serve
+
+    def _streaming(
+        self, method: str, inner: Callable[[Any, Context], Any]
+    ) -> Callable[[Any, Context], Awaitable[None]]:
+        """Streams by writing, so that a generator is closed at once when its call is cancelled."""
+        is_generator = inspect.isasyncgenfunction(inner)
+
+        async def write_all(request: Any, context: Context) -> None:
+            responses: AsyncGenerator[Any] = inner(request, context)
+            async with aclosing(responses):
+                async for response in responses:
+                    await context.write(response)
+
+        async def serve(request: Any, context: Context) -> None:
+            behaviour = write_all if is_generator else inner
+            await self._serve(method, context, lambda: behaviour(request, context))
+
+        return serve
+
+    async def _serve(
+        self, method: str, context: Context, call: Callable[[], Awaitable[Any]]
+    ) -> Any:
+        began_ms = self._clock.steady_ms()
+        enter(_traceparent(context))
+        code = grpc.StatusCode.OK.name
+        counted = False
+        try:
+            self._calls.enter()
+            counted = True
+            return await call()
+        except asyncio.CancelledError:
+            code = grpc.StatusCode.CANCELLED.name
+            raise
+        except grpc.aio.AbortError:
+            code = context.code().name
+            raise
+        except Exception as error:
+            status = status_of(error)
+            found = grpc_code(status)
+            code = found.name
+            await context.abort(
+                found, status.message, ((_DETAILS_KEY, status.SerializeToString()),)
+            )
+        finally:
+            if counted:
+                self._calls.leave()
+            _log.info(
+                "call",
+                method=method,
+                code=code,
+                ms=self._clock.steady_ms() - began_ms,
+                trace=current_trace_id(),
+            )
+
+
+def _traceparent(context: Context) -> str:
+    for key, value in context.invocation_metadata() or ():
+        if key == "traceparent":
+            return value if isinstance(value, str) else value.decode("ascii", "replace")
+    return ""

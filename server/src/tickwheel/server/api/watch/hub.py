@@ -1,0 +1,222 @@
+"""Reads the run log as long as anybody watches, and hands what is new to all who watch."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import structlog
+from tickwheel.server.api.errors import Overloaded, ServerStopping
+from tickwheel.server.api.limits import ApiLimits
+from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.errors import StoreUnavailable
+from tickwheel.server.domain.run import Run
+from tickwheel.server.store.port import INBOX_HORIZON_MS, LOOK_AHEAD_MS, RunStore
+
+#: Until a state can be read for certain after the instant that it bears: the longest time a write
+#: may take plus the clock bound, in ms.
+SETTLE_MS = INBOX_HORIZON_MS - LOOK_AHEAD_MS
+#: Nearly all are there much sooner, so most reads go back only this far, in ms.
+_OVERLAP_MS = 1_000
+#: How often a read goes back all the way, in ms.
+_WIDE_EVERY_MS = 5_000
+#: How often a watch without news is told where it stands, in ms.
+_MARK_EVERY_MS = 2_000
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A state of a run, or none; all that was recorded before `safe_ms` came before this."""
+
+    run: Run | None
+    safe_ms: int
+
+
+class Watch:
+    """One who watches."""
+
+    def __init__(self, segments: frozenset[int], wants: Callable[[Run], bool], room: int) -> None:
+        self.segments = segments
+        self._wants = wants
+        self._news: asyncio.Queue[News | Exception] = asyncio.Queue()
+        self._room = room
+        self._ended = False
+
+    def offer(self, news: News) -> None:
+        """Puts news into the queue; a watch that does not keep up is ended."""
+        if self._ended or (news.run is not None and not self._wants(news.run)):
+            return
+        if self._news.qsize() >= self._room:
+            if news.run is not None:
+                self.end(
+                    Overloaded("the watch is read too slowly; go on with the last resume token")
+                )
+            return
+        self._news.put_nowait(news)
+
+    def end(self, error: Exception) -> None:
+        """Ends the watch; what it has not read yet is dropped."""
+        if not self._ended:
+            self._ended = True
+            while not self._news.empty():
+                self._news.get_nowait()
+            self._news.put_nowait(error)
+
+    async def next(self) -> News:
+        """Waits for news.
+
+        Raises:
+            Overloaded: the watch was read too slowly.
+            ServerStopping: the server ends.
+        """
+        news = await self._news.get()
+        if isinstance(news, Exception):
+            raise news
+        return news
+
+
+class RunHub:
+    """The one reader of the run log; it rests while nobody watches."""
+
+    def __init__(self, runs: RunStore, clock: Clock, limits: ApiLimits) -> None:
+        self._runs = runs
+        self._clock = clock
+        self._limits = limits
+        self._watches: set[Watch] = set()
+        self._seen = _Seen()
+        self._segments: frozenset[int] = frozenset()
+        self._read_to_ms = 0
+        self._wide_ms = 0
+        self._mark_ms = 0
+        # Reading and beginning to watch must not overlap: what is read meanwhile would be lost.
+        self._reading = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    async def open(self, segments: Iterable[int], wants: Callable[[Run], bool]) -> Watch:
+        """Begins a watch: it is given all that can be read from now on, and some from just before.
+
+        Raises:
+            Overloaded: there are too many watches.
+            ServerStopping: the server ends.
+            StoreUnavailable: the run log cannot be read.
+        """
+        watch = Watch(frozenset(), wants, self._limits.watch_queue)
+        if len(self._watches) >= self._limits.max_watches:
+            raise Overloaded(f"there are {len(self._watches)} watches already")
+        await self.widen(watch, segments)
+        return watch
+
+    async def widen(self, watch: Watch, segments: Iterable[int]) -> None:
+        """Lets a watch see further segments.
+
+        Raises:
+            ServerStopping: the server ends.
+            StoreUnavailable: the run log cannot be read.
+        """
+        async with self._reading:
+            if self._stopping:
+                raise ServerStopping("this server is stopping")
+            await self._learn(frozenset(segments) - self._segments)
+            watch.segments |= frozenset(segments)
+            self._watches.add(watch)
+            self._segments |= watch.segments
+            if self._task is None or self._task.done():
+                self._task = asyncio.create_task(self._run(), name="run-hub")
+
+    def leave(self, watch: Watch) -> None:
+        """Ends a watch that nobody reads any more."""
+        self._watches.discard(watch)
+        self._segments = frozenset[int]().union(*(one.segments for one in self._watches))
+
+    async def close(self) -> None:
+        """Ends all watches with ServerStopping, and the reading."""
+        self._stopping = True
+        for watch in tuple(self._watches):
+            watch.end(ServerStopping("this server is stopping; go on with the last resume token"))
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    @property
+    def safe_ms(self) -> int:
+        """All that was recorded before this instant has been handed out."""
+        return self._wide_ms - SETTLE_MS
+
+    async def _learn(self, segments: frozenset[int]) -> None:
+        """Takes what is in segments that were not read so far as seen."""
+        if not self._watches:
+            now_ms = self._clock.now_ms()
+            self._seen = _Seen()
+            self._read_to_ms = now_ms
+            self._wide_ms = now_ms
+            self._mark_ms = now_ms
+        if segments:
+            for run in await self._runs.read_log(sorted(segments), self.safe_ms):
+                self._seen.add(run)
+
+    async def _run(self) -> None:
+        pause_ms = self._limits.watch_interval_ms
+        outage = False
+        while self._watches:
+            await self._clock.sleep(pause_ms / 1000)
+            began_ms = self._clock.steady_ms()
+            try:
+                async with self._reading:
+                    await self._read()
+                outage = False
+            except StoreUnavailable as error:
+                if not outage:
+                    _log.warning("the run log cannot be read; watches wait", error=error.message)
+                outage = True
+            except Exception as error:
+                # Each watch tells its caller, and the log.
+                for watch in tuple(self._watches):
+                    watch.end(error)
+                return
+            # Under heavy load reading must not take all the time there is.
+            took_ms = self._clock.steady_ms() - began_ms
+            pause_ms = max(self._limits.watch_interval_ms, 3 * took_ms)
+
+    async def _read(self) -> None:
+        now_ms = self._clock.now_ms()
+        is_wide = now_ms - self._wide_ms >= _WIDE_EVERY_MS
+        # What can be read only since the last wide read bears an instant of after its safe_ms.
+        safe_ms = self.safe_ms
+        since_ms = safe_ms if is_wide else self._read_to_ms - _OVERLAP_MS
+        if self._segments:
+            for run in await self._runs.read_log(sorted(self._segments), since_ms):
+                if self._seen.add(run):
+                    self._tell(News(run, safe_ms))
+        self._read_to_ms = max(now_ms, self._read_to_ms)
+        if is_wide:
+            self._wide_ms = now_ms
+            self._seen.forget_before(self.safe_ms)
+        if now_ms - self._mark_ms >= _MARK_EVERY_MS:
+            self._mark_ms = now_ms
+            self._tell(News(None, self.safe_ms))
+
+    def _tell(self, news: News) -> None:
+        for watch in self._watches:
+            watch.offer(news)
+
+
+class _Seen:
+    """The states that were handed out and may be read again."""
+
+    def __init__(self) -> None:
+        self._states: dict[tuple[str, str], tuple[int, int]] = {}
+
+    def add(self, run: Run) -> bool:
+        """Whether this state is new."""
+        key = (run.job_uid, run.run_id)
+        known = self._states.get(key)
+        if known is not None and known[0] >= run.revision:
+            return False
+        self._states[key] = (run.revision, run.update_ms)
+        return True
+
+    def forget_before(self, update_ms: int) -> None:
+        """Forgets states that will not be read again."""
+        self._states = {key: state for key, state in self._states.items() if state[1] >= update_ms}

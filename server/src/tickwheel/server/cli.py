@@ -1,0 +1,192 @@
+"""The servers' commands of the `tickwheel` command line."""
+
+from typing import Annotated, Any
+
+import typer
+
+GrpcAddress = Annotated[
+    str | None,
+    typer.Option(help="host:port on which gRPC is served.", envvar="TICKWHEEL_GRPC_ADDRESS"),
+]
+Advertised = Annotated[
+    str | None,
+    typer.Option(
+        help="host:port by which others reach this scheduler [default: the gRPC address].",
+        envvar="TICKWHEEL_ADVERTISED_ADDRESS",
+    ),
+]
+StoreName = Annotated[
+    str | None, typer.Option(help="cassandra or sqlite.", envvar="TICKWHEEL_STORE")
+]
+ContactPoints = Annotated[
+    str | None,
+    typer.Option(
+        help="host:port of Cassandra nodes, comma separated.",
+        envvar="TICKWHEEL_CASSANDRA_CONTACT_POINTS",
+    ),
+]
+Keyspace = Annotated[
+    str | None, typer.Option(help="Cassandra keyspace.", envvar="TICKWHEEL_CASSANDRA_KEYSPACE")
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        help="Data directory of the embedded engine, or :memory: "
+        "[default: in the user's data folder].",
+        envvar="TICKWHEEL_DATA",
+    ),
+]
+LogLevel = Annotated[
+    str | None, typer.Option(help="debug, info, warning or error.", envvar="TICKWHEEL_LOG_LEVEL")
+]
+LogFormat = Annotated[
+    str | None, typer.Option(help="console or json.", envvar="TICKWHEEL_LOG_FORMAT")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds dev, api, scheduler and migrate."""
+    app.command("dev")(dev)
+    app.command("api")(api)
+    app.command("scheduler")(scheduler)
+    app.command("migrate")(migrate)
+
+
+def dev(
+    data: Data = None,
+    grpc_address: GrpcAddress = None,
+    http_address: Annotated[
+        str | None,
+        typer.Option(
+            help="host:port on which the gateway serves HTTP.", envvar="TICKWHEEL_HTTP_ADDRESS"
+        ),
+    ] = None,
+    gateway: Annotated[
+        str | None,
+        typer.Option(
+            help="The gateway's program [default: tickwheel-gateway on PATH].",
+            envvar="TICKWHEEL_GATEWAY",
+        ),
+    ] = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
+) -> None:
+    """Runs every part in this process, on the embedded engine; REST by the gateway as a child."""
+    from tickwheel.server.dev.main import run_dev
+
+    _run(
+        run_dev,
+        store="sqlite",
+        data=data,
+        grpc_address=grpc_address,
+        http_address=http_address,
+        gateway=gateway,
+        log_level=log_level,
+        log_format=log_format,
+    )
+
+
+def api(
+    grpc_address: GrpcAddress = None,
+    store: StoreName = None,
+    cassandra_contact_points: ContactPoints = None,
+    cassandra_keyspace: Keyspace = None,
+    data: Data = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
+) -> None:
+    """Runs the api: takes, checks and stores jobs. Any number of replicas."""
+    from tickwheel.server.wiring.api import run_api
+
+    _run(
+        run_api,
+        grpc_address=grpc_address,
+        store=store,
+        cassandra_contact_points=cassandra_contact_points,
+        cassandra_keyspace=cassandra_keyspace,
+        data=data,
+        log_level=log_level,
+        log_format=log_format,
+    )
+
+
+def scheduler(
+    grpc_address: GrpcAddress = None,
+    advertised_address: Advertised = None,
+    store: StoreName = None,
+    cassandra_contact_points: ContactPoints = None,
+    cassandra_keyspace: Keyspace = None,
+    data: Data = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
+) -> None:
+    """Runs a scheduler: finds what is due and streams it to workers. Any number of replicas."""
+    from tickwheel.server.wiring.scheduler import run_scheduler
+
+    _run(
+        run_scheduler,
+        grpc_address=grpc_address,
+        advertised_address=advertised_address,
+        store=store,
+        cassandra_contact_points=cassandra_contact_points,
+        cassandra_keyspace=cassandra_keyspace,
+        data=data,
+        log_level=log_level,
+        log_format=log_format,
+    )
+
+
+def migrate(
+    store: StoreName = None,
+    cassandra_contact_points: ContactPoints = None,
+    cassandra_keyspace: Keyspace = None,
+    cassandra_replication: Annotated[
+        int | None,
+        typer.Option(
+            help="Replication factor of a new keyspace.", envvar="TICKWHEEL_CASSANDRA_REPLICATION"
+        ),
+    ] = None,
+    segments: Annotated[
+        int | None,
+        typer.Option(
+            help="Segments of a new store, 1-4096; fixed when it is made.",
+            envvar="TICKWHEEL_SEGMENTS",
+        ),
+    ] = None,
+    data: Data = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
+) -> None:
+    """Makes or updates the schema. Safe to run twice, and from two places at once."""
+    from tickwheel.server.wiring.migrate import run_migrate
+
+    _run(
+        run_migrate,
+        store=store,
+        cassandra_contact_points=cassandra_contact_points,
+        cassandra_keyspace=cassandra_keyspace,
+        cassandra_replication=cassandra_replication,
+        segments=segments,
+        data=data,
+        log_level=log_level,
+        log_format=log_format,
+    )
+
+
+def _run(main: Any, **flags: object) -> None:
+    """Runs a process's main coroutine function with the settings; flags win over environment."""
+    import pydantic
+    import uvloop
+
+    from tickwheel.server.settings import Settings
+    from tickwheel.server.wiring.logs import configure_logs
+
+    try:
+        settings = Settings(**{name: value for name, value in flags.items() if value is not None})  # pyright: ignore[reportArgumentType]
+    except pydantic.ValidationError as error:
+        for problem in error.errors():
+            name = "_".join(str(part) for part in problem["loc"])
+            typer.echo(f"tickwheel: {name}: {problem['msg']}", err=True)
+        raise typer.Exit(2) from error
+    configure_logs(settings.log_level, settings.log_format)
+    uvloop.run(main(settings))

@@ -1,0 +1,40 @@
+"""The api as a process."""
+
+import structlog
+
+from tickwheel.server.api.build import build_api
+from tickwheel.server.api.limits import ApiLimits
+from tickwheel.server.api.server import start_grpc_server
+from tickwheel.server.domain.clock import SystemClock
+from tickwheel.server.owner.directory import OwnerDirectory
+from tickwheel.server.owner.remote import RemoteOwners
+from tickwheel.server.settings import Settings
+from tickwheel.server.wiring.readiness import watch_store
+from tickwheel.server.wiring.signals import stop_event
+from tickwheel.server.wiring.stores import open_store
+
+_log = structlog.get_logger(__name__)
+
+GRACE_S = 4.0
+
+
+async def run_api(settings: Settings) -> None:
+    """Serves until SIGINT or SIGTERM."""
+    clock = SystemClock()
+    stopped = stop_event()
+    store = await open_store(settings, clock, stopped)
+    if store is None:
+        return
+    remote = RemoteOwners()
+    limits = ApiLimits(max_payload_bytes=settings.payload_limit)
+    api = build_api(store, OwnerDirectory(store.leases, clock, remote.dial), clock, limits)
+    server = await start_grpc_server(
+        api.services, settings.grpc_address, clock=clock, limits=limits
+    )
+    _log.info("api serves", grpc=settings.grpc_address, store=store.engine)
+    async with watch_store(store, clock, server.set_ready):
+        await stopped.wait()
+    _log.info("api stops")
+    await server.stop(GRACE_S, api.end_streams)
+    await remote.close()
+    await store.close()

@@ -1,0 +1,259 @@
+"""The client's commands from what is typed to what is sent and printed."""
+
+import json
+import signal
+from pathlib import Path
+
+import grpc
+import pytest
+from client.stand_in import StandIn, status
+from tickwheel.v1 import job_pb2, run_pb2
+
+from cli.conftest import Run, Start
+
+NAME = "users/7/jobs/nightly"
+RUN = f"{NAME}/runs/20261123T120000000Z"
+
+
+def job(name: str = NAME, *, text: str = "") -> job_pb2.Job:
+    made = job_pb2.Job(name=name, state=job_pb2.JOB_STATE_ACTIVE)
+    made.schedule.cron = "30 2 * * *"
+    made.schedule.time_zone = "Europe/Berlin"
+    made.target.topic = "billing"
+    made.target.payload.text = text
+    made.next_run_times.add(seconds=1_795_435_200)
+    return made
+
+
+def run(state: run_pb2.RunState, late_ms: int | None = None, name: str = RUN) -> run_pb2.Run:
+    made = run_pb2.Run(name=name, state=state)
+    made.due_time.FromJsonString("2026-11-23T12:00:00Z")
+    if late_ms is not None:
+        made.publish_time.FromMilliseconds(made.due_time.ToMilliseconds() + late_ms)
+        made.topic, made.partition, made.offset = "billing", 0, 41
+    return made
+
+
+async def test_create_sends_what_was_typed(api: StandIn, tickwheel: Run) -> None:
+    ended = await tickwheel(
+        *("jobs", "create", "--id", "nightly", "--user", "7", "--at", "2026-11-23T12:00:00Z"),
+        *("--time-zone", "Europe/Berlin", "--topic", "billing", "--key", "k"),
+        *("--json", '{"report": ["daily", 1]}', "--description", "d"),
+        *("--header", "a=1", "--header", "b=2=3", "--label", "team=billing"),
+    )
+    assert ended.code == 0, ended.err
+    assert ended.lines == [f"created {NAME}", "next run 2026-11-23T12:00:00.000Z"]
+    (call,) = api.calls["CreateJob"]
+    assert (call.parent, call.job_id) == ("users/7", "nightly")
+    assert call.job.schedule.at.ToJsonString() == "2026-11-23T12:00:00Z"
+    assert call.job.schedule.time_zone == "Europe/Berlin"
+    assert (call.job.target.topic, call.job.target.key) == ("billing", "k")
+    assert dict(call.job.target.headers) == {"a": "1", "b": "2=3"}
+    assert dict(call.job.labels) == {"team": "billing"}
+    assert call.job.description == "d"
+    assert call.job.target.payload.json.struct_value["report"][0] == "daily"
+
+
+async def test_create_from_a_file_with_overrides(
+    api: StandIn, tickwheel: Run, tmp_path: Path
+) -> None:
+    written = {
+        "name": NAME,
+        "schedule": {"cron": "30 2 * * *"},
+        "target": {"topic": "billing", "payload": {"json": None}},
+        "priority": 0,
+    }
+    (tmp_path / "payload").write_bytes(b"\xff")
+    ended = await tickwheel(
+        *("jobs", "create", "--file", "-", "--every", "5m"),
+        *("--data", f"@{tmp_path}/payload", "--output", "json"),
+        stdin=json.dumps(written),
+    )
+    assert ended.code == 0, ended.err
+    (printed,) = map(json.loads, ended.lines)
+    assert printed["name"] == NAME
+    assert printed["schedule"]["every"] == "300s"
+    assert printed["target"]["payload"] == {"data": "/w=="}
+    assert printed["priority"] == 0
+    assert printed["recentRuns"] == []
+    (call,) = api.calls["CreateJob"]
+    assert (call.parent, call.job_id) == ("users/7", "nightly")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--topic t", "give one of --at, --in, --cron, --every"),
+        ("--topic t --in 3s --every 5m", "give only one of --in, --every"),
+        ("--in 3s", "give --topic"),
+        ("--topic t --in 3", "'3' is not a duration: write 250ms, 3s, 5m, 1h30m or 2d"),
+        ("--topic t --in 3s --json {", "Invalid value for --json"),
+        ("--topic t --in 3s --json 1 --text 1", "give only one of --json, --text"),
+        ("--topic t --in 3s --text @/nowhere", "cannot read /nowhere: No such file"),
+        ("--topic t --in 3s --header a", "'a' is not of the form key=value"),
+        ("--file -", 'no field named "shedule"'),
+    ],
+)
+async def test_wrong_usage_is_explained(
+    api: StandIn, tickwheel: Run, arguments: str, said: str
+) -> None:
+    ended = await tickwheel("jobs", "create", *arguments.split(), stdin='{"shedule": {}}')
+    assert ended.code == 2
+    assert said in ended.err
+    assert not ended.out
+    assert not api.calls
+
+
+async def test_a_refusal_is_one_line_for_each_field(api: StandIn, tickwheel: Run) -> None:
+    api.refusals["CreateJob"].append(
+        status(
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "CRON_INVALID",
+            fields=[("job.schedule.cron", "minute 61 is not 0-59\x1b[2J")],
+        )
+    )
+    ended = await tickwheel("jobs", "create", "--topic", "t", "--cron", "61 * * * *")
+    assert ended.code == 1
+    assert ended.out == ""
+    assert [line for line in ended.err.splitlines() if line.startswith("error")] == [
+        "error: job.schedule.cron: minute 61 is not 0-59\\x1b[2J (CRON_INVALID)"
+    ]
+
+
+async def test_no_server_and_no_job(api: StandIn, tickwheel: Run) -> None:
+    ended = await tickwheel("jobs", "get", "nightly")
+    assert ended.code == 1
+    assert "error: there is no job users/default/jobs/nightly (JOB_NOT_FOUND)\n" in ended.err
+    ended = await tickwheel("jobs", "get", "nightly", "--address", "127.0.0.1:1")
+    assert ended.code == 1
+    assert "error: no answer from 127.0.0.1:1 (Connection refused)" in ended.err
+
+
+async def test_get_shows_a_job_and_its_runs(api: StandIn, tickwheel: Run) -> None:
+    api.jobs[NAME] = job(text="\x1b[31m[bold]red")
+    api.jobs[NAME].recent_runs.append(run(run_pb2.RUN_STATE_SUCCEEDED, 3))
+    ended = await tickwheel("jobs", "get", "nightly", TICKWHEEL_USER="7")
+    assert ended.code == 0, ended.err
+    shown = dict(line.split(maxsplit=1) for line in ended.lines if len(line.split()) > 1)
+    assert shown["name"] == NAME
+    assert shown["state"] == "ACTIVE"
+    assert shown["schedule"] == "cron 30 2 * * * (Europe/Berlin)"
+    assert shown["payload"] == "\\x1b[31m[bold]red"
+    assert ended.lines[-1].split() == [
+        *("2026-11-23T12:00:00.000Z", "SUCCEEDED", "3", "ms", "late", "billing/0@41", RUN)
+    ]
+
+
+async def test_lists_of_jobs(api: StandIn, tickwheel: Run) -> None:
+    for number in range(3):
+        name = f"users/7/jobs/{'long-' * 20}{number}"
+        api.jobs[name] = job(name)
+    ended = await tickwheel("jobs", "list", "--user", "-", "--filter", "state = ACTIVE")
+    assert ended.code == 0, ended.err
+    heading, *rows = ended.lines
+    assert heading.split() == ["JOB", "STATE", "SCHEDULE", "TOPIC", "NEXT", "RUN"]
+    assert [row.split()[0] for row in rows] == list(api.jobs)
+    assert {(call.parent, call.filter) for call in api.calls["ListJobs"]} == {
+        ("users/-", "state = ACTIVE")
+    }
+    api.calls.clear()
+    ended = await tickwheel("jobs", "list", "--limit", "2", "--output", "json")
+    assert [json.loads(line)["name"] for line in ended.lines] == list(api.jobs)[:2]
+    assert len(api.calls["ListJobs"]) == 1
+
+
+async def test_a_job_is_paused_resumed_run_and_deleted(api: StandIn, tickwheel: Run) -> None:
+    api.jobs[NAME] = job()
+    ended = await tickwheel("jobs", "pause", NAME, "--reason", "why")
+    assert ended.lines[0] == f"paused {NAME}"
+    assert api.jobs[NAME].pause_reason == "why"
+    ended = await tickwheel("jobs", "resume", NAME, "-o", "json")
+    assert json.loads(ended.out)["state"] == "JOB_STATE_ACTIVE"
+    ended = await tickwheel("jobs", "run", NAME, "-o", "json")
+    made = json.loads(ended.out)["name"]
+    assert made.startswith(f"{NAME}/runs/")
+    ended = await tickwheel("jobs", "delete", NAME)
+    assert ended.lines == [f"deleted {NAME}"]
+    assert not api.jobs
+
+
+async def test_runs_are_listed_and_shown(api: StandIn, tickwheel: Run) -> None:
+    skipped = run(run_pb2.RUN_STATE_SKIPPED, name=f"{NAME}/runs/2")
+    skipped.skip_reason = run_pb2.SKIP_REASON_PAUSED
+    await api.change(run(run_pb2.RUN_STATE_SUCCEEDED, 3), skipped)
+    ended = await tickwheel("runs", "list", "--user", "7")
+    assert ended.code == 0, ended.err
+    assert ended.lines[2].split() == [
+        *("2026-11-23T12:00:00.000Z", "SKIPPED", f"{NAME}/runs/2", "PAUSED")
+    ]
+    assert api.calls["ListRuns"][0].parent == "users/7/jobs/-"
+    ended = await tickwheel("runs", "get", RUN.removeprefix("users/7/jobs/"), "--user", "7")
+    shown = [line.split(maxsplit=1) for line in ended.lines]
+    assert ["late", "3 ms late"] in shown
+    assert ["published", "2026-11-23T12:00:00.003Z"] in shown
+
+
+async def test_watch_prints_each_state_and_ends_after_so_many_runs(
+    api: StandIn, start: Start
+) -> None:
+    watching = await start("runs", "watch", NAME, "--count", "2")
+    assert watching.stderr
+    while await watching.stderr.readline() != f"watching {NAME}\n".encode():
+        assert not watching.stderr.at_eof()
+    early = run(run_pb2.RUN_STATE_SUCCEEDED, -2, name=f"{NAME}/runs/2")
+    final = run(run_pb2.RUN_STATE_SUCCEEDED, 3)
+    await api.change(run(run_pb2.RUN_STATE_PENDING), final, final, early)
+    out, _ = await watching.communicate()
+    due = "2026-11-23T12:00:00.000Z"
+    assert watching.returncode == 0
+    assert [line.split() for line in out.decode().splitlines()] == [
+        [due, "PENDING", RUN],
+        [due, "SUCCEEDED", "3", "ms", "late", "billing/0@41", RUN],
+        [due, "SUCCEEDED", "3", "ms", "late", "billing/0@41", RUN],
+        [due, "SUCCEEDED", "2", "ms", "EARLY", "billing/0@41", f"{NAME}/runs/2"],
+    ]
+
+
+async def test_watch_as_json_comes_line_by_line_until_ctrl_c(api: StandIn, start: Start) -> None:
+    watching = await start("runs", "watch", "--output", "json")
+    assert watching.stdout
+    assert watching.stderr
+    while await watching.stderr.readline() != b"watching users/default/jobs/-\n":
+        assert not watching.stderr.at_eof()
+    await api.change(run(run_pb2.RUN_STATE_SUCCEEDED, 3))
+    printed = json.loads(await watching.stdout.readline())
+    assert printed["state"] == "RUN_STATE_SUCCEEDED"
+    assert (printed["partition"], printed["offset"]) == (0, "41")
+    watching.send_signal(signal.SIGINT)
+    out, err = await watching.communicate()
+    assert watching.returncode == 130
+    assert (out, err) == (b"", b"")
+
+
+async def test_a_reader_that_leaves_ends_the_command(api: StandIn, start: Start) -> None:
+    for number in range(50):
+        name = f"users/7/jobs/j{number}"
+        api.jobs[name] = job(name, text="x" * 10_000)
+    listing = await start("jobs", "list", "--output", "json")
+    assert listing.stdout
+    assert listing.stderr
+    await listing.stdout.readline()
+    listing.stdout._transport.close()  # pyright: ignore
+    err = await listing.stderr.read()
+    assert await listing.wait() == 1
+    assert b"Traceback" not in err
+
+
+async def test_preview(api: StandIn, tickwheel: Run) -> None:
+    arguments = ("schedule", "preview", "--cron", "0 0 * * *", "--start", "2026-11-23T12:00:00Z")
+    ended = await tickwheel(*arguments, "--count", "2", "--time-zone", "Europe/Berlin")
+    assert ended.lines == [
+        "every day",
+        "2026-11-24T12:00:00.000Z",
+        "2026-11-25T12:00:00.000Z",
+        "note: the clock goes back",
+    ]
+    (call,) = api.calls["PreviewSchedule"]
+    assert (call.schedule.cron, call.schedule.time_zone) == ("0 0 * * *", "Europe/Berlin")
+    ended = await tickwheel(*arguments, "-o", "json")
+    assert len(json.loads(ended.out)["times"]) == 10

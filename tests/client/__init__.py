@@ -1,0 +1,1 @@
+"""Tests of tickwheel.client against a stand-in for the api, over real gRPC."""

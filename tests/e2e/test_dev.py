@@ -1,0 +1,254 @@
+"""The main job on the embedded engine, as the README shows it: gRPC, REST and command line."""
+
+import json
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from e2e.dev_process import DevProcess, dev_process
+
+
+def _due_in(seconds: float) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+
+
+def _create(dev: DevProcess, job_id: str, schedule: dict[str, Any], **more: Any) -> dict[str, Any]:
+    body = {"schedule": schedule, "target": {"topic": job_id, "payload": {"json": {"n": 1}}}, **more}
+    answer = httpx.post(f"{dev.url}/v1/users/7/jobs", params={"job_id": job_id}, json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def _watch(dev: DevProcess, job_id: str, count: int) -> list[dict[str, Any]]:
+    """The job's final runs, by the command line."""
+    shown = dev.cli(
+        "runs", "watch", f"users/7/jobs/{job_id}", "--count", str(count), "--output", "json",
+        check=True,
+    )
+    runs = [json.loads(line) for line in shown.stdout.splitlines()]
+    return [run.get("run", run) for run in runs]
+
+
+def _lateness_ms(run: dict[str, Any]) -> float:
+    due, published = (datetime.fromisoformat(run[key]) for key in ("dueTime", "publishTime"))
+    return (published - due) / timedelta(milliseconds=1)
+
+
+def _records(dev: DevProcess, topic: str, count: int) -> list[dict[str, Any]]:
+    shown = dev.cli(
+        "records", "tail", topic, "--from-beginning", "--count", str(count), "--output", "json",
+        check=True,
+    )
+    return [json.loads(line) for line in shown.stdout.splitlines()]
+
+
+def test_a_job_over_rest_is_published_on_time_and_seen(dev: DevProcess) -> None:
+    job = _create(dev, "hello", {"at": _due_in(2)})
+    assert job["name"] == "users/7/jobs/hello"
+    assert (job["state"], job["overlapPolicy"]) == ("JOB_STATE_ACTIVE", "OVERLAP_SKIP")
+    run = _watch(dev, "hello", 1)[-1]
+    assert run["state"] == "RUN_STATE_SUCCEEDED"
+    assert 0 <= _lateness_ms(run) < 1_000
+    (record,) = _records(dev, "hello", 1)
+    headers = record["headers"]
+    assert headers["ce_id"] == f"{job['uid']}/{run['name'].rpartition('/')[2]}/1"
+    assert headers["ce_source"] == job["name"]
+    assert headers["traceparent"].split("-")[1] == run["traceId"]
+    again = httpx.get(f"{dev.url}/v1/users/7/jobs/hello").json()
+    assert again["state"] == "JOB_STATE_COMPLETED"
+    assert [one["name"] for one in again["recentRuns"]] == [run["name"]]
+
+
+def test_a_recurring_job_runs_again_and_again_each_once(dev: DevProcess) -> None:
+    _create(dev, "every", {"every": "1s"})
+    _watch(dev, "every", 4)
+    dev.cli("jobs", "pause", "users/7/jobs/every", "--reason", "enough", check=True)
+    listed = httpx.get(f"{dev.url}/v1/users/7/jobs/every/runs").json()["runs"]
+    done = [run for run in listed if run["state"] == "RUN_STATE_SUCCEEDED"]
+    instants = [datetime.fromisoformat(run["scheduleTime"]) for run in reversed(done)]
+    assert {b - a for a, b in zip(instants, instants[1:], strict=False)} == {timedelta(seconds=1)}
+    assert all(_lateness_ms(run) >= 0 for run in done)
+
+
+def test_a_paused_job_does_not_fire_and_says_so(dev: DevProcess) -> None:
+    _create(dev, "paused", {"at": _due_in(2)})
+    paused = httpx.post(f"{dev.url}/v1/users/7/jobs/paused:pause", json={"reason": "not yet"})
+    assert paused.json()["pauseReason"] == "not yet"
+    run = _watch(dev, "paused", 1)[-1]
+    assert (run["state"], run["skipReason"]) == ("RUN_STATE_SKIPPED", "SKIP_REASON_PAUSED")
+    ran = httpx.post(f"{dev.url}/v1/users/7/jobs/paused:run", json={})
+    assert ran.status_code == 200, ran.text
+    assert ran.json()["trigger"] == "TRIGGER_MANUAL"
+
+
+def test_a_deleted_job_does_not_fire(dev: DevProcess) -> None:
+    _create(dev, "deleted", {"at": _due_in(2)})
+    assert httpx.delete(f"{dev.url}/v1/users/7/jobs/deleted").status_code == 200
+    _create(dev, "marker", {"at": _due_in(3)})
+    _watch(dev, "marker", 1)
+    assert httpx.get(f"{dev.url}/v1/users/7/jobs/deleted").status_code == 404
+    runs = httpx.get(f"{dev.url}/v1/users/7/jobs/deleted/runs").json()
+    assert not [run for run in runs.get("runs", []) if run["state"] == "RUN_STATE_SUCCEEDED"]
+
+
+def test_an_update_moves_the_job(dev: DevProcess) -> None:
+    _create(dev, "moved", {"at": _due_in(3600)})
+    moved = httpx.patch(
+        f"{dev.url}/v1/users/7/jobs/moved", json={"schedule": {"at": _due_in(2)}}
+    )
+    assert moved.status_code == 200, moved.text
+    assert _watch(dev, "moved", 1)[-1]["state"] == "RUN_STATE_SUCCEEDED"
+
+
+def test_a_batch_answers_in_order_with_errors_in_place(dev: DevProcess) -> None:
+    good = {"schedule": {"at": _due_in(3600)}, "target": {"topic": "t"}}
+    bad = {"schedule": {"cron": "61 * * * *"}, "target": {"topic": "t"}}
+    requests = [{"jobId": "b-1", "job": good}, {"jobId": "b-2", "job": bad}, {"job": good}]
+    answer = httpx.post(f"{dev.url}/v1/users/7/jobs:batchCreate", json={"requests": requests})
+    first, second, third = answer.json()["results"]
+    assert first["job"]["name"] == "users/7/jobs/b-1"
+    assert second["error"]["code"] == 3
+    assert third["job"]["name"] == f"users/7/jobs/{third['job']['uid']}"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "field"),
+    [
+        ({"target": {"topic": "t"}}, "SCHEDULE_MISSING", "schedule"),
+        ({"schedule": {"cron": "* * * *"}, "target": {"topic": "t"}}, "CRON_INVALID", "cron"),
+        ({"schedule": {"cron": "61 * * * *"}, "target": {"topic": "t"}}, "CRON_INVALID", "cron"),
+        (
+            {"schedule": {"cron": "* * * * *", "timeZone": "Mars/Base"}, "target": {"topic": "t"}},
+            "TIME_ZONE_UNKNOWN",
+            "timeZone",
+        ),
+        ({"schedule": {"every": "0.5s"}, "target": {"topic": "t"}}, "PERIOD_TOO_SHORT", "every"),
+        (
+            {"schedule": {"every": "5s", "cron": "* * * * *"}, "target": {"topic": "t"}},
+            "CONFLICTING_FIELDS",
+            "schedule",
+        ),
+        (
+            {"schedule": {"every": "5s"}, "target": {"topic": "t"}, "colour": "red"},
+            "UNKNOWN_FIELD",
+            "colour",
+        ),
+        (
+            {
+                "schedule": {"every": "5s"},
+                "target": {"topic": "t", "payload": {"text": "x" * 262_145}},
+            },
+            "PAYLOAD_TOO_LARGE",
+            "payload",
+        ),
+    ],
+)
+def test_bad_input_over_rest_names_the_field(
+    dev: DevProcess, body: dict[str, Any], reason: str, field: str
+) -> None:
+    answer = httpx.post(f"{dev.url}/v1/users/bad/jobs", json=body)
+    error = answer.json()
+    assert (answer.status_code, error["code"]) == (400, 3)
+    details = {detail["@type"].rpartition(".")[2]: detail for detail in error["details"]}
+    assert details["ErrorInfo"]["reason"] == reason
+    assert details["ErrorInfo"]["domain"] == "tickwheel.dev"
+    assert field in details["BadRequest"]["fieldViolations"][0]["field"]
+    assert httpx.get(f"{dev.url}/v1/users/bad/jobs").json()["jobs"] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "reason"),
+    [
+        ("GET", "/v1/users/7/jobs/nobody", 404, "JOB_NOT_FOUND"),
+        ("GET", "/v1/users/7/jobs?page_token=nonsense", 400, "PAGE_TOKEN_INVALID"),
+        ("POST", "/v1/users/-x-/jobs", 400, "INVALID_NAME"),
+        ("DELETE", "/v1/users/7/jobs/every?etag=%22old%22", 409, "ETAG_MISMATCH"),
+        ("POST", "/v1/users/7/jobs/every:backfill", 501, "NOT_IMPLEMENTED"),
+        ("GET", "/v1/nothing", 404, "MALFORMED_REQUEST"),
+    ],
+)
+def test_errors_over_rest(
+    dev: DevProcess, method: str, path: str, status: int, reason: str
+) -> None:
+    body = {"schedule": {"every": "5s"}, "target": {"topic": "t"}} if method == "POST" else None
+    if path.endswith(":backfill"):
+        body = {"startTime": _due_in(-60), "endTime": _due_in(0)}
+    answer = httpx.request(method, f"{dev.url}{path}", json=body)
+    assert answer.status_code == status, answer.text
+    reasons = [detail.get("reason") for detail in answer.json()["details"]]
+    assert reason in reasons
+
+
+def test_the_page_the_document_and_health(dev: DevProcess) -> None:
+    assert "/openapi.json" in httpx.get(f"{dev.url}/").text
+    document = httpx.get(f"{dev.url}/openapi.json").json()
+    assert "/v1/users/{user}/jobs" in document["paths"]
+    assert httpx.get(f"{dev.url}/healthz").json() == {"status": "SERVING"}
+
+
+def test_preview_over_rest(dev: DevProcess) -> None:
+    body = {
+        "schedule": {"cron": "30 2 * * *", "timeZone": "Europe/Berlin"},
+        "start_time": "2026-11-23T12:00:00Z",
+        "count": 2,
+    }
+    times = httpx.post(f"{dev.url}/v1/schedules:preview", json=body).json()["times"]
+    assert times == ["2026-11-24T01:30:00Z", "2026-11-25T01:30:00Z"]
+
+
+def test_the_trace_of_a_call_reaches_the_record(dev: DevProcess) -> None:
+    _create(dev, "traced", {"at": _due_in(3600)})
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    run = httpx.post(
+        f"{dev.url}/v1/users/7/jobs/traced:run",
+        json={},
+        headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"},
+    ).json()
+    assert run["traceId"] == trace
+    (record,) = _records(dev, "traced", 1)
+    assert record["headers"]["traceparent"].split("-")[1] == trace
+
+
+def test_it_goes_on_where_it_was_and_stops_quickly(tmp_path: Path, gateway: Path) -> None:
+    with dev_process(tmp_path, gateway) as dev:
+        _create(dev, "later", {"at": _due_in(4)})
+        _create(dev, "often", {"every": "1s"})
+        assert dev.stop() < 5
+        dev.start()
+        assert _watch(dev, "later", 1)[-1]["state"] == "RUN_STATE_SUCCEEDED"
+        records = _records(dev, "often", 3)
+        ids = [record["headers"]["ce_id"] for record in records]
+        assert len(set(ids)) == len(ids)
+
+
+def test_what_was_acknowledged_survives_a_power_cut(tmp_path: Path, gateway: Path) -> None:
+    with dev_process(tmp_path, gateway) as dev:
+        for number in range(20):
+            _create(dev, f"cut-{number}", {"at": _due_in(2)})
+        dev.kill()
+        dev.start()
+        for number in range(20):
+            assert _watch(dev, f"cut-{number}", 1)[-1]["state"] == "RUN_STATE_SUCCEEDED"
+
+
+def test_a_second_start_on_the_same_data_is_refused(dev: DevProcess) -> None:
+    other = dev.environment | {
+        "TICKWHEEL_GRPC_ADDRESS": "127.0.0.1:0",
+        "TICKWHEEL_HTTP_ADDRESS": "127.0.0.1:0",
+    }
+    refused = subprocess.run(
+        ["tickwheel", "dev"], env=other, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert refused.returncode != 0
+    assert "in use" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_everything_works_in_memory(tmp_path: Path, gateway: Path) -> None:
+    with dev_process(tmp_path, gateway, data=":memory:") as dev:
+        _create(dev, "fleeting", {"at": _due_in(1)})
+        assert _watch(dev, "fleeting", 1)[-1]["state"] == "RUN_STATE_SUCCEEDED"

@@ -1,0 +1,1 @@
+"""Proofs about `tickwheel.server.schedule`: tables, properties, brute force, other libraries."""

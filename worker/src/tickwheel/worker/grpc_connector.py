@@ -1,0 +1,69 @@
+"""Streams to schedulers over gRPC."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import grpc.aio
+from tickwheel.v1 import scheduler_service_pb2 as pb
+from tickwheel.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
+from tickwheel.worker.connector import Duplex, StreamFailedError
+
+_CONNECT_S = 5.0
+_MAX_MESSAGE_BYTES = 16 << 20
+_OPTIONS = (
+    ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # Each connection has its own: a stuck one is given up with its stream.
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+_Call = grpc.aio.StreamStreamCall[pb.ConnectRequest, pb.ConnectResponse]
+
+
+class GrpcConnector:
+    """Connects over plain-text gRPC."""
+
+    @asynccontextmanager
+    async def connect(self, address: str) -> AsyncIterator[Duplex]:
+        """As the port says."""
+        async with grpc.aio.insecure_channel(address, options=_OPTIONS) as channel:
+            # What Hello says about permissions and clocks must not grow old while connecting.
+            try:
+                async with asyncio.timeout(_CONNECT_S):
+                    await channel.channel_ready()
+            except TimeoutError:
+                raise StreamFailedError(f"no connection within {_CONNECT_S:g} s") from None
+            call = SchedulerServiceStub(channel).Connect()
+            try:
+                yield _GrpcStream(call)
+            finally:
+                call.cancel()
+
+
+class _GrpcStream:
+    def __init__(self, call: Any) -> None:
+        self._call: _Call = call
+
+    async def send(self, request: pb.ConnectRequest) -> None:
+        try:
+            await self._call.write(request)
+        except (grpc.aio.AioRpcError, grpc.aio.UsageError) as error:
+            raise StreamFailedError(_in_words(error)) from error
+
+    async def responses(self) -> AsyncIterator[pb.ConnectResponse]:
+        try:
+            async for response in self._call:
+                yield response
+        except grpc.aio.AioRpcError as error:
+            raise StreamFailedError(_in_words(error)) from error
+
+
+def _in_words(error: grpc.aio.AioRpcError | grpc.aio.UsageError) -> str:
+    if isinstance(error, grpc.aio.AioRpcError):
+        return f"{error.code().name}: {error.details()}"
+    return str(error)
