@@ -1,11 +1,12 @@
 """An api over the embedded store, served."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.store.port import Store
+from tickwheel.server.store.sqlite import open_sqlite
 
 from api.harness import ApiUnderTest, HandClock, serving
 
@@ -21,13 +22,13 @@ def limits() -> ApiLimits:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    import sys; sys.path.insert(0,"/tmp/team/api-w")
-    from fakestore import FakeStore
-    yield FakeStore()
+async def store(tmp_path: Path, clock: HandClock) -> AsyncGenerator[Store]:
+    opened = await open_sqlite(tmp_path / "tickwheel.db", clock=clock)
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture
-async def api(store: Store, clock: HandClock, limits: ApiLimits) -> AsyncIterator[ApiUnderTest]:
+async def api(store: Store, clock: HandClock, limits: ApiLimits) -> AsyncGenerator[ApiUnderTest]:
     async with serving(store, clock, limits) as under_test:
         yield under_test

@@ -2,7 +2,7 @@
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -107,9 +107,7 @@ class FakeOwners(Owners):
         lease = self._leases.get(segment)
         if lease is None:
             current = (await self._store.leases.segments())[segment]
-            lease = replace(
-                current, epoch=current.epoch + 1, session_id=SESSION, address="local"
-            )
+            lease = replace(current, epoch=current.epoch + 1, session_id=SESSION, address="local")
             assert await self._store.leases.take_segment(current, lease)
             self._leases[segment] = lease
         return WriteStamp(segment, lease.epoch, self._clock.now_us())
@@ -202,7 +200,9 @@ class ApiUnderTest:
 
 
 @asynccontextmanager
-async def serving(store: Store, clock: HandClock, limits: ApiLimits) -> AsyncIterator[ApiUnderTest]:
+async def serving(
+    store: Store, clock: HandClock, limits: ApiLimits
+) -> AsyncGenerator[ApiUnderTest]:
     owners = FakeOwners(store, clock)
     await owners.open()
     api = build_api(store, owners, clock, limits)
@@ -229,7 +229,7 @@ class Refusal:
 
     @staticmethod
     def of(error: grpc.aio.AioRpcError) -> "Refusal":
-        status = rpc_status.from_call(error)  # pyright: ignore
+        status: status_pb2.Status | None = rpc_status.from_call(error)  # pyright: ignore
         assert status is not None
         refusal = Refusal(status)
         assert error.code().value[0] == refusal.code

@@ -11,8 +11,6 @@ from api.harness import PARENT, ApiUnderTest, refused
 Mutation = Callable[[job_pb2.Job], None]
 
 
-
-
 def no_schedule(job: job_pb2.Job) -> None:
     job.ClearField("schedule")
 
@@ -229,7 +227,9 @@ async def test_a_bad_parent_is_refused(api: ApiUnderTest, parent: str) -> None:
     assert refusal.summary == ("INVALID_ARGUMENT", "INVALID_NAME", ["parent"])
 
 
-@pytest.mark.parametrize("name", ["", "nightly", "users/7/jobs/-", "users/7/jobs/N", "users/-/jobs/a"])
+@pytest.mark.parametrize(
+    "name", ["", "nightly", "users/7/jobs/-", "users/7/jobs/N", "users/-/jobs/a"]
+)
 async def test_a_bad_name_is_refused_everywhere(api: ApiUnderTest, name: str) -> None:
     update = job_service_pb2.UpdateJobRequest(job=job_pb2.Job(name=name or "x"))
     for call, field in (

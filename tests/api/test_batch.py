@@ -5,8 +5,12 @@ from tickwheel.v1 import job_pb2, job_service_pb2
 from api.harness import PARENT, ApiUnderTest, Refusal, refused
 
 
-def item(job: job_pb2.Job, job_id: str = "", **more: str) -> job_service_pb2.CreateJobRequest:
-    return job_service_pb2.CreateJobRequest(job=job, job_id=job_id, **more)
+def item(
+    job: job_pb2.Job, job_id: str = "", request_id: str = "", parent: str = ""
+) -> job_service_pb2.CreateJobRequest:
+    return job_service_pb2.CreateJobRequest(
+        job=job, job_id=job_id, request_id=request_id, parent=parent
+    )
 
 
 async def send(

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -85,7 +85,9 @@ class DevProcess:
 
 
 @contextmanager
-def dev_process(folder: Path, gateway: Path | None, data: str | None = None) -> Iterator[DevProcess]:
+def dev_process(
+    folder: Path, gateway: Path | None, data: str | None = None
+) -> Generator[DevProcess]:
     """A dev process that has been started, and does not outlive the block."""
     process = DevProcess(data or str(folder / "data"), folder / "dev.log", gateway)
     process.start()

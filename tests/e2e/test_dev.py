@@ -3,6 +3,7 @@
 import json
 import subprocess
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,11 @@ def _due_in(seconds: float) -> str:
 
 
 def _create(dev: DevProcess, job_id: str, schedule: dict[str, Any], **more: Any) -> dict[str, Any]:
-    body = {"schedule": schedule, "target": {"topic": job_id, "payload": {"json": {"n": 1}}}, **more}
+    body = {
+        "schedule": schedule,
+        "target": {"topic": job_id, "payload": {"json": {"n": 1}}},
+        **more,
+    }
     answer = httpx.post(f"{dev.url}/v1/users/7/jobs", params={"job_id": job_id}, json=body)
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -26,7 +31,13 @@ def _create(dev: DevProcess, job_id: str, schedule: dict[str, Any], **more: Any)
 def _watch(dev: DevProcess, job_id: str, count: int) -> list[dict[str, Any]]:
     """The job's final runs, by the command line."""
     shown = dev.cli(
-        "runs", "watch", f"users/7/jobs/{job_id}", "--count", str(count), "--output", "json",
+        "runs",
+        "watch",
+        f"users/7/jobs/{job_id}",
+        "--count",
+        str(count),
+        "--output",
+        "json",
         check=True,
     )
     runs = [json.loads(line) for line in shown.stdout.splitlines()]
@@ -40,7 +51,14 @@ def _lateness_ms(run: dict[str, Any]) -> float:
 
 def _records(dev: DevProcess, topic: str, count: int) -> list[dict[str, Any]]:
     shown = dev.cli(
-        "records", "tail", topic, "--from-beginning", "--count", str(count), "--output", "json",
+        "records",
+        "tail",
+        topic,
+        "--from-beginning",
+        "--count",
+        str(count),
+        "--output",
+        "json",
         check=True,
     )
     return [json.loads(line) for line in shown.stdout.splitlines()]
@@ -70,7 +88,7 @@ def test_a_recurring_job_runs_again_and_again_each_once(dev: DevProcess) -> None
     listed = httpx.get(f"{dev.url}/v1/users/7/jobs/every/runs").json()["runs"]
     done = [run for run in listed if run["state"] == "RUN_STATE_SUCCEEDED"]
     instants = [datetime.fromisoformat(run["scheduleTime"]) for run in reversed(done)]
-    assert {b - a for a, b in zip(instants, instants[1:], strict=False)} == {timedelta(seconds=1)}
+    assert {b - a for a, b in pairwise(instants)} == {timedelta(seconds=1)}
     assert all(_lateness_ms(run) >= 0 for run in done)
 
 
@@ -97,9 +115,7 @@ def test_a_deleted_job_does_not_fire(dev: DevProcess) -> None:
 
 def test_an_update_moves_the_job(dev: DevProcess) -> None:
     _create(dev, "moved", {"at": _due_in(3600)})
-    moved = httpx.patch(
-        f"{dev.url}/v1/users/7/jobs/moved", json={"schedule": {"at": _due_in(2)}}
-    )
+    moved = httpx.patch(f"{dev.url}/v1/users/7/jobs/moved", json={"schedule": {"at": _due_in(2)}})
     assert moved.status_code == 200, moved.text
     assert _watch(dev, "moved", 1)[-1]["state"] == "RUN_STATE_SUCCEEDED"
 

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from google.protobuf.duration_pb2 import Duration
-
 from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.job import EMPTY_PAYLOAD, Job
 from tickwheel.server.domain.names import new_uid
@@ -17,7 +16,9 @@ NOW = 1_800_000_000_000
 SECOND = 1_000
 
 
-def make_job(*, every_s: int = 0, at_ms: int = 0, create_ms: int = NOW, window_s: int | None = 3600):
+def make_job(
+    *, every_s: int = 0, at_ms: int = 0, create_ms: int = NOW, window_s: int | None = 3600
+) -> Job:
     """A job of segment 0 with one schedule form."""
     spec = job_pb2.Job(priority=5)
     if every_s:
@@ -104,7 +105,7 @@ def store_records(owner: SegmentOwner) -> list[Run]:
 
 def changed(job: Job, now_ms: int, **changes: object) -> Job:
     """The job's next version."""
-    return replace(job, version=job.version + 1, update_ms=now_ms, **changes)  # pyright: ignore[reportArgumentType]
+    return replace(job, version=job.version + 1, update_ms=now_ms, **changes)
 
 
 def notice(job: Job, now_ms: int, entry: ScheduleEntry | None = None) -> InboxEntry:

@@ -1,6 +1,11 @@
 """What a segment's owner fires, and what it takes for done."""
 
 import pytest
+from tickwheel.server.domain.names import instant_id
+from tickwheel.server.domain.run import RunState
+from tickwheel.server.scheduler.segment import COMMIT_GRACE_MS, PENDING_AFTER_MS
+from tickwheel.server.store.port import LOOK_AHEAD_MS
+from tickwheel.v1 import run_pb2, scheduler_service_pb2
 
 from scheduler.making import (
     NOW,
@@ -15,11 +20,6 @@ from scheduler.making import (
     publish,
     store_records,
 )
-from tickwheel.server.domain.names import instant_id
-from tickwheel.server.domain.run import RunState
-from tickwheel.server.scheduler.segment import COMMIT_GRACE_MS, PENDING_AFTER_MS
-from tickwheel.server.store.port import LOOK_AHEAD_MS
-from tickwheel.v1 import run_pb2, scheduler_service_pb2
 
 
 def test_a_one_off_job_is_handed_out_ahead_published_and_completed() -> None:
@@ -226,7 +226,7 @@ def test_refusals_are_retried_with_backoff(attempt: int, delay_s: int) -> None:
     owner, job = make_owner(), make_job(at_ms=NOW)
     (run,) = load(owner, job, entry_of(job, NOW))
     refusal = scheduler_service_pb2.PublishFailure(message="no", refused=True)
-    now = NOW
+    now = due = NOW
     for _ in range(attempt):
         due = run.due_ms
         assert owner.failed(run.key, "w", refusal, now)

@@ -1,1 +1,1 @@
-"""The api and the scheduler: what a cluster of servers runs. Nothing here is imported by the worker or the SDK."""
+"""The api and the scheduler: what a cluster runs; neither worker nor SDK imports it."""

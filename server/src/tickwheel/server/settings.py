@@ -7,7 +7,6 @@ from typing import Annotated
 import platformdirs
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-
 from tickwheel.server.store.port import MAX_SEGMENTS
 
 
@@ -67,9 +66,7 @@ class Settings(BaseSettings):
     payload_limit: int = Field(
         default=262_144, ge=0, le=8_388_608, description="largest payload, in bytes"
     )
-    gateway: str = Field(
-        default="", description="the gateway's program; searched for where empty"
-    )
+    gateway: str = Field(default="", description="the gateway's program; searched for where empty")
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="least level logged"
     )

@@ -1,7 +1,7 @@
 """Streams to schedulers over gRPC."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -29,7 +29,7 @@ class GrpcConnector:
     """Connects over plain-text gRPC."""
 
     @asynccontextmanager
-    async def connect(self, address: str) -> AsyncIterator[Duplex]:
+    async def connect(self, address: str) -> AsyncGenerator[Duplex]:
         """As the port says."""
         async with grpc.aio.insecure_channel(address, options=_OPTIONS) as channel:
             # What Hello says about permissions and clocks must not grow old while connecting.

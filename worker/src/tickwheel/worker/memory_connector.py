@@ -1,7 +1,7 @@
 """Streams within one process: the embedded engine's, and those of tests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from tickwheel.v1 import scheduler_service_pb2 as pb
@@ -30,7 +30,7 @@ class MemoryConnector:
         self._schedulers = schedulers
 
     @asynccontextmanager
-    async def connect(self, address: str) -> AsyncIterator[Duplex]:
+    async def connect(self, address: str) -> AsyncGenerator[Duplex]:
         """As the port says."""
         serve = self._schedulers.get(address)
         if serve is None:

@@ -253,6 +253,8 @@ class Worker:
         waiting = asyncio.ensure_future(self._clock.sleep(self._options.close_ms / 1000))
         await asyncio.wait((closing, waiting), return_when=asyncio.FIRST_COMPLETED)
         closed = closing.done()
+        if closed:
+            closing.result()
         for task in (closing, waiting):
             task.cancel()
         await asyncio.gather(closing, waiting, return_exceptions=True)

@@ -3,11 +3,10 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import structlog
-
 from tickwheel.server.settings import Settings
 
 _log = structlog.get_logger(__name__)
@@ -23,7 +22,7 @@ def find_gateway(settings: Settings) -> Path | None:
 
 
 @contextlib.asynccontextmanager
-async def gateway_child(program: Path, settings: Settings) -> AsyncIterator[None]:
+async def gateway_child(program: Path, settings: Settings) -> AsyncGenerator[None]:
     """Runs the gateway for as long as the block lasts.
 
     It holds the other end of a pipe from us and stops when that closes, so that it goes with us

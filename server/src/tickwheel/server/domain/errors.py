@@ -80,7 +80,7 @@ class SegmentUnowned(TickwheelError):
 
 
 class ChangeUnconfirmed(TickwheelError):
-    """The change stands, but it is not sure that it holds for what is due now (DEADLINE_EXCEEDED)."""
+    """The change stands, but may not hold for what is due just now (DEADLINE_EXCEEDED)."""
 
     reason = errors_pb2.CHANGE_UNCONFIRMED
 

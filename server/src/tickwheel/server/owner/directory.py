@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import structlog
-
 from tickwheel.internal.v1 import owner_service_pb2 as pb
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import ChangeUnconfirmed, SegmentUnowned, StoreUnavailable
@@ -137,9 +136,7 @@ class OwnerDirectory(Owners):
         if now < self._fresh_until_ms:
             return
         leases = await self._leases.segments()
-        self._addresses = {
-            lease.segment: lease.address for lease in leases if lease.session_id
-        }
+        self._addresses = {lease.segment: lease.address for lease in leases if lease.session_id}
         self._fresh_until_ms = now + BELIEVE_MS
 
 

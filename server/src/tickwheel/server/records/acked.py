@@ -73,7 +73,7 @@ class Acked:
             yield at, end
 
     def to_bytes(self) -> bytes:
-        """The stretches above `low` as 32-bit distances: gap, length, gap, length…"""
+        """The stretches above `low` as 32-bit distances: gap, length, gap, length, and so on."""
         distances: list[int] = []
         at = self.low
         for start, end in zip(self._starts, self._ends, strict=True):

@@ -61,7 +61,7 @@ class Group:
     def __init__(self, positions: Mapping[int, Acked]) -> None:
         self.partitions = {number: GroupPartition(acked) for number, acked in positions.items()}
         self._members: dict[str, Member] = {}
-        self._first = 0
+        self._turn = 0
 
     @property
     def is_used(self) -> bool:
@@ -96,31 +96,29 @@ class Group:
         """
         self.expire(now_ms)
         taken: list[Position] = []
-        for number, partition in self.partitions.items():
+        # Another partition goes first each time, else a busy one would keep the others waiting.
+        order = sorted(self.partitions)
+        order = order[self._turn :] + order[: self._turn]
+        self._turn = (self._turn + 1) % len(order)
+        outstanding = 0
+        for number in order:
+            partition = self.partitions[number]
             self._forget_below(number, partition, bounds[number].start)
+            outstanding += len(partition.holders) + len(partition.returned)
             while partition.returned and len(taken) < limit:
                 offset = heapq.heappop(partition.returned)
                 if offset not in partition.acked:
                     taken.append(Position(number, offset))
-        outstanding = len(taken) + sum(
-            len(partition.holders) + len(partition.returned)
-            for partition in self.partitions.values()
-        )
-        limit = min(limit, len(taken) + MAX_OUTSTANDING - outstanding)
-        # Another partition goes first each time, else a busy one would keep the others waiting.
-        count = len(self.partitions)
-        for turn in range(count):
-            if len(taken) >= limit:
-                break
-            number = (self._first + turn) % count
+        fresh = min(limit - len(taken), MAX_OUTSTANDING - outstanding)
+        for number in order:
             partition = self.partitions[number]
             for first, end in partition.acked.gaps(partition.next, bounds[number].end):
-                stop = min(end, first + limit - len(taken))
-                taken += [Position(number, offset) for offset in range(first, stop)]
-                partition.next = stop
-                if len(taken) >= limit:
+                if fresh <= 0:
                     break
-        self._first = (self._first + 1) % count
+                stop = min(end, first + fresh)
+                taken += [Position(number, offset) for offset in range(first, stop)]
+                fresh -= stop - first
+                partition.next = stop
         for position in taken:
             self.partitions[position.number].holders[position.offset] = member
         member.held.update(taken)

@@ -81,7 +81,7 @@ class Tail:
         keyless = self._next_keyless
         self._next_keyless += 1
         for topic, key, data in entries:
-            partitions = topics.get(topic) or self.create_topic(topic)
+            partitions = topics.get(topic) or self._create_topic(topic)
             chosen = key_hash(key) if key else keyless
             partition = partitions[chosen % len(partitions)]
             offset = partition.end
@@ -95,25 +95,9 @@ class Tail:
             places.append(Place(partition.number, offset))
         return places
 
-    def create_topic(self, topic: str) -> "list[_PartitionTail]":
+    def ensure_topic(self, topic: str) -> list[PartitionState]:
         """The partitions of a topic, which is made where there is none of that name."""
-        found = self._topics.get(topic)
-        if found is not None:
-            return found
-        topic_id = self.connection.execute(
-            "INSERT INTO topics (name) VALUES (?)", (topic,)
-        ).lastrowid
-        made: list[_PartitionTail] = []
-        for number in range(self._partition_count):
-            partition_id = self.connection.execute(
-                "INSERT INTO partitions (topic_id, number, start_offset) VALUES (?, ?, 0)",
-                (topic_id, number),
-            ).lastrowid
-            assert partition_id is not None
-            made.append(_PartitionTail(PartitionState(topic, partition_id, number, 0, 0)))
-            self._changed[partition_id] = made[-1]
-        self._topics[topic] = made
-        return made
+        return _states(self._topics.get(topic) or self._create_topic(topic))
 
     def flush(self, append_ms: int) -> int:
         """Writes what was gathered, stamped with this instant; returns about how many bytes."""
@@ -150,6 +134,22 @@ class Tail:
         states = _states(self._changed.values())
         self._changed.clear()
         return states
+
+    def _create_topic(self, topic: str) -> list[_PartitionTail]:
+        topic_id = self.connection.execute(
+            "INSERT INTO topics (name) VALUES (?)", (topic,)
+        ).lastrowid
+        made: list[_PartitionTail] = []
+        for number in range(self._partition_count):
+            partition_id = self.connection.execute(
+                "INSERT INTO partitions (topic_id, number, start_offset) VALUES (?, ?, 0)",
+                (topic_id, number),
+            ).lastrowid
+            assert partition_id is not None
+            made.append(_PartitionTail(PartitionState(topic, partition_id, number, 0, 0)))
+            self._changed[partition_id] = made[-1]
+        self._topics[topic] = made
+        return made
 
     def _close(self, partition: _PartitionTail) -> None:
         batch_id = partition.id << OFFSET_BITS | partition.base

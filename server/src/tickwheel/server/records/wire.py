@@ -1,4 +1,4 @@
-"""Records as bytes: what is kept is the contract's own `tickwheel.v1.Record`, in protobuf's wire format.
+"""Records as bytes: the contract's own `tickwheel.v1.Record`, in protobuf's wire format.
 
 A batch is a serialized PullRecordsResponse whose records have key, value and headers; the rest
 follows from where the batch stands. Written by hand, because making messages first takes four times

@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import Generic, TypeVar
 
-from typing_extensions import override
-
+import structlog
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.records.checkpoint import Checkpointer
 from tickwheel.server.records.database import PAGE_BYTES
@@ -22,6 +21,9 @@ from tickwheel.server.records.errors import LogUnavailable, unavailable
 from tickwheel.server.records.record import Appended, PartitionState
 from tickwheel.server.records.tail import Place, Tail
 from tickwheel.server.records.wire import Entry
+from typing_extensions import override
+
+_log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -191,9 +193,7 @@ class Writer:
             for operation in group:
                 self._write([operation])
             return
-        self._loop.call_soon_threadsafe(
-            self._deliver, group, append_ms, self._tail.take_changes()
-        )
+        self._loop.call_soon_threadsafe(self._deliver, group, append_ms, self._tail.take_changes())
 
     def _commit(self, group: Sequence[_Operation[object]]) -> int:
         tail = self._tail
@@ -215,7 +215,11 @@ class Writer:
         self._must_load = True
         # After some errors SQLite has already done it.
         if self._tail.connection.in_transaction:
-            self._tail.connection.execute("ROLLBACK")
+            try:
+                self._tail.connection.execute("ROLLBACK")
+            except sqlite3.Error as error:
+                # Then the next transaction cannot begin, fails, and comes here again.
+                _log.error("the record log could not be rolled back", error=str(error))
 
     def _deliver(
         self,

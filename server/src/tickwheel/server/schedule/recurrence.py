@@ -24,7 +24,9 @@ _HORIZON_DAY = HORIZON_S // DAY_S
 #: Periods after which the calendar repeats (400 years).
 _CYCLE = {Frequency.YEARLY: 400, Frequency.MONTHLY: 4800, Frequency.WEEKLY: 20_871}
 #: A rule of odd intervals that has not matched after so many steps is taken never to match.
-_STEPS = 100_000
+_STEPS = 50_000
+#: Places of a week that are looked through to see whether a rule can match at all.
+_MOST_PLACES = 12_000
 
 
 class DateRecurrence:
@@ -46,9 +48,9 @@ class DateRecurrence:
             # Each day's choice is the same.
             self._times = ChosenTimes.of(list(times), rule.positions)
             self._positions = None
-        elif rule.frequency is Frequency.WEEKLY and rule.positions:
-            # A place that no week has would be looked for in every week there is.
-            most = max(1, len(rule.weekdays)) * len(times)
+        elif rule.positions:
+            # A place that no period has would be looked for in every period there is.
+            most = _most_days(rule) * len(times)
             self._positions = tuple(place for place in rule.positions if abs(place) <= most)
         self._rule = rule
         self._start_day = start_day
@@ -169,6 +171,17 @@ class DateRecurrence:
         return (self._rule.week_start - weekday_of(0)) % 7
 
 
+def _most_days(rule: RecurrenceRule) -> int:
+    """No period of a yearly, monthly or weekly rule has more dates than this."""
+    if rule.frequency is Frequency.YEARLY:
+        return 366
+    if rule.frequency is Frequency.WEEKLY:
+        return max(1, len(rule.weekdays))
+    if rule.weekdays:
+        return sum(1 if number else 5 for number, _ in rule.weekdays)
+    return max(1, len(rule.month_days))
+
+
 class ClockRecurrence:
     """An hourly, minutely or secondly rule, starting at a wall-clock time.
 
@@ -179,6 +192,7 @@ class ClockRecurrence:
         "_days",
         "_elapsed",
         "_every_day",
+        "_exhausted",
         "_first",
         "_interval",
         "_open",
@@ -216,19 +230,33 @@ class ClockRecurrence:
         )
         #: The seconds of a unit at which it happens.
         self._within = (
-            ChosenTimes.of(within, rule.positions)
-            if rule.positions
-            else (ChosenTimes(tuple(within)))
+            ChosenTimes.of(within, rule.positions) if rule.positions else ChosenTimes(tuple(within))
         )
         self._every_day = not (rule.months or rule.month_days or rule.year_days or rule.weekdays)
         self._days = Days(partial(year_mask, rule, day_of(start_wall_s // DAY_S)))
+        self._residues = self._possible(rule)
+        #: From which unit on nothing was found, by what the count leaves of the interval.
+        self._exhausted: dict[int, int] = {}
+
+    def _possible(self, rule: RecurrenceRule) -> tuple[frozenset[int], int] | None:
+        """(What the wanted units leave when divided by a number, the number); None where all may.
+
+        A count that never leaves the same never meets the wanted hours, or weekdays and hours.
+        """
         per_day = DAY_S // self.unit_s
-        common = gcd(self._interval, per_day)
-        #: (What units of the day leave when divided by `common`, `common`); none where all do.
-        self._residues: tuple[frozenset[int], int] | None = None
-        if len(self._open) < per_day and common > 1:
-            left = frozenset(time // self.unit_s % common for time in self._open)
-            self._residues = (left, common)
+        days = {(weekday - weekday_of(0)) % 7 for _, weekday in rule.weekdays}
+        if days and len(self._open) * len(days) <= _MOST_PLACES:
+            common = gcd(self._interval, 7 * per_day)
+        elif len(self._open) < per_day:
+            days, common = {0}, gcd(self._interval, per_day)
+        else:
+            return None
+        if common == 1:
+            return None
+        left = {
+            (day * per_day + time // self.unit_s) % common for day in days for time in self._open
+        }
+        return frozenset(left), common
 
     def at_or_after(self, wall_s: int, offset_s: int) -> int | None:
         """The first of the times not before `wall_s` under the zone's offset there."""
@@ -257,6 +285,9 @@ class ClockRecurrence:
     def _unit(self, unit: int, first: int) -> int | None:
         if self._residues is not None and first % self._residues[1] not in self._residues[0]:
             return None
+        begin, residue = unit, first % self._interval
+        if begin >= self._exhausted.get(residue, begin + 1):
+            return None
         per_day = DAY_S // self.unit_s
         for _ in range(_STEPS):
             unit += (first - unit) % self._interval
@@ -274,4 +305,5 @@ class ClockRecurrence:
             if time == place * self.unit_s:
                 return unit
             unit = (day + 1) * per_day if time < 0 else day * per_day + time // self.unit_s
+        self._exhausted[residue] = begin
         return None

@@ -1,7 +1,8 @@
 """What the api may ask of a scheduler, for callers in the same process and behind gRPC."""
 
-from google.rpc import code_pb2, status_pb2
+from typing import cast
 
+from google.rpc import code_pb2, status_pb2
 from tickwheel.internal.v1 import owner_service_pb2 as pb
 from tickwheel.server.convert.run import run_message
 from tickwheel.server.domain.errors import JobNotFound
@@ -10,7 +11,7 @@ from tickwheel.server.owner.port import TriggerRequest
 from tickwheel.server.scheduler.override import override_of
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.store.port import Store
-from tickwheel.v1 import run_pb2
+from tickwheel.v1 import job_pb2, run_pb2
 
 
 class SchedulerEndpoint:
@@ -45,7 +46,7 @@ class SchedulerEndpoint:
                 schedule_ms=request.schedule_ms,
                 payload=override.payload,
                 content_type=override.content_type,
-                overlap_policy=request.overlap_policy,
+                overlap_policy=cast("job_pb2.Overlap", request.overlap_policy),
                 traceparent=override.traceparent,
             )
         )

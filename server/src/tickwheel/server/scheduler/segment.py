@@ -157,10 +157,10 @@ class SegmentOwner:
         if tracked is None or job.version <= tracked.job.version:
             return []
         new_generation = job.generation != tracked.job.generation
-        if new_generation and not job.delete_ms:
-            if entry is None or entry.generation != job.generation:
-                # Its own entry comes with a later reading, and this change with it.
-                return []
+        fits = entry is not None and entry.generation == job.generation
+        if new_generation and not job.delete_ms and not fits:
+            # Its own entry comes with a later reading, and this change with it.
+            return []
         rewind = self._take_back(tracked, after_ms=job.update_ms)
         if rewind is not None:
             tracked.next_ms, tracked.ordinal = rewind

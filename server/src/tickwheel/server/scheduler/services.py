@@ -5,7 +5,6 @@ from typing import Any
 
 import grpc
 import grpc.aio
-
 from tickwheel.internal.v1 import owner_service_pb2 as internal_pb
 from tickwheel.internal.v1 import owner_service_pb2_grpc
 from tickwheel.server.domain.errors import JobNotFound, SegmentUnowned, StoreUnavailable
@@ -23,7 +22,7 @@ class SchedulerServicer(scheduler_service_pb2_grpc.SchedulerServiceServicer):
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
 
-    async def Connect(  # noqa: N802  # pyright: ignore[reportIncompatibleMethodOverride]
+    async def Connect(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, request_iterator: AsyncIterator[pb.ConnectRequest], context: Context
     ) -> None:
         """Serves one worker until its stream ends."""
@@ -39,7 +38,7 @@ class OwnerServicer(owner_service_pb2_grpc.OwnerServiceServicer):
     def __init__(self, endpoint: SchedulerEndpoint) -> None:
         self._endpoint = endpoint
 
-    async def NotifyJobs(  # noqa: N802  # pyright: ignore[reportIncompatibleMethodOverride]
+    async def NotifyJobs(
         self, request: internal_pb.NotifyJobsRequest, context: Context
     ) -> internal_pb.NotifyJobsResponse:
         """Takes in changes."""
@@ -49,7 +48,7 @@ class OwnerServicer(owner_service_pb2_grpc.OwnerServiceServicer):
             await _unavailable(context, error.message)
             raise
 
-    async def TriggerRun(  # noqa: N802  # pyright: ignore[reportIncompatibleMethodOverride]
+    async def TriggerRun(
         self, request: internal_pb.TriggerRunRequest, context: Context
     ) -> internal_pb.TriggerRunResponse:
         """Fires a run by hand."""
@@ -66,9 +65,7 @@ class OwnerServicer(owner_service_pb2_grpc.OwnerServiceServicer):
 Adder = Callable[[grpc.aio.Server], None]
 
 
-def scheduler_services(
-    fleet: Fleet, endpoint: SchedulerEndpoint
-) -> tuple[tuple[str, Adder], ...]:
+def scheduler_services(fleet: Fleet, endpoint: SchedulerEndpoint) -> tuple[tuple[str, Adder], ...]:
     """Both services: their full names, and what adds each to a server."""
     workers, owners = SchedulerServicer(fleet), OwnerServicer(endpoint)
     return (

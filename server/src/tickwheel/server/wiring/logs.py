@@ -33,5 +33,7 @@ def configure_logs(level: str, form: str) -> None:
     )
     # Drivers speak through the standard library; what they say below a warning is for debugging.
     logging.basicConfig(
-        level=max(threshold, logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
+        level=max(threshold, logging.WARNING),
+        stream=sys.stderr,
+        format="%(levelname)s %(name)s %(message)s",
     )

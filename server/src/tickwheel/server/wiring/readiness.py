@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import structlog
-
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.store.port import Store
@@ -21,7 +20,7 @@ async def watch_store(
     clock: Clock,
     set_ready: Callable[[bool], Awaitable[None]],
     begun: asyncio.Event | None = None,
-) -> AsyncIterator[None]:
+) -> AsyncGenerator[None]:
     """Keeps readiness true as long as the store answers, while the block lasts.
 
     Args:

@@ -3,17 +3,12 @@
 import asyncio
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import structlog
-
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.settings import Engine, Settings
 from tickwheel.server.store.port import Store
-
-if TYPE_CHECKING:
-    from tickwheel.server.store.cassandra import CassandraOptions
 
 _log = structlog.get_logger(__name__)
 
@@ -26,9 +21,7 @@ def data_dir(settings: Settings) -> Path | None:
     return None if settings.data == MEMORY else Path(settings.data).expanduser()
 
 
-async def open_store(
-    settings: Settings, clock: Clock, stopped: asyncio.Event
-) -> Store | None:
+async def open_store(settings: Settings, clock: Clock, stopped: asyncio.Event) -> Store | None:
     """Opens the store; says plainly what it waits for, and waits as long as it must.
 
     None when the process is asked to stop meanwhile.
@@ -55,15 +48,8 @@ async def _open(settings: Settings, clock: Clock) -> Store:
         folder = data_dir(settings)
         path = None if folder is None else folder / "tickwheel.db"
         return await open_sqlite(path, segments=settings.segments, clock=clock)
-    from tickwheel.server.store.cassandra import open_cassandra
-
-    return await open_cassandra(cassandra_options(settings), clock=clock)
+    raise EngineMissingError("the Cassandra engine is not complete yet; use TICKWHEEL_STORE=sqlite")
 
 
-def cassandra_options(settings: Settings) -> "CassandraOptions":
-    """How the settings say to reach Cassandra."""
-    from tickwheel.server.store.cassandra import CassandraOptions
-
-    return CassandraOptions(
-        contact_points=settings.cassandra_contact_points, keyspace=settings.cassandra_keyspace
-    )
+class EngineMissingError(Exception):
+    """The settings name an engine that this release does not have."""

@@ -61,7 +61,6 @@ from cassandra.query import (
     SimpleStatement,
     tuple_factory,
 )
-
 from tickwheel.server.domain.errors import OutcomeUnknown, StoreUnavailable
 from tickwheel.server.store.cassandra.options import CassandraOptions
 
@@ -70,6 +69,8 @@ Row = tuple[Any, ...]
 Value = int | str | bytes | UUID | None | Sequence[int] | Sequence[str]
 
 PROTOCOL_VERSION: Final = 4
+#: Rows of a page. A page is decoded in one go that lets no other thread run, so it is kept short.
+PAGE_ROWS: Final = 1_000
 #: In place of a value: leaves the cell as it is. (None would write a tombstone.)
 UNSET: Final[Any] = UNSET_VALUE
 #: How long a heartbeat may go unanswered until a node counts as gone, and how often one is sent.
@@ -145,7 +146,7 @@ class Prepared:
 
 
 class Bound:
-    """A prepared statement with packed values; `routing_key` is empty where it has no single one."""
+    """A prepared statement with packed values; `routing_key` is empty where there is none."""
 
     __slots__ = ("packed", "prepared", "routing_key")
 
@@ -198,7 +199,7 @@ class Driver:
         """Sends completions to this loop from now on."""
         self._loop = loop
 
-    def prepare(self, cql: str, kind: Kind, page_size: int) -> Prepared:
+    def prepare(self, cql: str, kind: Kind) -> Prepared:
         """Prepares a statement; blocks, so it is called in a thread.
 
         Raises:
@@ -209,7 +210,7 @@ class Driver:
         except (NoHostAvailable, DriverException, ConnectionException) as error:
             raise StoreUnavailable(f"Cassandra: {_cause(error)}") from error
         statement.is_idempotent = kind in (Kind.READ, Kind.WRITE, Kind.SERIAL)
-        statement.fetch_size = page_size
+        statement.fetch_size = PAGE_ROWS
         return Prepared(statement, kind)
 
     def close(self) -> None:
@@ -217,11 +218,18 @@ class Driver:
         self._cluster.shutdown()
 
     def send(
-        self, bound: Bound, *, paging_state: bytes | None = None, bulk: bool = False
+        self,
+        bound: Bound,
+        *,
+        paging_state: bytes | None = None,
+        page_rows: int | None = None,
+        bulk: bool = False,
     ) -> asyncio.Future[Result]:
-        """Sends one statement."""
+        """Sends one statement; `page_rows` in place of what it was prepared with."""
         statement = BoundStatement(bound.prepared.statement)
         statement.values = bound.packed
+        if page_rows is not None:
+            statement.fetch_size = page_rows
         return self._send(statement, bound.prepared.kind, bulk=bulk, paging_state=paging_state)
 
     def send_batch(self, rows: Sequence[Bound], *, bulk: bool) -> asyncio.Future[Result]:

@@ -7,22 +7,17 @@ partitions, which stay well below the size that the server refuses.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import OutcomeUnknown, StoreUnavailable
-from tickwheel.server.store.cassandra.driver import (
-    Bound,
-    BusyError,
-    Driver,
-    Kind,
-    Prepared,
-    Result,
-    Row,
-)
+from tickwheel.server.store.cassandra.driver import Bound, BusyError, Driver, Kind, Result, Row
 from tickwheel.server.store.cassandra.options import CassandraOptions
+
+T = TypeVar("T")
 
 #: A batch within one partition.
 PARTITION_BATCH_ROWS: Final = 100
@@ -30,13 +25,11 @@ PARTITION_BATCH_BYTES: Final = 64 * 1024
 #: A batch over several partitions; Cassandra refuses such batches above 50 KiB.
 MIXED_BATCH_ROWS: Final = 50
 MIXED_BATCH_BYTES: Final = 24 * 1024
-#: Groups of a partition up to this size go into mixed batches.
+#: A partition with no more rows than this shares a batch with others.
 MIXED_GROUP_ROWS: Final = 8
-#: Rows of a page. A page is decoded in one go that lets no other thread run, so it is kept short.
-PAGE_ROWS: Final = 1_000
-#: Keys of one IN restriction, and partitions that a statement may touch in all.
+#: Partitions that one IN restriction may name.
 IN_KEYS: Final = 64
-#: How long to wait when the connection takes no more for the moment, and in all.
+#: How long to wait when the connection takes no more for the moment, and how often.
 BUSY_WAIT_S: Final = 0.005
 BUSY_TRIES: Final = 400
 CLOSE_WAIT_S: Final = 5.0
@@ -44,7 +37,7 @@ CLOSE_WAIT_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Conditional:
-    """What a lightweight transaction did; `row` holds what stood in the way."""
+    """What a lightweight transaction did; `row` holds the values that stood in its way."""
 
     applied: bool
     row: Row
@@ -59,7 +52,7 @@ class CassandraSession:
         self._max_in_flight = options.max_in_flight
         self._clock = clock
         self._closed = False
-        #: Statements sent so far, for tests and figures.
+        #: Statements sent so far.
         self.sent = 0
         driver.attach(asyncio.get_running_loop())
 
@@ -68,29 +61,25 @@ class CassandraSession:
         if self._closed:
             return
         self._closed = True
-        try:
+        # What has not answered in that time ends with an error when its connection closes.
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_WAIT_S):
                 for _ in range(self._max_in_flight):
                     await self._limit.acquire()
-        except TimeoutError:
-            # What has not answered by now ends with an error when its connection closes.
-            pass
         await asyncio.to_thread(self._driver.close)
 
-    async def read(self, bound: Bound, *, bulk: bool = False) -> list[Row]:
+    async def read(self, bound: Bound) -> list[Row]:
         """All rows of a read, page by page."""
-        result = await self._send(bound, bulk=bulk)
+        result = await self._send(bound)
         rows = result.rows
         while result.paging_state is not None:
-            result = await self._send(bound, paging_state=result.paging_state, bulk=bulk)
+            result = await self._send(bound, paging_state=result.paging_state, bulk=True)
             rows += result.rows
         return rows
 
-    async def read_all(self, reads: Sequence[Bound], *, bulk: bool = False) -> list[Row]:
+    async def read_all(self, reads: Iterable[Bound]) -> list[Row]:
         """The rows of several reads, in the order of the reads."""
-        if len(reads) == 1:
-            return await self.read(reads[0], bulk=bulk)
-        pages = await gather(self.read(bound, bulk=bulk) for bound in reads)
+        pages = await gather(self.read(bound) for bound in reads)
         return [row for rows in pages for row in rows]
 
     async def one(self, bound: Bound) -> Row | None:
@@ -98,19 +87,19 @@ class CassandraSession:
         rows = (await self._send(bound)).rows
         return rows[0] if rows else None
 
-    async def page(self, bound: Bound, paging_state: bytes | None) -> Result:
+    async def page(self, bound: Bound, paging_state: bytes | None, page_rows: int) -> Result:
         """One page of a read.
 
         Raises:
             ValueError: the paging state is not one of this cluster's.
         """
-        return await self._send(bound, paging_state=paging_state)
+        return await self._send(bound, paging_state=paging_state, page_rows=page_rows, bulk=True)
 
     async def conditional(self, bound: Bound) -> Conditional:
         """Runs a lightweight transaction.
 
         Raises:
-            OutcomeUnknown: it may have been applied; a read with Kind.SERIAL tells.
+            OutcomeUnknown: it may have been applied; a read of Kind.SERIAL tells.
         """
         row = (await self._send(bound)).rows[0]
         return Conditional(bool(row[0]), row[1:])
@@ -123,45 +112,36 @@ class CassandraSession:
             OutcomeUnknown: some may have been.
         """
         batches = batched(rows)
-        if len(batches) == 1:
-            await self._write_batch(batches[0])
+        outcomes = await asyncio.gather(
+            *(self._write(batch) for batch in batches), return_exceptions=True
+        )
+        failures = [outcome for outcome in outcomes if outcome is not None]
+        if not failures:
             return
-        failures = [
-            result
-            for result in await asyncio.gather(
-                *(self._write_batch(batch) for batch in batches), return_exceptions=True
-            )
-            if result is not None
-        ]
         for failure in failures:
-            if not isinstance(failure, StoreUnavailable) or isinstance(failure, OutcomeUnknown):
+            if not isinstance(failure, StoreUnavailable):
                 raise failure
-        if failures:
-            message = str(failures[0])
-            if len(failures) < len(batches):
-                raise OutcomeUnknown(message) from failures[0]
-            raise StoreUnavailable(message) from failures[0]
+        first = failures[0]
+        certain = len(failures) == len(batches) and not any(
+            isinstance(failure, OutcomeUnknown) for failure in failures
+        )
+        raise (StoreUnavailable if certain else OutcomeUnknown)(str(first)) from first
 
-    async def schema(self, cql: str) -> None:
-        """Runs DDL and waits until all nodes agree on the schema."""
-        await self.text(cql, kind=Kind.SCHEMA)
-
-    async def text(self, cql: str, *, kind: Kind) -> list[Row]:
-        """Runs an unprepared statement."""
+    async def text(self, cql: str, kind: Kind) -> list[Row]:
+        """Runs an unprepared statement; DDL (Kind.SCHEMA) until all nodes agree on it."""
         async with self._limit:
             self.sent += 1
             return (await self._driver.send_text(cql, kind=kind)).rows
 
-    async def _write_batch(self, rows: Sequence[Bound]) -> None:
-        bulk = len(rows) > 1
-        if not bulk:
+    async def _write(self, rows: Sequence[Bound]) -> None:
+        if len(rows) == 1:
             await self._send(rows[0])
             return
         async with self._limit:
             for _ in range(BUSY_TRIES):
                 self.sent += 1
                 try:
-                    await self._driver.send_batch(rows, bulk=bulk)
+                    await self._driver.send_batch(rows, bulk=True)
                 except BusyError:
                     await self._clock.sleep(BUSY_WAIT_S)
                 else:
@@ -169,13 +149,74 @@ class CassandraSession:
             raise StoreUnavailable("Cassandra: the connection takes nothing more")
 
     async def _send(
-        self, bound: Bound, *, paging_state: bytes | None = None, bulk: bool = False
+        self,
+        bound: Bound,
+        *,
+        paging_state: bytes | None = None,
+        page_rows: int | None = None,
+        bulk: bool = False,
     ) -> Result:
         async with self._limit:
             for _ in range(BUSY_TRIES):
                 self.sent += 1
                 try:
-                    return await self._driver.send(bound, paging_state=paging_state, bulk=bulk)
+                    return await self._driver.send(
+                        bound, paging_state=paging_state, page_rows=page_rows, bulk=bulk
+                    )
                 except BusyError:
                     await self._clock.sleep(BUSY_WAIT_S)
             raise StoreUnavailable("Cassandra: the connection takes nothing more")
+
+
+async def gather(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Runs coroutines side by side; all of them end before the first error is raised.
+
+    An OutcomeUnknown goes before a StoreUnavailable: together they say that something may have
+    been done.
+    """
+    coroutines = list(work)
+    if len(coroutines) == 1:
+        return [await coroutines[0]]
+    results = await asyncio.gather(*coroutines, return_exceptions=True)
+    done = [result for result in results if not isinstance(result, BaseException)]
+    if len(done) == len(results):
+        return done
+    errors = [result for result in results if isinstance(result, BaseException)]
+    raise next((error for error in errors if isinstance(error, OutcomeUnknown)), errors[0])
+
+
+def batched(rows: Sequence[Bound]) -> list[list[Bound]]:
+    """Rows by partition, in statements of sane size; small partitions share a statement."""
+    if len(rows) < 2:
+        return [list(rows)] if rows else []
+    partitions: dict[tuple[str, bytes], list[Bound]] = {}
+    for row in rows:
+        partitions.setdefault(row.partition, []).append(row)
+    batches: list[list[Bound]] = []
+    shared: list[Bound] = []
+    for group in partitions.values():
+        if len(group) <= MIXED_GROUP_ROWS and len(partitions) > 1:
+            shared += group
+        else:
+            batches += _split(group, PARTITION_BATCH_ROWS, PARTITION_BATCH_BYTES)
+    return batches + _split(shared, MIXED_BATCH_ROWS, MIXED_BATCH_BYTES)
+
+
+def _split(rows: list[Bound], most_rows: int, most_bytes: int) -> list[list[Bound]]:
+    batches: list[list[Bound]] = []
+    batch: list[Bound] = []
+    size = 0
+    for row in rows:
+        if batch and (len(batch) >= most_rows or size + row.size > most_bytes):
+            batches.append(batch)
+            batch, size = [], 0
+        batch.append(row)
+        size += row.size
+    if batch:
+        batches.append(batch)
+    return batches
+
+
+def chunks(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:
+    """Parts of at most `size`, in order."""
+    return (items[start : start + size] for start in range(0, len(items), size))

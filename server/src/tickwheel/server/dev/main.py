@@ -1,0 +1,107 @@
+"""Dev mode's process."""
+
+import asyncio
+import contextlib
+import random
+import socket
+import sys
+
+import structlog
+import typer
+from tickwheel.server.api.build import build_api
+from tickwheel.server.api.limits import ApiLimits
+from tickwheel.server.api.server import Service, start_grpc_server
+from tickwheel.server.dev.gateway import find_gateway, gateway_child
+from tickwheel.server.dev.publisher import EmbeddedPublisher
+from tickwheel.server.domain.clock import SystemClock
+from tickwheel.server.domain.names import new_uid
+from tickwheel.server.owner.directory import OwnerDirectory
+from tickwheel.server.scheduler.endpoint import SchedulerEndpoint
+from tickwheel.server.scheduler.options import Identity, SchedulerOptions
+from tickwheel.server.scheduler.runtime import Scheduler
+from tickwheel.server.scheduler.services import scheduler_services
+from tickwheel.server.settings import Settings
+from tickwheel.server.store.sqlite import DataInUseError
+from tickwheel.server.wiring.readiness import watch_store
+from tickwheel.server.wiring.signals import stop_event
+from tickwheel.server.wiring.stores import data_dir, open_store
+from tickwheel.server.wiring.version import program_version
+from tickwheel.worker.core import Identity as WorkerIdentity
+from tickwheel.worker.core import Limits, WorkerCore
+from tickwheel.worker.memory_connector import MemoryConnector
+from tickwheel.worker.runtime import Worker, WorkerOptions
+
+_log = structlog.get_logger(__name__)
+
+LOCAL = "local"
+GRACE_S = 1.0
+WINDOW = Limits(count=20_000, size=64 << 20)
+
+
+async def run_dev(settings: Settings) -> None:
+    """Runs every part until SIGINT or SIGTERM."""
+    try:
+        await _run(settings)
+    except (DataInUseError, OSError) as error:
+        typer.echo(f"tickwheel dev: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+async def _run(settings: Settings) -> None:
+    clock = SystemClock()
+    stopped = stop_event()
+    store = await open_store(settings, clock, stopped)
+    if store is None:
+        return
+    folder = data_dir(settings)
+    identity = Identity(session_id=new_uid(), address=LOCAL, version=program_version())
+    # The lock on the data directory makes sure that no other scheduler lives.
+    scheduler = Scheduler(store, clock, identity, SchedulerOptions(exclusive=True))
+    endpoint = SchedulerEndpoint(scheduler, store)
+    limits = ApiLimits(max_payload_bytes=settings.payload_limit)
+    api = build_api(store, OwnerDirectory(store.leases, clock, lambda _: endpoint), clock, limits)
+    worker = Worker(
+        WorkerCore(
+            WorkerIdentity(worker_id=LOCAL, version=program_version(), host=socket.gethostname()),
+            WINDOW,
+            [LOCAL],
+        ),
+        clock,
+        MemoryConnector({LOCAL: scheduler.fleet.serve}),
+        EmbeddedPublisher(folder / "records.db" if folder else None, clock),
+        WorkerOptions(),
+        random.Random(),
+    )
+    services = [Service(name, add) for name, add in scheduler_services(scheduler.fleet, endpoint)]
+    server = await start_grpc_server(
+        [*api.services, *services], settings.grpc_address, clock=clock, limits=limits
+    )
+    async with contextlib.AsyncExitStack() as children:
+        async with asyncio.TaskGroup() as tasks:
+            scheduling = tasks.create_task(scheduler.run())
+            working = tasks.create_task(worker.run())
+            async with watch_store(store, clock, server.set_ready, scheduler.ready):
+                program = find_gateway(settings)
+                if program is not None:
+                    await children.enter_async_context(gateway_child(program, settings))
+                _greet(settings, program is not None)
+                await stopped.wait()
+            _log.info("stopping")
+            worker.stop()
+            await working
+            await scheduler.stop()
+            await scheduling
+        await server.stop(GRACE_S, api.end_streams)
+    await store.close()
+
+
+def _greet(settings: Settings, has_gateway: bool) -> None:
+    rest = (
+        f"REST   http://{settings.http_address}"
+        if has_gateway
+        else "REST   not served: tickwheel-gateway was not found (it is built with Go)"
+    )
+    sys.stderr.write(
+        f"Tickwheel runs on {settings.data}. Ctrl-C stops it.\n"
+        f"  gRPC   {settings.grpc_address}\n  {rest}\n"
+    )

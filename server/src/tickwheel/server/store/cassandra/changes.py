@@ -1,0 +1,165 @@
+"""Changing jobs, and what is kept of each version."""
+
+from dataclasses import replace
+
+from tickwheel.server.domain.errors import OutcomeUnknown
+from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.names import JobKey
+from tickwheel.server.domain.occurrence import ScheduleEntry
+from tickwheel.server.store.cassandra.driver import Bound, Driver, Kind
+from tickwheel.server.store.cassandra.entries import Entries
+from tickwheel.server.store.cassandra.expiry import Expiry
+from tickwheel.server.store.cassandra.inbox import Inbox
+from tickwheel.server.store.cassandra.job_rows import JobRows, StoredJob, is_large
+from tickwheel.server.store.cassandra.partition import VERSION_BLOCK
+from tickwheel.server.store.cassandra.session import CassandraSession, gather
+from tickwheel.server.store.codec import decode_entry, decode_job, encode_job, job_retention_ms
+from tickwheel.server.store.port import ChangeRecord, JobChange
+
+
+class Changes:
+    """Carries out JobStore.change and JobStore.history.
+
+    A version's row in `job_changes` holds what the job was in it and who made it. It is written
+    before the transaction that ends the version, from what was read: the same from everybody who
+    tries, so the losers of a race leave nothing behind.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        session: CassandraSession,
+        rows: JobRows,
+        entries: Entries,
+        inbox: Inbox,
+        expiry: Expiry,
+    ) -> None:
+        self._session = session
+        self._rows = rows
+        self._entries = entries
+        self._inbox = inbox
+        self._expiry = expiry
+        self._insert = driver.prepare(
+            "INSERT INTO job_changes (job_id, block, version, record, payload_version, actor, "
+            "reason, change_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            Kind.WRITE,
+        )
+        self._select = driver.prepare(
+            "SELECT record, payload_version, actor, reason FROM job_changes "
+            "WHERE job_id = ? AND block = ?",
+            Kind.READ,
+        )
+        self._delete = driver.prepare(
+            "DELETE FROM job_changes WHERE job_id = ? AND block = ?", Kind.WRITE
+        )
+
+    async def change(self, change: JobChange) -> Job | None:
+        """Makes a change if the version is still the given one."""
+        before, after = change.before, change.after
+        stored = await self._rows.stored(before.key)
+        if stored is None:
+            return None
+        payload_version = _payload_version(stored, change)
+        transaction, record = self._rows.change_row(
+            before.version, after, payload_version, change.entry, change.actor, change.reason
+        )
+        if stored.record != record:
+            if stored.job.version != before.version or stored.job.delete_ms:
+                return None
+            if not await self._apply(change, stored, transaction, record, payload_version):
+                return None
+        # Else this very change was made by an earlier call, whose end is not known: finish it.
+        if after.delete_ms:
+            expire_ms = after.delete_ms + job_retention_ms(after.spec)
+            await self._expiry.note(after.segment, [after.key], expire_ms)
+        await self._inbox.put([change.inbox])
+        return replace(
+            after,
+            completed_generation=stored.job.completed_generation,
+            complete_ms=stored.job.complete_ms,
+        )
+
+    async def _apply(
+        self,
+        change: JobChange,
+        stored: StoredJob,
+        transaction: Bound,
+        record: bytes,
+        payload_version: int,
+    ) -> bool:
+        after, entry = change.after, change.entry
+        beside = [self._former_row(stored)]
+        if payload_version == after.version:
+            beside += self._rows.payload_rows([after])
+        written_us = self._entries.api_time_us()
+        await self._entries.put([entry] if entry is not None else [], written_us, beside)
+        try:
+            applied = (await self._session.conditional(transaction)).applied
+        except OutcomeUnknown:
+            settled = await self._rows.stored(after.key, serial=True)
+            applied = settled is not None and settled.record == record
+        if not applied and entry is not None:
+            await self._withdraw(entry, written_us, after.key)
+        return applied
+
+    async def _withdraw(self, entry: ScheduleEntry, written_us: int, key: JobKey) -> None:
+        """Takes back the entry of a change that lost its race, but not the winner's."""
+        await self._entries.remove([entry], written_us)
+        winner = await self._rows.stored(key, serial=True)
+        if winner is not None and winner.entry is not None and not winner.job.delete_ms:
+            kept = decode_entry(winner.entry)
+            if kept.generation == winner.job.generation == entry.generation:
+                await self._entries.put([kept], self._entries.api_time_us())
+
+    def _former_row(self, stored: StoredJob) -> Bound:
+        job = stored.job
+        return self._insert.bind(
+            job.uid,
+            job.version // VERSION_BLOCK,
+            job.version,
+            encode_job(job, stored.payload_version),
+            stored.payload_version,
+            stored.actor,
+            stored.reason,
+            job.update_ms,
+        )
+
+    async def history(self, key: JobKey) -> list[ChangeRecord]:
+        """What the job was before each of its changes, and who ended that."""
+        stored = await self._rows.stored(key)
+        if stored is None:
+            return []
+        blocks = range(stored.job.version // VERSION_BLOCK + 1)
+        found = await self._session.read_all(self._select.bind(key.uid, block) for block in blocks)
+        # A change that lost its race, or whose end nobody saw, wrote the present version as well.
+        rows = [row for row in found if decode_job(row[0]).version < stored.job.version]
+        if not rows:
+            return []
+        jobs = await gather(self._former_job(row[0], row[1]) for row in rows)
+        enders = [(job, row[2], row[3]) for job, row in zip(jobs[1:], rows[1:], strict=True)]
+        enders.append((stored.job, stored.actor, stored.reason))
+        return [
+            ChangeRecord(job=job, change_ms=ender.update_ms, actor=actor, reason=reason)
+            for job, (ender, actor, reason) in zip(jobs, enders, strict=True)
+        ]
+
+    async def _former_job(self, record: bytes, payload_version: int) -> Job:
+        job = decode_job(record)
+        if not payload_version:
+            return job
+        return decode_job(record, await self._rows.payload(job.uid, payload_version))
+
+    async def purge(self, job: Job) -> None:
+        """Removes all of a job's past."""
+        await self._session.write(
+            [self._delete.bind(job.uid, block) for block in range(job.version // VERSION_BLOCK + 1)]
+        )
+
+
+def _payload_version(stored: StoredJob, change: JobChange) -> int:
+    """Under which version the new payload is kept apart; the present one while it is the same."""
+    if not is_large(change.after):
+        return 0
+    if stored.payload_version and stored.job.payload == change.after.payload:
+        return stored.payload_version
+    return change.after.version

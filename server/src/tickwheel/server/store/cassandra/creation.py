@@ -1,0 +1,220 @@
+"""Creating jobs: claims, then schedule entry and inbox, then the row that commits."""
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.errors import OutcomeUnknown, StoreUnavailable
+from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.names import JobKey, segment_of
+from tickwheel.server.domain.occurrence import InboxEntry
+from tickwheel.server.store.cassandra.claims import (
+    COMMIT_WITHIN_MS,
+    IdClaim,
+    IdClaims,
+    RequestClaim,
+    RequestClaims,
+)
+from tickwheel.server.store.cassandra.entries import Entries
+from tickwheel.server.store.cassandra.inbox import Inbox
+from tickwheel.server.store.cassandra.job_rows import JobRows
+from tickwheel.server.store.cassandra.session import CassandraSession, gather
+from tickwheel.server.store.port import (
+    INBOX_HORIZON_MS,
+    Created,
+    CreateResult,
+    IdTaken,
+    NewJob,
+    RequestReused,
+)
+
+
+@dataclass(slots=True)
+class _Draft:
+    """One item on its way."""
+
+    index: int
+    item: NewJob
+    result: CreateResult | None = None
+    #: Its request_id was claimed by this call.
+    requested: bool = False
+    #: Its id was claimed by this call.
+    claimed: bool = False
+    contested: bool = False
+    #: It goes on with a creation that an earlier call began.
+    resumed: bool = False
+
+
+class Creation:
+    """Carries out JobStore.create."""
+
+    def __init__(
+        self,
+        session: CassandraSession,
+        clock: Clock,
+        segments: int,
+        rows: JobRows,
+        ids: IdClaims,
+        requests: RequestClaims,
+        entries: Entries,
+        inbox: Inbox,
+    ) -> None:
+        self._session = session
+        self._clock = clock
+        self._segments = segments
+        self._rows = rows
+        self._ids = ids
+        self._requests = requests
+        self._entries = entries
+        self._inbox = inbox
+
+    async def create(self, new: Sequence[NewJob]) -> list[CreateResult]:
+        """Stores jobs; items that share an id or a request_id one after the other.
+
+        Raises:
+            StoreUnavailable: as the port says; also where an id is being claimed by somebody else
+                whose creation neither ends nor fails for the time that this call waits.
+        """
+        results: dict[int, CreateResult] = {}
+        contested: str | None = None
+        for drafts in _rounds(new):
+            await self._round(drafts)
+            for draft in drafts:
+                if draft.result is not None:
+                    results[draft.index] = draft.result
+                else:
+                    contested = draft.item.job.job_id
+        if contested is not None:
+            message = f"another creation of the id {contested!r} is under way; try again"
+            raise (OutcomeUnknown if results else StoreUnavailable)(message)
+        return [results[index] for index in range(len(new))]
+
+    async def _round(self, drafts: list[_Draft]) -> None:
+        started_us = self._clock.now_us()
+        deadline = self._clock.steady_ms() + COMMIT_WITHIN_MS
+        requested = [draft for draft in drafts if draft.item.request_id]
+        chosen = [draft for draft in drafts if draft.item.id_chosen]
+        await gather(self._request(draft) for draft in requested)
+        await gather(self._choose(draft) for draft in chosen if draft.result is None)
+        going = [draft for draft in drafts if draft.result is None and not draft.contested]
+        if not going:
+            return
+        committing = False
+        try:
+            await self._prepare(going)
+            if (requested or chosen) and self._clock.steady_ms() > deadline:
+                # By now somebody else may take the claims over.
+                raise StoreUnavailable("the store is too slow to create jobs")
+            committing = True
+            await self._session.write(
+                [self._rows.creation_row(draft.item.job, started_us) for draft in going]
+            )
+        except StoreUnavailable as error:
+            if not committing or not isinstance(error, OutcomeUnknown):
+                await self._release(going)
+            raise
+        for draft in going:
+            draft.result = Created(draft.item.job, repeated=draft.resumed)
+
+    async def _prepare(self, drafts: list[_Draft]) -> None:
+        """Writes all that must be there before the jobs are."""
+        jobs = [draft.item.job for draft in drafts]
+        entries = [draft.item.entry for draft in drafts if draft.item.entry is not None]
+        inbox = [draft.item.inbox for draft in drafts if draft.item.inbox is not None]
+        beside = [self._ids.row(draft.item.job) for draft in drafts if draft.item.id_chosen]
+        beside += self._inbox.rows(inbox)
+        await self._rows.announce(jobs)
+        await self._inbox.announce(inbox)
+        await self._session.write(self._rows.payload_rows(jobs))
+        await self._entries.put(entries, self._entries.api_time_us(), beside)
+
+    # -- claims ------------------------------------------------------------------------------
+
+    async def _request(self, draft: _Draft) -> None:
+        claim = await self._requests.claim(draft.item)
+        if claim.mine:
+            draft.requested = True
+        elif claim.digest != draft.item.request_digest:
+            draft.result = RequestReused()
+        else:
+            job = await self._rows.get(JobKey(draft.item.job.user, claim.uid))
+            if job is not None:
+                draft.result = Created(job, repeated=True)
+            else:
+                draft.item = self._resumed(draft.item, claim)
+                draft.resumed = True
+
+    def _resumed(self, new: NewJob, claim: RequestClaim) -> NewJob:
+        """The creation that the request_id's first use began, to be finished now.
+
+        What was due meanwhile stands at now, where an owner still looks; its nominal instant, and
+        so its run, stay the same.
+        """
+        now_ms = self._clock.now_ms()
+        job = replace(
+            new.job,
+            uid=claim.uid,
+            job_id=new.job.job_id if new.id_chosen else claim.uid,
+            segment=segment_of(claim.uid, self._segments),
+            create_ms=claim.create_ms,
+            update_ms=claim.create_ms,
+            schedule_from_ms=claim.create_ms,
+        )
+        entry = claim.entry
+        inbox: InboxEntry | None = None
+        if entry is not None:
+            entry = replace(entry, fire_ms=max(entry.fire_ms, now_ms))
+            if entry.fire_ms < now_ms + INBOX_HORIZON_MS:
+                inbox = InboxEntry(
+                    segment=job.segment,
+                    write_ms=now_ms,
+                    user=job.user,
+                    uid=job.uid,
+                    version=job.version,
+                    entry=entry,
+                )
+        return replace(new, job=job, entry=entry, inbox=inbox)
+
+    async def _choose(self, draft: _Draft) -> None:
+        claim = await self._ids.claim(draft.item.job)
+        if claim is IdClaim.MINE:
+            draft.claimed = True
+            return
+        if claim is IdClaim.TAKEN:
+            draft.result = IdTaken()
+        else:
+            draft.contested = True
+        if draft.requested or draft.resumed:
+            await self._requests.release(draft.item)
+
+    async def _release(self, drafts: Iterable[_Draft]) -> None:
+        """Lets go of the ids claimed for nothing, so that a repeat need not wait.
+
+        If that fails too, they may be taken over in a minute. Request_ids are kept: a repeat goes
+        on where this call ended.
+        """
+        with contextlib.suppress(StoreUnavailable):
+            await gather(
+                self._ids.release(draft.item.job)
+                for draft in drafts
+                if draft.claimed and not draft.item.request_id
+            )
+
+
+def _rounds(new: Sequence[NewJob]) -> list[list[_Draft]]:
+    """Items in rounds, so that none meets another of its round in an id or a request_id."""
+    rounds: list[list[_Draft]] = []
+    place: dict[tuple[str, str, str], int] = {}
+    for index, item in enumerate(new):
+        job: Job = item.job
+        keys = [("id", job.user, job.job_id)]
+        if item.request_id:
+            keys.append(("request", job.user, item.request_id))
+        number = max(place.get(key, 0) for key in keys)
+        for key in keys:
+            place[key] = number + 1
+        if number == len(rounds):
+            rounds.append([])
+        rounds[number].append(_Draft(index, item))
+    return rounds

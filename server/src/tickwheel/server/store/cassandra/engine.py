@@ -1,0 +1,119 @@
+"""Wires the Cassandra engine together and opens it."""
+
+import asyncio
+
+from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.errors import StoreUnavailable
+from tickwheel.server.store.cassandra.changes import Changes
+from tickwheel.server.store.cassandra.claims import IdClaims, RequestClaims
+from tickwheel.server.store.cassandra.creation import Creation
+from tickwheel.server.store.cassandra.driver import Driver, Kind
+from tickwheel.server.store.cassandra.entries import Entries
+from tickwheel.server.store.cassandra.expiry import Expiry
+from tickwheel.server.store.cassandra.inbox import Inbox
+from tickwheel.server.store.cassandra.job_rows import JobRows
+from tickwheel.server.store.cassandra.jobs import CassandraJobs
+from tickwheel.server.store.cassandra.leases import CassandraLeases
+from tickwheel.server.store.cassandra.options import CassandraOptions
+from tickwheel.server.store.cassandra.run_log import RunLog
+from tickwheel.server.store.cassandra.runs import CassandraRuns
+from tickwheel.server.store.cassandra.schedule import CassandraSchedule
+from tickwheel.server.store.cassandra.schema import SCHEMA_VERSION
+from tickwheel.server.store.cassandra.session import CassandraSession
+from tickwheel.server.store.cassandra.sweeper import Sweeper
+from tickwheel.server.store.cassandra.task_history import TaskHistory
+from tickwheel.server.store.port import Capability, Store
+
+#: What a caller can notice, beside speed.
+CAPABILITIES = (
+    Capability(
+        "stale-owners-lose",
+        "a former owner's write is not refused with Fenced: it is made with a time that loses to "
+        "the next owner's, because checking the lease in each write would be a lightweight "
+        "transaction for each run",
+    ),
+    Capability(
+        "nothing-outlives-2038",
+        "the state of a run goes in January 2038 at the latest, whatever its retention: that is "
+        "the last instant that a TTL of a standard Cassandra can end at",
+    ),
+    Capability(
+        "expiry-is-coarse",
+        "runs go by TTL, to the second; jobs by a sweep, up to two days after their retention: "
+        "their rows are under lightweight transactions, and a TTL cannot be taken back when a "
+        "completed job is given a new schedule",
+    ),
+    Capability(
+        "lists-of-all-users-by-token",
+        "jobs across users come in the order of their partitions' tokens: any other order would "
+        "need one partition that holds every job",
+    ),
+)
+
+
+class CassandraStore(Store):
+    """The engine for real clusters."""
+
+    engine = "cassandra"
+
+    def __init__(
+        self, driver: Driver, session: CassandraSession, clock: Clock, segments: int
+    ) -> None:
+        """Prepares all statements, which blocks: it is called in a thread."""
+        self._session = session
+        self._ping = driver.prepare(
+            "SELECT value FROM schema_version WHERE name = ? AND version = ?", Kind.READ
+        )
+        inbox = Inbox(driver, session, clock)
+        entries = Entries(driver, session, clock)
+        rows = JobRows(driver, session)
+        expiry = Expiry(driver, session)
+        ids = IdClaims(driver, session, clock, rows)
+        requests = RequestClaims(driver, session)
+        changes = Changes(driver, session, rows, entries, inbox, expiry)
+        creation = Creation(session, clock, segments, rows, ids, requests, entries, inbox)
+        sweeper = Sweeper(session, clock, rows, ids, changes, expiry)
+        self.jobs = CassandraJobs(session, rows, ids, creation, changes, expiry)
+        self.schedule = CassandraSchedule(driver, session, entries, inbox, sweeper)
+        self.runs = CassandraRuns(
+            RunLog(driver, session, clock), TaskHistory(driver, session, clock)
+        )
+        self.leases = CassandraLeases(driver, session, segments)
+
+    async def ping(self) -> None:
+        """Reads one row with the consistency that everything else has."""
+        await self._session.one(self._ping.bind("segments", 0))
+
+    async def close(self) -> None:
+        """Waits for what is under way and closes all connections."""
+        await self._session.close()
+
+
+async def open_cassandra(options: CassandraOptions, clock: Clock) -> CassandraStore:
+    """Opens a keyspace that `migrate` has made.
+
+    Raises:
+        StoreUnavailable: no contact point answers, or the keyspace is not there or not up to date.
+            Nothing is waited for: the caller says so, and tries again.
+    """
+    driver = await asyncio.to_thread(Driver.connect, options, options.keyspace)
+    session = CassandraSession(driver, options, clock)
+    try:
+        segments = await _check_schema(session, options.keyspace)
+        return await asyncio.to_thread(CassandraStore, driver, session, clock, segments)
+    except BaseException:
+        await session.close()
+        raise
+
+
+async def _check_schema(session: CassandraSession, keyspace: str) -> int:
+    """How many segments the keyspace was made with, if its schema is what this program needs."""
+    rows = await session.text("SELECT name, version, value FROM schema_version", Kind.READ)
+    version = max((row[1] for row in rows if row[0] == "step"), default=0)
+    segments = [row[2] for row in rows if row[0] == "segments"]
+    if version < SCHEMA_VERSION or not segments:
+        raise StoreUnavailable(
+            f"keyspace {keyspace} has schema version {version}, needed is {SCHEMA_VERSION}: "
+            "run `tickwheel migrate`"
+        )
+    return int(segments[0])

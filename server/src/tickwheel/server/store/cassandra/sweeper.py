@@ -1,0 +1,86 @@
+"""Removes jobs whose retention is over, with all that belongs to them."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.names import JobKey
+from tickwheel.server.store.cassandra.changes import Changes
+from tickwheel.server.store.cassandra.claims import IdClaims
+from tickwheel.server.store.cassandra.expiry import Expiry, expires_ms
+from tickwheel.server.store.cassandra.job_rows import JobRows
+from tickwheel.server.store.cassandra.partition import DAY_MS, HOUR_MS
+from tickwheel.server.store.cassandra.session import CassandraSession, chunks, gather
+
+#: A segment is swept this often at most.
+SWEEP_MS: Final = HOUR_MS
+#: Jobs that are looked at together.
+GROUP: Final = 500
+#: Removals under way at once; each is a lightweight transaction, and there is no hurry.
+REMOVALS: Final = 8
+
+
+class Sweeper:
+    """Looks at the jobs that `expiry` noted for days that are over."""
+
+    def __init__(
+        self,
+        session: CassandraSession,
+        clock: Clock,
+        rows: JobRows,
+        ids: IdClaims,
+        changes: Changes,
+        expiry: Expiry,
+    ) -> None:
+        self._session = session
+        self._clock = clock
+        self._rows = rows
+        self._ids = ids
+        self._changes = changes
+        self._expiry = expiry
+        self._swept_ms: dict[int, int] = {}
+        self._removals = asyncio.Semaphore(REMOVALS)
+
+    async def sweep(self, segment: int) -> None:
+        """Removes what is due in a segment, unless that was done a short while ago.
+
+        What fails is looked at again with the next sweep.
+        """
+        now_ms = self._clock.now_ms()
+        if now_ms - self._swept_ms.get(segment, 0) < SWEEP_MS:
+            return
+        self._swept_ms[segment] = now_ms
+        for day in await self._expiry.days_before(segment, now_ms // DAY_MS):
+            for keys in chunks(await self._expiry.keys(segment, day), GROUP):
+                await self._look(segment, keys, now_ms)
+            await self._expiry.done(segment, day)
+
+    async def _look(self, segment: int, keys: Sequence[JobKey], now_ms: int) -> None:
+        jobs = await self._rows.get_many(keys)
+        over: list[Job] = []
+        later: dict[int, list[JobKey]] = {}
+        for job in jobs.values():
+            expire_ms = expires_ms(job)
+            if expire_ms is None:
+                continue
+            if expire_ms <= now_ms:
+                over.append(job)
+            else:
+                later.setdefault(expire_ms // DAY_MS * DAY_MS, []).append(job.key)
+        await gather(self._expiry.note(segment, members, at) for at, members in later.items())
+        await gather(self._remove(job) for job in over)
+        await self._rows.forget_empty_periods(over, now_ms)
+
+    async def _remove(self, job: Job) -> None:
+        """Removes a job in the version that was looked at; a newer one stays, with all it has."""
+        async with self._removals:
+            removed = await self._session.conditional(self._rows.purge_row(job))
+            if not removed.applied:
+                return
+            await self._changes.purge(job)
+            await self._session.write([self._rows.purge_payload_row(job.uid)])
+            if job.job_id != job.uid:
+                await self._session.write([self._ids.purge_row(job)])
+                await self._ids.release(job)

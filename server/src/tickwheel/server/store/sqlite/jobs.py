@@ -1,0 +1,252 @@
+"""Jobs, their ids and their past."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.lease import WriteStamp
+from tickwheel.server.domain.names import JobKey
+from tickwheel.server.store.codec import (
+    REQUEST_ID_KEPT_MS,
+    decode_job,
+    encode_job,
+    is_recurring,
+    job_retention_ms,
+    run_interval,
+)
+from tickwheel.server.store.port import (
+    ChangeRecord,
+    Created,
+    CreateResult,
+    IdTaken,
+    JobChange,
+    JobStore,
+    NewJob,
+    Page,
+    RequestReused,
+)
+from tickwheel.server.store.sqlite.cursor import decode_cursor, encode_cursor
+from tickwheel.server.store.sqlite.database import Database
+from tickwheel.server.store.sqlite.fence import check_fence
+from tickwheel.server.store.sqlite.schedule import put_entries, put_inbox
+
+_COLUMNS = "record, completed_generation, complete_time"
+
+
+class SqliteJobStore(JobStore):
+    """As the port says."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def create(self, new: Sequence[NewJob]) -> list[CreateResult]:
+        """As the port says; the whole call is one transaction."""
+        now_us = self._clock.now_us()
+        return await self._database.write(
+            lambda connection: [_create(connection, item, now_us) for item in new]
+        )
+
+    async def find(self, user: str, job_id: str) -> Job | None:
+        """As the port says."""
+        sql = (
+            f"SELECT {_COLUMNS} FROM job_table "
+            "WHERE user_id = ? AND job_name = ? AND deleted_time = 0"
+        )
+        rows = await self._all(sql, user, job_id)
+        return _job(rows[0]) if rows else None
+
+    async def find_all(self, user: str, job_id: str) -> list[Job]:
+        """As the port says."""
+        sql = (
+            f"SELECT {_COLUMNS} FROM job_table WHERE user_id = ? AND job_name = ? "
+            "ORDER BY deleted_time > 0, created_time DESC, job_id DESC"
+        )
+        return [_job(row) for row in await self._all(sql, user, job_id)]
+
+    async def get_many(self, keys: Iterable[JobKey]) -> dict[JobKey, Job]:
+        """As the port says."""
+        wanted = list(keys)
+        sql = f"SELECT {_COLUMNS} FROM job_table WHERE user_id = ? AND job_id = ?"
+
+        def run(connection: sqlite3.Connection) -> list[Any]:
+            return [connection.execute(sql, key).fetchone() for key in wanted]
+
+        rows = await self._database.read(run)
+        return {key: _job(row) for key, row in zip(wanted, rows, strict=True) if row is not None}
+
+    async def list(self, user: str | None, cursor: bytes, limit: int) -> Page[Job]:
+        """As the port says; all users' jobs in order of user and uid."""
+        if user is not None:
+            (before,) = decode_cursor(cursor, "j", str) if cursor else ("~",)
+            sql = (
+                f"SELECT {_COLUMNS}, user_id, job_id FROM job_table "
+                "WHERE user_id = ? AND job_id < ? AND deleted_time = 0 "
+                "ORDER BY job_id DESC LIMIT ?"
+            )
+            rows = await self._all(sql, user, before, limit)
+            return _page(rows, encode_cursor("j", rows[-1][4]) if len(rows) == limit else None)
+        after = decode_cursor(cursor, "a", str, str) if cursor else ("", "")
+        sql = (
+            f"SELECT {_COLUMNS}, user_id, job_id FROM job_table "
+            "WHERE (user_id, job_id) > (?, ?) AND deleted_time = 0 "
+            "ORDER BY user_id, job_id LIMIT ?"
+        )
+        rows = await self._all(sql, *after, limit)
+        last = encode_cursor("a", rows[-1][3], rows[-1][4]) if len(rows) == limit else None
+        return _page(rows, last)
+
+    async def change(self, change: JobChange) -> Job | None:
+        """As the port says."""
+        now_us = self._clock.now_us()
+        return await self._database.write(lambda connection: _change(connection, change, now_us))
+
+    async def history(self, key: JobKey) -> "list[ChangeRecord]":
+        """As the port says."""
+        sql = (
+            "SELECT record, change_time, actor, reason FROM job_changes "
+            "WHERE job_id = ? ORDER BY version"
+        )
+        return [
+            ChangeRecord(job=decode_job(record), change_ms=at, actor=actor, reason=reason)
+            for record, at, actor, reason in await self._all(sql, key.uid)
+        ]
+
+    async def complete(
+        self, stamp: WriteStamp, done: Sequence[tuple[JobKey, int]], complete_ms: int
+    ) -> None:
+        """As the port says."""
+
+        def run(connection: sqlite3.Connection) -> None:
+            check_fence(connection, stamp)
+            connection.executemany(
+                "UPDATE job_table SET completed_generation = ?1, complete_time = ?2, "
+                "expire_time = CASE WHEN is_recurring THEN expire_time ELSE ?2 + retention END "
+                "WHERE user_id = ?3 AND job_id = ?4 AND completed_generation < ?1",
+                [(generation, complete_ms, key.user, key.uid) for key, generation in done],
+            )
+
+        await self._database.write(run)
+
+    async def _all(self, sql: str, *values: object) -> "list[Any]":
+        return await self._database.read(lambda db: db.execute(sql, values).fetchall())
+
+
+def _create(connection: sqlite3.Connection, new: NewJob, now_us: int) -> CreateResult:
+    job = new.job
+    if new.request_id:
+        known = connection.execute(
+            "SELECT digest, job_id FROM request_ids WHERE user_id = ? AND request_id = ?",
+            (job.user, new.request_id),
+        ).fetchone()
+        if known is not None:
+            if known[0] != new.request_digest:
+                return RequestReused()
+            row = _row(connection, job.user, known[1])
+            if row is not None:
+                return Created(_job(row), repeated=True)
+    taken = connection.execute(
+        "SELECT 1 FROM job_table WHERE user_id = ? AND job_name = ? AND deleted_time = 0",
+        (job.user, job.job_id),
+    ).fetchone()
+    if taken is not None:
+        row = _row(connection, job.user, job.uid)
+        return Created(_job(row)) if row is not None else IdTaken()
+    if new.request_id:
+        expire_ms = now_us // 1000 + REQUEST_ID_KEPT_MS
+        connection.execute(
+            "INSERT OR REPLACE INTO request_ids VALUES (?, ?, ?, ?, ?)",
+            (
+                job.user,
+                new.request_id,
+                new.request_digest,
+                job.uid,
+                now_us // 1000 + REQUEST_ID_KEPT_MS,
+            ),
+        )
+    if new.entry is not None:
+        put_entries(connection, [new.entry], now_us)
+    if new.inbox is not None:
+        put_inbox(connection, [new.inbox])
+    connection.execute(
+        "INSERT INTO job_table VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (job.user, job.uid, *_written(job)),
+    )
+    return Created(job)
+
+
+def _change(connection: sqlite3.Connection, change: JobChange, now_us: int) -> Job | None:
+    before, after = change.before, change.after
+    row = connection.execute(
+        "SELECT version, deleted_time, completed_generation, complete_time FROM job_table "
+        "WHERE user_id = ? AND job_id = ?",
+        before.key,
+    ).fetchone()
+    if row is None or row[0] != before.version or row[1]:
+        return None
+    # The completion is the owner's to write: it may have come after the job was read.
+    after = replace(after, completed_generation=row[2], complete_ms=row[3])
+    connection.execute(
+        "INSERT OR REPLACE INTO job_changes VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            before.uid,
+            before.version,
+            after.update_ms,
+            change.actor,
+            change.reason,
+            encode_job(before),
+        ),
+    )
+    if change.entry is not None:
+        put_entries(connection, [change.entry], now_us)
+    connection.execute(
+        "UPDATE job_table SET job_name = ?, is_recurring = ?, run_interval = ?, "
+        "max_retry_count = ?, created_time = ?, version = ?, retention = ?, "
+        "completed_generation = ?, complete_time = ?, deleted_time = ?, expire_time = ?, "
+        "record = ? WHERE user_id = ? AND job_id = ?",
+        (*_written(after), *after.key),
+    )
+    put_inbox(connection, [change.inbox])
+    return after
+
+
+def _written(job: Job) -> tuple[object, ...]:
+    """The columns after the key."""
+    retention = job_retention_ms(job.spec)
+    recurring = is_recurring(job.spec)
+    ends = [at for at in (job.delete_ms, 0 if recurring else _completed_ms(job)) if at]
+    return (
+        job.job_id,
+        recurring,
+        run_interval(job.spec),
+        job.spec.retry_policy.max_retry_count,
+        job.create_ms,
+        job.version,
+        retention,
+        job.completed_generation,
+        job.complete_ms,
+        job.delete_ms,
+        min(ends) + retention if ends else 0,
+        encode_job(job),
+    )
+
+
+def _completed_ms(job: Job) -> int:
+    return job.complete_ms if job.completed_generation == job.generation else 0
+
+
+def _row(connection: sqlite3.Connection, user: str, uid: str) -> Any:
+    return connection.execute(
+        f"SELECT {_COLUMNS} FROM job_table WHERE user_id = ? AND job_id = ?", (user, uid)
+    ).fetchone()
+
+
+def _job(row: Any) -> Job:
+    return decode_job(row[0], completed_generation=row[1], complete_ms=row[2])
+
+
+def _page(rows: "list[Any]", cursor: bytes | None) -> Page[Job]:
+    return Page([_job(row) for row in rows], cursor)

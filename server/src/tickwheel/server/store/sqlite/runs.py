@@ -1,0 +1,115 @@
+"""The run log, and each run's present state."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from tickwheel.server.domain.lease import WriteStamp
+from tickwheel.server.domain.run import Run
+from tickwheel.server.store.codec import decode_run, encode_run, run_kept_until_ms
+from tickwheel.server.store.port import Page, RunStore
+from tickwheel.server.store.sqlite.cursor import decode_cursor, encode_cursor
+from tickwheel.server.store.sqlite.database import Database
+from tickwheel.server.store.sqlite.fence import check_fence
+
+_LATEST = 1 << 62
+
+
+class SqliteRunStore(RunStore):
+    """As the port says."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def record(self, stamp: WriteStamp, runs: Sequence[Run]) -> None:
+        """As the port says; log and present state in one transaction."""
+        rows = [(run, encode_run(run), run_kept_until_ms(run)) for run in runs]
+
+        def write(connection: sqlite3.Connection) -> None:
+            check_fence(connection, stamp)
+            connection.executemany(
+                "INSERT OR REPLACE INTO run_log VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (stamp.segment, run.update_ms, run.job_uid, run.run_id, run.revision, end, data)
+                    for run, data, end in rows
+                ],
+            )
+            connection.executemany(
+                "INSERT INTO task_history (user_id, job_id, execution_time, run_id, status, "
+                "retry_count, last_update_time, revision, expire_time, record) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (job_id, run_id) DO UPDATE SET "
+                "status = excluded.status, retry_count = excluded.retry_count, "
+                "last_update_time = excluded.last_update_time, revision = excluded.revision, "
+                "expire_time = excluded.expire_time, record = excluded.record "
+                "WHERE excluded.revision >= revision",
+                [
+                    (
+                        run.user,
+                        run.job_uid,
+                        run.schedule_ms,
+                        run.run_id,
+                        run.state.name,
+                        run.attempt - 1,
+                        run.update_ms,
+                        run.revision,
+                        end,
+                        data,
+                    )
+                    for run, data, end in rows
+                ],
+            )
+
+        await self._database.write(write)
+
+    async def get(self, job_uid: str, run_id: str) -> Run | None:
+        """As the port says."""
+        sql = "SELECT record FROM task_history WHERE job_id = ? AND run_id = ?"
+        rows = await self._all(sql, job_uid, run_id)
+        return decode_run(rows[0][0]) if rows else None
+
+    async def list_job(
+        self,
+        job_uid: str,
+        cursor: bytes,
+        limit: int,
+        *,
+        start_ms: int = 0,
+        end_ms: int = 1 << 60,
+    ) -> Page[Run]:
+        """As the port says."""
+        last: tuple[Any, ...] = decode_cursor(cursor, "r", int, str) if cursor else (end_ms, "")
+        sql = (
+            "SELECT record, execution_time, run_id FROM task_history "
+            "WHERE job_id = ? AND (execution_time, run_id) < (?, ?) "
+            "AND execution_time >= ? AND execution_time < ? "
+            "ORDER BY execution_time DESC, run_id DESC LIMIT ?"
+        )
+        rows = await self._all(sql, job_uid, *last, start_ms, end_ms, limit)
+        more = encode_cursor("r", rows[-1][1], rows[-1][2]) if len(rows) == limit else None
+        return Page([decode_run(row[0]) for row in rows], more)
+
+    async def list_log(self, user: str | None, cursor: bytes, limit: int) -> Page[Run]:
+        """As the port says."""
+        (before,) = decode_cursor(cursor, "l", int) if cursor else (_LATEST,)
+        mine = "AND user_id = ? " if user is not None else ""
+        values = (before, user, limit) if user is not None else (before, limit)
+        sql = (
+            f"SELECT record, entered FROM task_history WHERE entered < ? {mine}"
+            "ORDER BY entered DESC LIMIT ?"
+        )
+        rows = await self._all(sql, *values)
+        more = encode_cursor("l", rows[-1][1]) if len(rows) == limit else None
+        return Page([decode_run(row[0]) for row in rows], more)
+
+    async def read_log(self, segments: Sequence[int], since_ms: int) -> list[Run]:
+        """As the port says."""
+        sql = (
+            "SELECT record FROM run_log WHERE segment IN (SELECT value FROM json_each(?)) "
+            "AND update_time >= ? ORDER BY segment, update_time, revision"
+        )
+        wanted = f"[{','.join(map(str, segments))}]"
+        return [decode_run(row[0]) for row in await self._all(sql, wanted, since_ms)]
+
+    async def _all(self, sql: str, *values: object) -> list[Any]:
+        return await self._database.read(lambda db: db.execute(sql, values).fetchall())

@@ -1,0 +1,52 @@
+"""The worker's settings: environment variables `TICKWHEEL_…`, or flags of the same names."""
+
+import os
+import secrets
+import socket
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _worker_id() -> str:
+    return f"{socket.gethostname()[:80]}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+class WorkerSettings(BaseSettings):
+    """What a worker process can be told."""
+
+    model_config = SettingsConfigDict(env_prefix="TICKWHEEL_", frozen=True, extra="ignore")
+
+    scheduler_addresses: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("127.0.0.1:7420",),
+        description="Schedulers to begin with, host:port, comma-separated.",
+        min_length=1,
+    )
+    kafka_bootstrap: str = Field(
+        default="127.0.0.1:9092", description="Kafka brokers, host:port, comma-separated."
+    )
+    worker_id: str = Field(
+        default_factory=_worker_id,
+        description="Unique among the living workers.",
+        min_length=1,
+        max_length=128,
+    )
+    worker_window_count: int = Field(
+        default=20_000, ge=1, description="Assignments held at once, at most."
+    )
+    worker_window_bytes: int = Field(
+        default=64 << 20, ge=1, description="Bytes of assignments held at once, at most."
+    )
+    worker_health_address: str = Field(
+        default="", description="host:port for gRPC health; none if empty."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["console", "json"] = "console"
+
+    @field_validator("scheduler_addresses", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
