@@ -14,10 +14,12 @@ from tickwheel.server.api.build import Api, build_api
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.api.server import GrpcServer, start_grpc_server
 from tickwheel.server.convert.run import run_message
+from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.errors import TickwheelError
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import SchedulerSession, SegmentLease, WriteStamp
+from tickwheel.server.domain.occurrence import ScheduleEntry
 from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.owner.port import Owners, TriggerRequest
 from tickwheel.server.store.port import Store
@@ -123,6 +125,19 @@ class FakeOwners(Owners):
         await self._store.jobs.complete(
             await self.stamp(job.segment), [(job.key, job.generation)], self._clock.now_ms()
         )
+
+    async def advance(self, job: Job, entry: ScheduleEntry, *, ordinal: int) -> None:
+        """Moves a job's entry on to its next occurrence, as the one with this ordinal."""
+        nominal_ms = schedule_of(job).next_after(self._clock.now_ms() - 1)
+        assert nominal_ms is not None
+        new = replace(
+            entry,
+            schedule_ms=nominal_ms,
+            due_ms=nominal_ms,
+            fire_ms=nominal_ms,
+            ordinal=ordinal,
+        )
+        await self._store.schedule.advance(await self.stamp(job.segment), [new], [entry])
 
     def run_of(
         self,

@@ -81,6 +81,8 @@ def check(request: message.Message, prefix: str = "") -> None:
 def _reason(names: list[str], rule_id: str) -> errors_pb2.ErrorReason:
     if names == ["requests"] and rule_id == "repeated.max_items":
         return errors_pb2.BATCH_TOO_LARGE
+    if names[-1] == "schedule" and rule_id == "required":
+        return errors_pb2.SCHEDULE_MISSING
     if rule_id in _RULE_REASONS:
         return _RULE_REASONS[rule_id]
     return _FIELD_REASONS.get(names[-1], errors_pb2.FIELD_INVALID)
@@ -105,7 +107,7 @@ def camel(name: str) -> str:
 
 
 def _describe(names: list[str], proto: Any, rule: object) -> str:
-    if proto.rule_id == "string.pattern" and names:
+    if proto.rule_id == "string.pattern":
         if names[-1] in _FORMS:
             return _FORMS[names[-1]]
         for part, form in _NAME_FORMS:
