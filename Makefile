@@ -34,8 +34,7 @@ verify: setup ## check style, types, layers, the contract, and that what is gene
 	$(RUN) ruff format --check
 	$(RUN) basedpyright
 	$(RUN) lint-imports
-	$(RUN) buf lint
-	$(WITH) --need go --need node -- uv run --no-sync python tools/codegen/generate.py --check
+	$(WITH) --need go --need node -- uv run --no-sync python tools/codegen/verify.py
 	$(WITH) --need go -- go vet -C server/gateway ./...
 
 bench: setup ## measure this checkout

@@ -83,7 +83,7 @@ async def test_kafka_has_to_be_named(tickwheel: Run) -> None:
 async def test_kafka_that_does_not_answer(tickwheel: Run) -> None:
     ended = await tickwheel("records", "tail", "billing", "--kafka-bootstrap", "127.0.0.1:1")
     assert ended.code == 1
-    assert "error: Kafka at 127.0.0.1:1 does not answer" in ended.err
+    assert "error: Kafka at 127.0.0.1:1 cannot be read" in ended.err
 
 
 async def test_records_on_kafka(start: Start, kafka_server: KafkaServer) -> None:

@@ -25,7 +25,7 @@ async def kafka_records(
         from_beginning: also what is on it already.
 
     Raises:
-        CommandError: Kafka does not answer.
+        CommandError: Kafka does not answer, or refuses.
     """
     try:
         # Of a topic that is made while it is waited for, nothing was there before.
@@ -55,7 +55,7 @@ async def kafka_records(
                 record.append_time.FromMilliseconds(message.timestamp)
                 yield record
     except KafkaError as error:
-        raise CommandError(f"Kafka at {bootstrap} does not answer: {error}") from error
+        raise CommandError(f"Kafka at {bootstrap} cannot be read: {error}") from error
 
 
 async def _wait_for(topic: str, bootstrap: str) -> bool:
@@ -65,6 +65,6 @@ async def _wait_for(topic: str, bootstrap: str) -> bool:
         if topic in await consumer.topics():
             return False
         note(f"waiting for topic {topic} on Kafka at {bootstrap}")
-        while topic not in await consumer.topics():  # noqa: ASYNC110 - Kafka tells nobody
+        while topic not in await consumer.topics():  # noqa: ASYNC110 Kafka has no such event  # noqa: ASYNC110 - Kafka tells nobody
             await asyncio.sleep(TOPIC_POLL_S)
         return True
