@@ -72,11 +72,12 @@ class CassandraRuns(RunStore):
 
         One that is not in the history any more has outlived its retention.
         """
-        runs = await gather(self._present_of(decode_run(row.record)) for row in firsts)
-        return [run for run in runs if run is not None]
-
-    async def _present_of(self, run: Run) -> Run | None:
-        return run if run.state.is_final else await self._history.get(run.job_uid, run.run_id)
+        runs = [decode_run(row.record) for row in firsts]
+        open_runs = [run for run in runs if not run.state.is_final]
+        found = await gather(self._history.get(run.job_uid, run.run_id) for run in open_runs)
+        present = {run.name: now for run, now in zip(open_runs, found, strict=True)}
+        told = [present.get(run.name, run) for run in runs]
+        return [run for run in told if run is not None]
 
     async def read_log(self, segments: Sequence[int], since_ms: int) -> list[Run]:
         """States recorded from an instant on."""

@@ -1,10 +1,4 @@
-"""Statements: few of them, with many rows in each.
-
-A statement costs the driver about 150 us of CPU, a row inside a batch a tenth of that. So all
-writes are handed over as rows, and here they are gathered by partition: rows of one partition
-become one mutation on the server; what is left over in ones and twos shares batches that span
-partitions, which stay well below the size that the server refuses.
-"""
+"""Statements on their way: how many at once, page by page, and what became of them."""
 
 import asyncio
 import contextlib
@@ -16,17 +10,10 @@ from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import OutcomeUnknown, StoreUnavailable
 from tickwheel.server.store.cassandra.driver import Bound, BusyError, Driver, Kind, Result, Row
 from tickwheel.server.store.cassandra.options import CassandraOptions
+from tickwheel.server.store.cassandra.writer import Writer
 
 T = TypeVar("T")
 
-#: A batch within one partition.
-PARTITION_BATCH_ROWS: Final = 100
-PARTITION_BATCH_BYTES: Final = 64 * 1024
-#: A batch over several partitions; Cassandra refuses such batches above 50 KiB.
-MIXED_BATCH_ROWS: Final = 50
-MIXED_BATCH_BYTES: Final = 24 * 1024
-#: A partition with no more rows than this shares a batch with others.
-MIXED_GROUP_ROWS: Final = 8
 #: Partitions that one IN restriction may name.
 IN_KEYS: Final = 64
 #: How long to wait when the connection takes no more for the moment, and how often.
@@ -54,6 +41,7 @@ class CassandraSession:
         self._closed = False
         #: Statements sent so far.
         self.sent = 0
+        self._writer = Writer(self._write)
         driver.attach(asyncio.get_running_loop())
 
     async def close(self) -> None:
@@ -64,6 +52,7 @@ class CassandraSession:
         # What has not answered in that time ends with an error when its connection closes.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_WAIT_S):
+                await self._writer.idle()
                 for _ in range(self._max_in_flight):
                     await self._limit.acquire()
         await asyncio.to_thread(self._driver.close)
@@ -105,27 +94,13 @@ class CassandraSession:
         return Conditional(bool(row[0]), row[1:])
 
     async def write(self, rows: Sequence[Bound]) -> None:
-        """Writes rows in as few statements as their partitions allow.
+        """Writes rows, together with those of others.
 
         Raises:
             StoreUnavailable: none of them was written.
             OutcomeUnknown: some may have been.
         """
-        batches = batched(rows)
-        outcomes = await asyncio.gather(
-            *(self._write(batch) for batch in batches), return_exceptions=True
-        )
-        failures = [outcome for outcome in outcomes if outcome is not None]
-        if not failures:
-            return
-        for failure in failures:
-            if not isinstance(failure, StoreUnavailable):
-                raise failure
-        first = failures[0]
-        certain = len(failures) == len(batches) and not any(
-            isinstance(failure, OutcomeUnknown) for failure in failures
-        )
-        raise (StoreUnavailable if certain else OutcomeUnknown)(str(first)) from first
+        await self._writer.write(rows)
 
     async def text(self, cql: str, kind: Kind) -> list[Row]:
         """Runs an unprepared statement; DDL (Kind.SCHEMA) until all nodes agree on it."""
@@ -183,38 +158,6 @@ async def gather(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         return done
     errors = [result for result in results if isinstance(result, BaseException)]
     raise next((error for error in errors if isinstance(error, OutcomeUnknown)), errors[0])
-
-
-def batched(rows: Sequence[Bound]) -> list[list[Bound]]:
-    """Rows by partition, in statements of sane size; small partitions share a statement."""
-    if len(rows) < 2:
-        return [list(rows)] if rows else []
-    partitions: dict[tuple[str, bytes], list[Bound]] = {}
-    for row in rows:
-        partitions.setdefault(row.partition, []).append(row)
-    batches: list[list[Bound]] = []
-    shared: list[Bound] = []
-    for group in partitions.values():
-        if len(group) <= MIXED_GROUP_ROWS and len(partitions) > 1:
-            shared += group
-        else:
-            batches += _split(group, PARTITION_BATCH_ROWS, PARTITION_BATCH_BYTES)
-    return batches + _split(shared, MIXED_BATCH_ROWS, MIXED_BATCH_BYTES)
-
-
-def _split(rows: list[Bound], most_rows: int, most_bytes: int) -> list[list[Bound]]:
-    batches: list[list[Bound]] = []
-    batch: list[Bound] = []
-    size = 0
-    for row in rows:
-        if batch and (len(batch) >= most_rows or size + row.size > most_bytes):
-            batches.append(batch)
-            batch, size = [], 0
-        batch.append(row)
-        size += row.size
-    if batch:
-        batches.append(batch)
-    return batches
 
 
 def chunks(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:

@@ -1,10 +1,9 @@
-"""The SQLite engine: the embedded default, one file, durable, all in this process.
+"""The embedded engine: SQLite in WAL mode, one file, one writer that commits in groups.
 
-`database` has the threads and transactions, `schema` the tables, and each of the other modules one
-part of the port as statements. Nothing here knows what is due or who fires it, and nothing outside
-sees a row or an sqlite3 error.
+`database` has the threads, the other modules hold one table group each. Nothing is acknowledged
+before its commit is on the disk (synchronous=FULL).
 """
 
-from tickwheel.server.store.sqlite.engine import open_sqlite
+from tickwheel.server.store.sqlite.engine import DataInUseError, open_sqlite
 
-__all__ = ["open_sqlite"]
+__all__ = ["DataInUseError", "open_sqlite"]

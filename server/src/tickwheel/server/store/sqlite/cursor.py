@@ -1,36 +1,24 @@
-"""Cursors of this engine: which list, and the key that the last page ended with."""
+"""Cursors of lists: which list, and the key of the last item."""
 
-import struct
-from typing import Final
-
-_MILLIS: Final = struct.Struct(">q")
-
-JOBS_OF_USER: Final = b"U"
-JOBS_OF_ALL: Final = b"A"
-RUNS_OF_JOB: Final = b"J"
-RUNS_OF_USER: Final = b"R"
-RUNS_OF_ALL: Final = b"L"
+import json
+from typing import Any, cast
 
 
-class StrangeCursorError(ValueError):
-    """The cursor is not one that this list made."""
+def encode_cursor(kind: str, *key: str | int) -> bytes:
+    """A cursor that goes on behind the key."""
+    return json.dumps([kind, *key], separators=(",", ":")).encode()
 
 
-def encode(kind: bytes, number: int, *texts: str) -> bytes:
-    """A cursor of a list; `texts` hold no NUL."""
-    return kind + _MILLIS.pack(number) + "\0".join(texts).encode()
-
-
-def decode(kind: bytes, cursor: bytes, texts: int) -> tuple[int, list[str]]:
-    """What `encode` was given.
+def decode_cursor(cursor: bytes, kind: str, *types: type) -> tuple[Any, ...]:
+    """The key of a cursor.
 
     Raises:
-        ValueError: it was made by another list, or by nobody.
+        ValueError: it is not a cursor of that kind.
     """
-    if cursor[:1] != kind or len(cursor) < 1 + _MILLIS.size:
-        raise StrangeCursorError("not a cursor of this list")
-    (number,) = _MILLIS.unpack_from(cursor, 1)
-    found = cursor[1 + _MILLIS.size :].decode().split("\0") if texts else []
-    if len(found) != texts or (not texts and len(cursor) != 1 + _MILLIS.size):
-        raise StrangeCursorError("not a cursor of this list")
-    return number, found
+    found: Any = json.loads(cursor)
+    if not isinstance(found, list):
+        raise ValueError("not a cursor")
+    first, *rest = cast("list[Any]", found) or [""]
+    if first != kind or [type(part) for part in rest] != list(types):
+        raise ValueError("not a cursor of this list")
+    return tuple(rest)

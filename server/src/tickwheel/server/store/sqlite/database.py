@@ -1,120 +1,155 @@
-"""One SQLite file and the threads that use it: a writer, and a few readers beside it."""
+"""Threads around SQLite: one writer that commits in groups, one reader beside it."""
 
 import asyncio
 import queue
 import sqlite3
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, TypeVar
 
 from tickwheel.server.domain.errors import StoreUnavailable
-from tickwheel.server.store.sqlite.errors import unavailable
-from tickwheel.server.store.sqlite.writer import Writer
 
 T = TypeVar("T")
 
-_READERS: Final = 2
-_BUSY_S: Final = 10.0
-_CACHE_KIB: Final = 16_384
-#: The write-ahead log is copied back when it has grown by this many pages: seldom enough that a
-#: page that changes with each group is copied once for many groups.
-_CHECKPOINT_PAGES: Final = 4_000
-_KEPT_WAL_BYTES: Final = 64 * 1024 * 1024
+#: Operations of one commit at most, so that the first of a long queue does not wait for the last.
+MAX_GROUP = 256
 
 
-def connect(path: Path | None) -> sqlite3.Connection:
-    """A connection with the store's settings, for one thread at a time.
+class _Write:
+    """An operation that waits for its commit."""
 
-    Raises:
-        sqlite3.Error: the file cannot be opened, or is none of SQLite's.
-    """
-    connection = sqlite3.connect(
-        ":memory:" if path is None else path,
-        timeout=_BUSY_S,
-        isolation_level=None,
-        check_same_thread=False,
-        cached_statements=512,
-    )
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        # COMMIT returns when the write-ahead log is on the disk.
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        connection.execute(f"PRAGMA journal_size_limit = {_KEPT_WAL_BYTES}")
-        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    __slots__ = ("error", "future", "operation", "result")
+
+    def __init__(
+        self, operation: Callable[[sqlite3.Connection], Any], future: "asyncio.Future[Any]"
+    ) -> None:
+        self.operation = operation
+        self.future = future
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def settle(self) -> None:
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
 
 
 class Database:
-    """Runs operations in the right thread.
+    """One SQLite database. All methods are called on one event loop."""
 
-    A database in memory has one connection, so its reads run in the writer's thread, between
-    the groups.
-    """
+    def __init__(self, path: Path | None) -> None:
+        """Opens the file, or a database in memory (None).
 
-    def __init__(self, path: Path | None, writing: sqlite3.Connection) -> None:
-        """Takes over a connection for writing, and opens those for reading.
-
-        Args:
-            path: the file; None: `writing` is to a database in memory.
-            writing: a connection from `connect`; it is closed with this.
+        Raises:
+            StoreUnavailable: it cannot be opened.
         """
-        self._readers: ThreadPoolExecutor | None = None
-        self._free: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
-        self._writer = Writer(writing)
-        if path is not None:
-            for _ in range(_READERS):
-                connection = connect(path)
-                connection.execute("PRAGMA query_only = ON")
-                self._free.put(connection)
-            self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
+        self._loop = asyncio.get_running_loop()
+        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        try:
+            self._connection = _connect(str(path) if path else ":memory:")
+            self._reader = _connect(str(path)) if path else None
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"cannot open {path}: {error}") from error
+        self._reading = ThreadPoolExecutor(1, "sqlite-reader")
+        self._thread = threading.Thread(target=self._work, name="sqlite-writer", daemon=True)
         self._closed = False
+        self._thread.start()
 
-    async def write(self, body: Callable[[sqlite3.Connection], T], *, weight: int = 1) -> T:
-        """Runs a writing operation (see `writer`); returns when it is on the disk.
+    async def write(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs an operation in a transaction and returns once that is on the disk.
 
-        Args:
-            body: refuses with a domain error before it has written anything, or succeeds; may be
-                run more than once.
-            weight: about how many rows it writes.
+        An operation that raises is undone alone; the others of its group are not touched.
 
         Raises:
-            StoreUnavailable: nothing of it was stored.
-            OutcomeUnknown: it may or may not be stored.
+            StoreUnavailable: nothing was written.
         """
-        return await self._writer.submit(body, weight=weight)
-
-    async def read(self, body: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs a reading operation; it sees all that was acknowledged before.
-
-        Raises:
-            StoreUnavailable: the file cannot be read.
-        """
-        if self._readers is None:
-            return await self._writer.submit(body, writes=False)
         if self._closed:
             raise StoreUnavailable("the store is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, body)
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._queue.put(_Write(operation, future))
+        return await future
 
-    def _read(self, body: Callable[[sqlite3.Connection], T]) -> T:
-        connection = self._free.get()
+    async def read(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs an operation that only reads; it sees all that was acknowledged.
+
+        Raises:
+            StoreUnavailable: it could not be read.
+        """
+        if self._reader is None:
+            return await self.write(operation)
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
         try:
-            return body(connection)
+            return await self._loop.run_in_executor(self._reading, operation, self._reader)
         except sqlite3.Error as error:
-            raise unavailable(error) from error
-        finally:
-            self._free.put(connection)
+            raise StoreUnavailable(f"SQLite: {error}") from error
 
-    def close(self) -> None:
-        """Finishes what is under way; blocks. May be called twice."""
+    async def close(self) -> None:
+        """Finishes what is queued and closes the file."""
+        if self._closed:
+            return
         self._closed = True
-        if self._readers is not None:
-            self._readers.shutdown()
-        while not self._free.empty():
-            self._free.get().close()
-        # Last, so that SQLite folds the write-ahead log into the file as the last one leaves.
-        self._writer.close()
+        self._queue.put(None)
+        await self._loop.run_in_executor(None, self._thread.join)
+        self._reading.shutdown()
+        if self._reader is not None:
+            self._reader.close()
+        self._connection.close()
+
+    def _work(self) -> None:
+        """The writer's thread: takes what is queued, commits it as one, tells all at once."""
+        ended = False
+        while not ended:
+            first = self._queue.get()
+            if first is None:
+                return
+            group = [first]
+            while len(group) < MAX_GROUP and not self._queue.empty():
+                further = self._queue.get()
+                if further is None:
+                    ended = True
+                    break
+                group.append(further)
+            self._commit(group)
+            self._loop.call_soon_threadsafe(_settle, group)
+
+    def _commit(self, group: list[_Write]) -> None:
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for write in group:
+                self._run(write)
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            for write in group:
+                write.error = StoreUnavailable(f"SQLite: {error}")
+
+    def _run(self, write: _Write) -> None:
+        self._connection.execute("SAVEPOINT one")
+        try:
+            write.result = write.operation(self._connection)
+        except Exception as error:
+            self._connection.execute("ROLLBACK TO one")
+            is_sqlite = isinstance(error, sqlite3.Error)
+            write.error = StoreUnavailable(f"SQLite: {error}") if is_sqlite else error
+        self._connection.execute("RELEASE one")
+
+
+def _settle(group: list[_Write]) -> None:
+    for write in group:
+        write.settle()
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA temp_store=MEMORY")
+    return connection

@@ -1,4 +1,4 @@
-"""The fence: an owner's write is compared with the segment's row inside its transaction."""
+"""Refuses writes of owners that are no longer owners."""
 
 import sqlite3
 
@@ -6,14 +6,14 @@ from tickwheel.server.domain.errors import Fenced
 from tickwheel.server.domain.lease import WriteStamp
 
 
-def check(connection: sqlite3.Connection, stamp: WriteStamp) -> None:
-    """Lets the present owner pass.
+def check_fence(connection: sqlite3.Connection, stamp: WriteStamp) -> None:
+    """Lets an owner's write pass, within the write's own transaction.
 
     Raises:
-        Fenced: the segment has had another owner since.
+        Fenced: the segment has a later epoch.
     """
-    (epoch,) = connection.execute(
+    row = connection.execute(
         "SELECT epoch FROM segments WHERE segment = ?", (stamp.segment,)
     ).fetchone()
-    if stamp.epoch < epoch:
-        raise Fenced(f"segment {stamp.segment} is at epoch {epoch}, the write at {stamp.epoch}")
+    if row is not None and row[0] > stamp.epoch:
+        raise Fenced(f"segment {stamp.segment} has epoch {row[0]}, not {stamp.epoch}")

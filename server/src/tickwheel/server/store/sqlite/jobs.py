@@ -156,7 +156,6 @@ def _create(connection: sqlite3.Connection, new: NewJob, now_us: int) -> CreateR
         row = _row(connection, job.user, job.uid)
         return Created(_job(row)) if row is not None else IdTaken()
     if new.request_id:
-        expire_ms = now_us // 1000 + REQUEST_ID_KEPT_MS
         connection.execute(
             "INSERT OR REPLACE INTO request_ids VALUES (?, ?, ?, ?, ?)",
             (

@@ -1,0 +1,207 @@
+"""The server around the methods: health, reflection, defects, stopping, sizes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import grpc
+import grpc.aio
+import pytest
+from google.protobuf import descriptor_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from structlog.testing import capture_logs
+from tickwheel.server.api.build import build_api
+from tickwheel.server.api.limits import ApiLimits
+from tickwheel.server.api.server import start_grpc_server
+from tickwheel.server.domain.job import Job
+from tickwheel.server.store.port import Store
+from tickwheel.v1 import (
+    cluster_service_pb2,
+    cluster_service_pb2_grpc,
+    executor_service_pb2,
+    executor_service_pb2_grpc,
+    job_service_pb2,
+)
+
+from api.harness import ApiUnderTest, HandClock, Refusal, refused
+
+NAME = "users/7/jobs/a"
+RUN = f"{NAME}/runs/20261123T120000000Z"
+SERVICES = [
+    "tickwheel.v1.ClusterService",
+    "tickwheel.v1.ExecutorService",
+    "tickwheel.v1.JobService",
+]
+
+
+async def health(api: ApiUnderTest, service: str) -> int:
+    stub = health_pb2_grpc.HealthStub(api.channel)  # pyright: ignore
+    request = health_pb2.HealthCheckRequest(service=service)
+    return (await stub.Check(request)).status  # pyright: ignore
+
+
+async def test_health_follows_readiness(api: ApiUnderTest) -> None:
+    for service in ("", *SERVICES):
+        assert await health(api, service) == health_pb2.HealthCheckResponse.NOT_SERVING
+    await api.server.set_ready(True)
+    for service in ("", *SERVICES):
+        assert await health(api, service) == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_reflection_lists_and_describes(api: ApiUnderTest) -> None:
+    async def asked() -> AsyncIterator[reflection_pb2.ServerReflectionRequest]:
+        yield reflection_pb2.ServerReflectionRequest(list_services="")
+        yield reflection_pb2.ServerReflectionRequest(
+            file_containing_symbol="tickwheel.v1.JobService"
+        )
+
+    stub = reflection_pb2_grpc.ServerReflectionStub(api.channel)  # pyright: ignore
+    answers = [answer async for answer in stub.ServerReflectionInfo(asked())]  # pyright: ignore
+
+    listed = [service.name for service in answers[0].list_services_response.service]  # pyright: ignore
+    assert sorted(listed) == sorted(  # pyright: ignore
+        [*SERVICES, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"]
+    )
+    files = [
+        descriptor_pb2.FileDescriptorProto.FromString(raw)  # pyright: ignore
+        for raw in answers[1].file_descriptor_response.file_descriptor_proto  # pyright: ignore
+    ]
+    assert any(file.service and file.service[0].name == "JobService" for file in files)
+
+
+async def test_what_is_not_built_says_so(api: ApiUnderTest) -> None:
+    executors = executor_service_pb2_grpc.ExecutorServiceStub(api.channel)
+    cluster = cluster_service_pb2_grpc.ClusterServiceStub(api.channel)
+    for call in (
+        api.jobs.BackfillJob(job_service_pb2.BackfillJobRequest(name=NAME)),
+        api.jobs.CancelRun(job_service_pb2.CancelRunRequest(name=RUN)),
+        api.jobs.RetryRun(job_service_pb2.RetryRunRequest(name=RUN)),
+        api.jobs.ExplainJob(job_service_pb2.ExplainJobRequest(name=NAME)),
+        executors.StartRuns(executor_service_pb2.StartRunsRequest()),
+        executors.HeartbeatRuns(executor_service_pb2.HeartbeatRunsRequest()),
+        executors.FinishRuns(executor_service_pb2.FinishRunsRequest()),
+        executors.PullRecords(executor_service_pb2.PullRecordsRequest()),
+        executors.AckRecords(executor_service_pb2.AckRecordsRequest()),
+        cluster.GetCluster(cluster_service_pb2.GetClusterRequest()),
+        cluster.DrainWorker(cluster_service_pb2.DrainWorkerRequest()),
+    ):
+        refusal = await refused(call)
+        assert refusal.summary == ("UNIMPLEMENTED", "NOT_IMPLEMENTED", [])
+        assert "this release" in refusal.message
+
+
+async def test_a_defect_is_logged_not_told(
+    api: ApiUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def defective(user: str, job_id: str) -> Job | None:
+        raise RuntimeError(f"secret of {user}/{job_id}")
+
+    monkeypatch.setattr(api.store.jobs, "find", defective)
+    with capture_logs() as logs:
+        refusal = await refused(api.jobs.GetJob(job_service_pb2.GetJobRequest(name=NAME)))
+
+    assert refusal.summary == ("INTERNAL", "INTERNAL_DEFECT", [])
+    assert "secret" not in refusal.message
+    (defect,) = [entry for entry in logs if entry["log_level"] == "error"]
+    assert defect["defect"] == refusal.info.metadata["defect"]
+    assert isinstance(defect["exc_info"], RuntimeError)
+
+
+async def test_each_call_is_logged_with_its_trace(api: ApiUnderTest) -> None:
+    trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
+    with capture_logs() as logs:
+        await refused(
+            api.jobs.GetJob(
+                job_service_pb2.GetJobRequest(name=NAME),
+                metadata=(("traceparent", f"00-{trace_id}-00f067aa0ba902b7-01"),),
+            )
+        )
+
+    (entry,) = [entry for entry in logs if entry["event"] == "call"]
+    assert entry["method"] == "/tickwheel.v1.JobService/GetJob"
+    assert entry["code"] == "NOT_FOUND"
+    assert entry["trace"] == trace_id
+    assert entry["log_level"] == "info"
+
+
+async def test_a_message_of_nearly_sixteen_megabytes_is_taken(api: ApiUnderTest) -> None:
+    items = [job_service_pb2.CreateJobRequest(job=api.at()) for _ in range(60)]
+    for item in items:
+        item.job.target.payload.data = b"x" * 262_144
+    request = job_service_pb2.BatchCreateJobsRequest(parent="users/7", requests=items)
+    assert 15 * 1024 * 1024 < request.ByteSize() < 16 * 1024 * 1024
+
+    response = await api.jobs.BatchCreateJobs(request)
+
+    assert all(result.HasField("job") for result in response.results)
+
+
+async def test_two_servers_do_not_share_a_port(
+    api: ApiUnderTest, store: Store, clock: HandClock
+) -> None:
+    services = build_api(store, api.owners, clock, ApiLimits()).services
+
+    with pytest.raises(OSError, match="cannot listen"):
+        await start_grpc_server(services, api.address, clock=clock, limits=ApiLimits())
+
+
+async def test_a_call_in_progress_ends_before_the_server_does(
+    api: ApiUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(user: str, job_id: str) -> Job | None:
+        del user, job_id
+        begun.set()
+        await go_on.wait()
+        return None
+
+    monkeypatch.setattr(api.store.jobs, "find", slow)
+    call = asyncio.ensure_future(refused(api.jobs.GetJob(job_service_pb2.GetJobRequest(name=NAME))))
+    await begun.wait()
+    stopping = asyncio.ensure_future(api.server.stop(5, api.api.end_streams))
+    while await health(api, "") != health_pb2.HealthCheckResponse.NOT_SERVING:
+        await asyncio.sleep(0)
+
+    late = await refused(api.jobs.ListJobs(job_service_pb2.ListJobsRequest(parent="users/7")))
+    assert late.summary == ("UNAVAILABLE", "SERVER_STOPPING", [])
+    assert not stopping.done()
+    go_on.set()
+
+    assert (await call).reason == "JOB_NOT_FOUND"
+    await stopping
+
+
+async def test_watches_end_when_the_server_stops(api: ApiUnderTest) -> None:
+    watch = aiter(api.jobs.WatchRuns(job_service_pb2.WatchRunsRequest(parent="users/-/jobs/-")))
+    await anext(watch)
+
+    stopping = asyncio.ensure_future(api.server.stop(5, api.api.end_streams))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await anext(watch)
+
+    assert Refusal.of(caught.value).summary == ("UNAVAILABLE", "SERVER_STOPPING", [])
+    async with asyncio.timeout(2):
+        await stopping
+
+
+async def test_a_call_that_never_ends_is_cut_off_after_the_grace(
+    api: ApiUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+
+    async def stuck(user: str, job_id: str) -> Job | None:
+        del user, job_id
+        begun.set()
+        await asyncio.Event().wait()
+        return None
+
+    monkeypatch.setattr(api.store.jobs, "find", stuck)
+    call = api.jobs.GetJob(job_service_pb2.GetJobRequest(name=NAME))
+    await begun.wait()
+
+    async with asyncio.timeout(3):
+        await api.server.stop(0.1, api.api.end_streams)
+
+    with pytest.raises((grpc.aio.AioRpcError, asyncio.CancelledError)):
+        await call
