@@ -36,7 +36,7 @@ class Watching:
         """The next message, whatever it is."""
         reading = asyncio.ensure_future(anext(self._stream))
         try:
-            while not (await asyncio.wait([reading], timeout=0.01))[0]:
+            while not (await asyncio.wait([reading], timeout=0.002))[0]:
                 self._api.clock.advance(200)
         except BaseException:
             reading.cancel()

@@ -27,7 +27,7 @@ class Item:
 
 
 class WheelMachine(RuleBasedStateMachine):
-    """Whatever is done, the wheel holds and gives what a list sorted by (instant, priority) does."""
+    """Whatever is done, the wheel agrees with a list sorted by instant and priority."""
 
     def __init__(self) -> None:
         super().__init__()

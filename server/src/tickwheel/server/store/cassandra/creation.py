@@ -19,7 +19,7 @@ from tickwheel.server.store.cassandra.claims import (
 from tickwheel.server.store.cassandra.entries import Entries
 from tickwheel.server.store.cassandra.inbox import Inbox
 from tickwheel.server.store.cassandra.job_rows import JobRows
-from tickwheel.server.store.cassandra.session import CassandraSession, gather
+from tickwheel.server.store.cassandra.session import CassandraSession, gather, mapped
 from tickwheel.server.store.port import (
     INBOX_HORIZON_MS,
     Created,
@@ -108,7 +108,9 @@ class Creation:
                 raise StoreUnavailable("the store is too slow to create jobs")
             committing = True
             await self._session.write(
-                [self._rows.creation_row(draft.item.job, started_us) for draft in going]
+                await mapped(
+                    lambda draft: self._rows.creation_row(draft.item.job, started_us), going
+                )
             )
         except StoreUnavailable as error:
             if not committing or not isinstance(error, OutcomeUnknown):

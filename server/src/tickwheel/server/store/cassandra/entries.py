@@ -22,7 +22,13 @@ from tickwheel.server.store.cassandra.partition import (
     hour_of,
 )
 from tickwheel.server.store.cassandra.registry import Memory, Registry
-from tickwheel.server.store.cassandra.session import IN_KEYS, CassandraSession, chunks, gather
+from tickwheel.server.store.cassandra.session import (
+    IN_KEYS,
+    CassandraSession,
+    chunks,
+    gather,
+    mapped,
+)
 from tickwheel.server.store.codec import decode_entry, encode_entry
 
 API_SLACK_US: Final = 10_000_000
@@ -61,10 +67,12 @@ class Entries:
         """Writes entries, and other rows with them in the same statements."""
         placed = [(entry, self._shard(entry)) for entry in entries]
         await self._announce(placed)
-        rows = [
-            self._statements.insert.bind(*_key(entry, shard), encode_entry(entry), timestamp_us)
-            for entry, shard in placed
-        ]
+        rows = await mapped(
+            lambda place: self._statements.insert.bind(
+                *_key(*place), encode_entry(place[0]), timestamp_us
+            ),
+            placed,
+        )
         await self._session.write([*rows, *beside])
 
     async def remove(self, entries: Sequence[ScheduleEntry], timestamp_us: int) -> None:
@@ -118,7 +126,7 @@ class Entries:
             buckets = range(start, min(last, (hour + 1) * HOUR_BUCKETS - 1) + 1)
             reads += self._range_reads(members, buckets, shards, start_ms, end_ms)
         rows = await self._session.read_all(reads)
-        return _newest_generations([decode_entry(row[0]) for row in rows])
+        return _newest_generations(await mapped(_decoded, rows))
 
     def _range_reads(
         self, segments: Sequence[int], buckets: range, shards: int, start_ms: int, end_ms: int
@@ -311,6 +319,10 @@ def _key(entry: ScheduleEntry, shard: int) -> tuple[int | str, ...]:
         entry.run_id,
         entry.generation,
     )
+
+
+def _decoded(row: Row) -> ScheduleEntry:
+    return decode_entry(row[0])
 
 
 def _shard_counts(rows: Iterable[Row]) -> dict[Hour, int]:

@@ -32,7 +32,13 @@ from tickwheel.server.store.cassandra.partition import (
     uuid_bytes,
 )
 from tickwheel.server.store.cassandra.registry import Registry
-from tickwheel.server.store.cassandra.session import IN_KEYS, CassandraSession, chunks, gather
+from tickwheel.server.store.cassandra.session import (
+    IN_KEYS,
+    CassandraSession,
+    chunks,
+    gather,
+    mapped,
+)
 from tickwheel.server.store.codec import (
     LARGE_PAYLOAD_BYTES,
     decode_job,
@@ -207,7 +213,7 @@ class JobRows:
         whole = [row for row in rows if row[0] is not None]
         if any(row[1] for row in whole):
             return await gather(self._job(row) for row in whole)
-        return [_decoded(row, None) for row in whole]
+        return await mapped(lambda row: _decoded(row, None), whole)
 
     async def _job(self, row: Row) -> Job:
         if not row[1]:

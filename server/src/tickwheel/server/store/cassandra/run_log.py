@@ -13,7 +13,7 @@ from typing import Final
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.run import Run
-from tickwheel.server.store.cassandra.driver import Driver, Kind, Prepared
+from tickwheel.server.store.cassandra.driver import Bound, Driver, Kind, Prepared
 from tickwheel.server.store.cassandra.partition import (
     HOUR_BUCKETS,
     SHARD_ROWS,
@@ -22,7 +22,7 @@ from tickwheel.server.store.cassandra.partition import (
     uid_from_bytes,
 )
 from tickwheel.server.store.cassandra.registry import Memory, Registry
-from tickwheel.server.store.cassandra.session import IN_KEYS, CassandraSession, chunks
+from tickwheel.server.store.cassandra.session import IN_KEYS, CassandraSession, chunks, mapped
 from tickwheel.server.store.cassandra.ttl import run_ttl_s, ttl_s
 from tickwheel.server.store.codec import decode_run
 
@@ -95,25 +95,25 @@ class RunLog:
         placed = [(run, record, self._shard(run)) for run, record in runs]
         await self._announce((run, shard) for run, _, shard in placed)
         now_ms = self._clock.now_ms()
-        await self._session.write(
-            [
-                self._statements.insert.bind(
-                    bucket_of(run.update_ms),
-                    stamp.segment,
-                    shard,
-                    run.update_ms,
-                    run.job_uid,
-                    run.run_id,
-                    run.revision,
-                    stamp.epoch,
-                    run.user,
-                    record,
-                    stamp.timestamp_us,
-                    run_ttl_s(run, now_ms),
-                )
-                for run, record, shard in placed
-            ]
-        )
+
+        def row(place: tuple[Run, bytes, int]) -> Bound:
+            run, record, shard = place
+            return self._statements.insert.bind(
+                bucket_of(run.update_ms),
+                stamp.segment,
+                shard,
+                run.update_ms,
+                run.job_uid,
+                run.run_id,
+                run.revision,
+                stamp.epoch,
+                run.user,
+                record,
+                stamp.timestamp_us,
+                run_ttl_s(run, now_ms),
+            )
+
+        await self._session.write(await mapped(row, placed))
 
     def _shard(self, run: Run) -> int:
         """Counts the row; a bucket goes on in its next shard when this process filled one."""
@@ -177,7 +177,7 @@ class RunLog:
             for shard, members in shards.items()
             for partitions in _rectangles(members)
         )
-        runs = [(row[0], decode_run(row[1])) for row in rows]
+        runs = await mapped(lambda row: (int(row[0]), decode_run(row[1])), rows)
         runs.sort(
             key=lambda item: (
                 item[1].segment,

@@ -6,7 +6,7 @@ from typing import Final
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.run import Run
 from tickwheel.server.store.cassandra.run_log import LogRow, Place, RunLog
-from tickwheel.server.store.cassandra.session import gather
+from tickwheel.server.store.cassandra.session import gather, mapped
 from tickwheel.server.store.cassandra.task_history import TaskHistory
 from tickwheel.server.store.codec import decode_run, encode_run
 from tickwheel.server.store.port import Page, RunStore
@@ -30,7 +30,7 @@ class CassandraRuns(RunStore):
         """
         if not runs:
             return
-        encoded = [(run, encode_run(run)) for run in runs]
+        encoded = await mapped(lambda run: (run, encode_run(run)), runs)
         await self._log.append(stamp, encoded)
         await self._history.put(stamp.epoch, encoded)
 

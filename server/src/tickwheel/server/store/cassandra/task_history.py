@@ -12,14 +12,14 @@ from typing import Final
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.names import uid_ms
 from tickwheel.server.domain.run import Run
-from tickwheel.server.store.cassandra.driver import Driver, Kind
+from tickwheel.server.store.cassandra.driver import Bound, Driver, Kind
 from tickwheel.server.store.cassandra.partition import (
     execution_ms,
     named_instant_ms,
     week_of,
 )
 from tickwheel.server.store.cassandra.registry import Registry
-from tickwheel.server.store.cassandra.session import IN_KEYS, CassandraSession
+from tickwheel.server.store.cassandra.session import IN_KEYS, CassandraSession, mapped
 from tickwheel.server.store.cassandra.ttl import LONGEST_TTL_S, run_ttl_s, ttl_s
 from tickwheel.server.store.codec import decode_run
 from tickwheel.server.store.port import Page
@@ -77,23 +77,23 @@ class TaskHistory:
                 if not self._weeks.knows(key)
             }
         )
-        await self._session.write(
-            [
-                self._insert.bind(
-                    run.job_uid,
-                    week_of(at_ms),
-                    at_ms,
-                    run.run_id,
-                    run.state.name,
-                    run.attempt - 1,
-                    run.update_ms,
-                    record,
-                    at_ms * 1000 + epoch * EPOCH_US + run.revision,
-                    run_ttl_s(run, now_ms),
-                )
-                for run, record, at_ms in placed
-            ]
-        )
+
+        def row(place: tuple[Run, bytes, int]) -> Bound:
+            run, record, at_ms = place
+            return self._insert.bind(
+                run.job_uid,
+                week_of(at_ms),
+                at_ms,
+                run.run_id,
+                run.state.name,
+                run.attempt - 1,
+                run.update_ms,
+                record,
+                at_ms * 1000 + epoch * EPOCH_US + run.revision,
+                run_ttl_s(run, now_ms),
+            )
+
+        await self._session.write(await mapped(row, placed))
 
     async def get(self, job_uid: str, run_id: str) -> Run | None:
         """A run in its present state."""

@@ -1,0 +1,37 @@
+"""Filling pages: whatever the sizes and filters, all rows come once and in order."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tickwheel.server.api.paging import PageWanted, fill_page
+from tickwheel.server.store.port import Page
+
+
+@given(
+    rows=st.lists(st.integers(0, 30), max_size=700),
+    count=st.integers(1, 12),
+    room=st.integers(1, 60),
+    most=st.integers(1, 300),
+    only=st.none() | st.integers(2, 9),
+)
+async def test_pages_add_up(
+    rows: list[int], count: int, room: int, most: int, only: int | None
+) -> None:
+    async def read(cursor: bytes, limit: int) -> Page[int]:
+        start = int(cursor or b"0")
+        end = start + limit
+        return Page(rows[start:end], str(end).encode() if end < len(rows) else None)
+
+    matches = None if only is None else lambda row: row % only == 0
+    wanted = PageWanted[int](
+        count=count, max_bytes=room, max_rows=most, matches=matches, size_of=lambda row: row
+    )
+    found: list[int] = []
+    cursor: bytes | None = b""
+    while cursor is not None:
+        page = await fill_page(read, cursor, wanted)
+        assert len(page.items) <= count
+        assert sum(page.items) <= room or len(page.items) == 1 or sum(page.items[1:]) == 0
+        found += page.items
+        cursor = page.cursor
+
+    assert found == [row for row in rows if matches is None or matches(row)]
