@@ -4,11 +4,11 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
+
+from api.harness import ApiUnderTest, HandClock, serving
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.store.port import Store
 from tickwheel.server.store.sqlite import open_sqlite
-
-from api.harness import ApiUnderTest, HandClock, serving
 
 
 @pytest.fixture

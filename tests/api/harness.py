@@ -10,8 +10,10 @@ import grpc
 import grpc.aio
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
+
 from tickwheel.server.api.build import Api, build_api
 from tickwheel.server.api.limits import ApiLimits
+from tickwheel.server.api.records import Records
 from tickwheel.server.api.server import GrpcServer, start_grpc_server
 from tickwheel.server.convert.run import run_message
 from tickwheel.server.convert.schedule import schedule_of
@@ -216,11 +218,11 @@ class ApiUnderTest:
 
 @asynccontextmanager
 async def serving(
-    store: Store, clock: HandClock, limits: ApiLimits
+    store: Store, clock: HandClock, limits: ApiLimits, records: Records | None = None
 ) -> AsyncGenerator[ApiUnderTest]:
     owners = FakeOwners(store, clock)
     await owners.open()
-    api = build_api(store, owners, clock, limits)
+    api = build_api(store, owners, clock, limits, records)
     server = await start_grpc_server(api.services, "127.0.0.1:0", clock=clock, limits=limits)
     under_test = ApiUnderTest(store, clock, owners, api, server)
     try:
@@ -246,7 +248,7 @@ class Refusal:
     def of(error: grpc.aio.AioRpcError) -> "Refusal":
         status: status_pb2.Status | None = rpc_status.from_call(error)  # pyright: ignore
         assert status is not None
-        refusal = Refusal(status)
+        refusal = Refusal(status)  # pyright: ignore[reportUnknownArgumentType]
         assert error.code().value[0] == refusal.code
         return refusal
 

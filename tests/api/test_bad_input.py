@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 from google.protobuf import field_mask_pb2
-from tickwheel.v1 import job_pb2, job_service_pb2
 
 from api.harness import PARENT, ApiUnderTest, refused
+from tickwheel.v1 import job_pb2, job_service_pb2
 
 Mutation = Callable[[job_pb2.Job], None]
 

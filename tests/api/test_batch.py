@@ -1,8 +1,7 @@
 """BatchCreateJobs: each item by itself, in order."""
 
-from tickwheel.v1 import job_pb2, job_service_pb2
-
 from api.harness import PARENT, ApiUnderTest, Refusal, refused
+from tickwheel.v1 import job_pb2, job_service_pb2
 
 
 def item(

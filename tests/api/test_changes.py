@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 from google.protobuf import empty_pb2
+
+from api.harness import ApiUnderTest, refused
 from tickwheel.server.domain.errors import ChangeUnconfirmed, StoreUnavailable
 from tickwheel.server.domain.job import Job
 from tickwheel.server.store.port import JobChange
 from tickwheel.v1 import job_pb2, job_service_pb2
-
-from api.harness import ApiUnderTest, refused
 
 NAME = "users/7/jobs/a"
 

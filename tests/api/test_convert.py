@@ -7,6 +7,7 @@ import pytest
 from google.protobuf import json_format, struct_pb2
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tickwheel.server.convert.job import bare_spec, clear_derived, fill_defaults
 from tickwheel.server.convert.payload import NotJson, payload_of, put_payload
 from tickwheel.server.convert.schedule import plain_at_ms, schedule_spec

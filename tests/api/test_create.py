@@ -1,13 +1,13 @@
 """What is stored and answered when a job is created."""
 
 from google.protobuf import struct_pb2
+
+from api.harness import PARENT, ApiUnderTest, refused
 from tickwheel.server.domain.job import PayloadKind
 from tickwheel.server.domain.names import is_uuid7, segment_of
 from tickwheel.server.domain.occurrence import EntryKind
 from tickwheel.server.store.port import INBOX_HORIZON_MS
-from tickwheel.v1 import job_pb2, job_service_pb2
-
-from api.harness import PARENT, ApiUnderTest, refused
+from tickwheel.v1 import job_pb2, job_service_pb2, schedule_pb2
 
 
 async def test_the_answer_is_complete(api: ApiUnderTest) -> None:
@@ -24,6 +24,9 @@ async def test_the_answer_is_complete(api: ApiUnderTest) -> None:
     assert made.create_time == made.update_time
     assert made.create_time.ToMilliseconds() == api.clock.now_ms()
     assert len(made.next_run_times) == 5
+    assert made.schedule.time_zone == "UTC"
+    assert made.schedule.dst_gap == schedule_pb2.DST_GAP_NEXT_VALID
+    assert made.schedule.dst_overlap == schedule_pb2.DST_OVERLAP_FIRST
     assert made.completion == job_pb2.COMPLETION_PUBLISHED
     assert made.run_timeout.seconds == 60
     assert made.retry_policy.max_retry_count == 3

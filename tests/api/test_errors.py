@@ -6,11 +6,11 @@ from pathlib import Path
 import grpc
 import pytest
 from google.rpc import status_pb2
+
+from api.harness import Refusal
 from tickwheel.server.api.errors import code_of, status_of
 from tickwheel.server.domain.errors import FieldViolation, InvalidInput, OutcomeUnknown
 from tickwheel.v1 import errors_pb2
-
-from api.harness import Refusal
 
 PROTO = Path(__file__).parents[2] / "api/proto/tickwheel/v1/errors.proto"
 _REASON = re.compile(r"//\s+([A-Z_]+): (?:(?!\n\s*[A-Z]).)*?\n(?:\s*//[^\n]*\n)*\s+([A-Z0-9_]+) = ")

@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tickwheel.server.api.paging import PageWanted, fill_page
 from tickwheel.server.store.port import Page
 
@@ -21,9 +22,15 @@ async def test_pages_add_up(
         end = start + limit
         return Page(rows[start:end], str(end).encode() if end < len(rows) else None)
 
-    matches = None if only is None else lambda row: row % only == 0
-    wanted = PageWanted[int](
-        count=count, max_bytes=room, max_rows=most, matches=matches, size_of=lambda row: row
+    def is_multiple(row: int) -> bool:
+        return only is not None and row % only == 0
+
+    wanted: PageWanted[int] = PageWanted(
+        count=count,
+        max_bytes=room,
+        max_rows=most,
+        matches=None if only is None else is_multiple,
+        size_of=lambda row: row,
     )
     found: list[int] = []
     cursor: bytes | None = b""
@@ -34,4 +41,4 @@ async def test_pages_add_up(
         found += page.items
         cursor = page.cursor
 
-    assert found == [row for row in rows if matches is None or matches(row)]
+    assert found == [row for row in rows if only is None or is_multiple(row)]

@@ -3,6 +3,7 @@
 import protovalidate
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tickwheel.server.api.plain import is_plain
 from tickwheel.v1 import job_pb2, job_service_pb2
 

@@ -1,8 +1,7 @@
 """PreviewSchedule."""
 
-from tickwheel.v1 import job_service_pb2
-
 from api.harness import ApiUnderTest, refused
+from tickwheel.v1 import job_service_pb2
 
 
 def wanted(start: str = "2026-11-23T00:00:00Z") -> job_service_pb2.PreviewScheduleRequest:

@@ -2,12 +2,11 @@
 
 import re
 
+from api.harness import ApiUnderTest, refused
 from tickwheel.server.domain.errors import SegmentUnowned
 from tickwheel.server.domain.job import PayloadKind
 from tickwheel.server.domain.run import RunState
 from tickwheel.v1 import job_pb2, job_service_pb2, run_pb2, target_pb2
-
-from api.harness import ApiUnderTest, refused
 
 NAME = "users/7/jobs/a"
 

@@ -10,6 +10,8 @@ from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from structlog.testing import capture_logs
+
+from api.harness import ApiUnderTest, HandClock, Refusal, refused
 from tickwheel.server.api.build import build_api
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.api.server import start_grpc_server
@@ -23,8 +25,6 @@ from tickwheel.v1 import (
     job_service_pb2,
 )
 
-from api.harness import ApiUnderTest, HandClock, Refusal, refused
-
 NAME = "users/7/jobs/a"
 RUN = f"{NAME}/runs/20261123T120000000Z"
 SERVICES = [
@@ -35,7 +35,7 @@ SERVICES = [
 
 
 async def health(api: ApiUnderTest, service: str) -> int:
-    stub = health_pb2_grpc.HealthStub(api.channel)  # pyright: ignore
+    stub = health_pb2_grpc.HealthStub(api.channel)
     request = health_pb2.HealthCheckRequest(service=service)
     return (await stub.Check(request)).status  # pyright: ignore
 
@@ -80,8 +80,6 @@ async def test_what_is_not_built_says_so(api: ApiUnderTest) -> None:
         executors.StartRuns(executor_service_pb2.StartRunsRequest()),
         executors.HeartbeatRuns(executor_service_pb2.HeartbeatRunsRequest()),
         executors.FinishRuns(executor_service_pb2.FinishRunsRequest()),
-        executors.PullRecords(executor_service_pb2.PullRecordsRequest()),
-        executors.AckRecords(executor_service_pb2.AckRecordsRequest()),
         cluster.GetCluster(cluster_service_pb2.GetClusterRequest()),
         cluster.DrainWorker(cluster_service_pb2.DrainWorkerRequest()),
     ):

@@ -2,11 +2,11 @@
 
 import pytest
 from google.protobuf import field_mask_pb2
-from tickwheel.server.domain.errors import ChangeUnconfirmed
-from tickwheel.server.domain.occurrence import KEEP_ORDINAL
-from tickwheel.v1 import job_pb2, job_service_pb2
 
 from api.harness import ApiUnderTest, refused
+from tickwheel.server.domain.errors import ChangeUnconfirmed
+from tickwheel.server.domain.occurrence import KEEP_ORDINAL
+from tickwheel.v1 import job_pb2, job_service_pb2, schedule_pb2
 
 
 async def update(api: ApiUnderTest, job: job_pb2.Job, *paths: str, etag: str = "") -> job_pb2.Job:
@@ -175,6 +175,7 @@ async def test_a_wrong_path_is_refused(api: ApiUnderTest, path: str) -> None:
     job = job_pb2.Job(
         description="new", state=job_pb2.JOB_STATE_PAUSED, pause_reason="no", uid="mine"
     )
+    job.next_run_times.add(seconds=1)
 
     refusal = await refused(update(api, job, "description", path))
 
@@ -192,14 +193,17 @@ async def test_a_star_stands_alone(api: ApiUnderTest) -> None:
 
 async def test_output_only_fields_as_they_are_may_be_named(api: ApiUnderTest) -> None:
     """Over REST the mask names whatever is in the body, also of a job that was read before."""
-    before = await make(api)
+    await make(api)
+    await api.jobs.PauseJob(job_service_pb2.PauseJobRequest(name="users/7/jobs/a", reason="why"))
+    # Its next_run_times and recent_runs are empty lists, which JSON shows all the same.
+    before = await api.jobs.GetJob(job_service_pb2.GetJobRequest(name="users/7/jobs/a"))
     before.description = "new"
 
     after = await update(
         api,
         before,
         "name", "etag", "uid", "state", "pause_reason", "create_time", "update_time",
-        "next_run_times", "description",
+        "next_run_times", "recent_runs", "description",
         etag=before.etag,
     )  # fmt: skip
 
@@ -221,7 +225,7 @@ async def test_what_does_not_touch_the_schedule_leaves_it(api: ApiUnderTest) -> 
     job = job_pb2.Job(description="new")
     job.schedule.cron = "30 2 * * *"
     job.schedule.time_zone = "Europe/Berlin"
-    job.schedule.dst_gap = 1
+    job.schedule.dst_gap = schedule_pb2.DST_GAP_NEXT_VALID
 
     after = await update(api, job, "schedule", "description")
 

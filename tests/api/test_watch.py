@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import grpc.aio
 import pytest
+
+from api.harness import ApiUnderTest, HandClock, Refusal, refused, serving
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.api.watch.hub import SETTLE_MS
 from tickwheel.server.domain.errors import StoreUnavailable
@@ -14,8 +16,6 @@ from tickwheel.server.domain.names import instant_id
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.store.port import Store
 from tickwheel.v1 import job_pb2, job_service_pb2
-
-from api.harness import ApiUnderTest, HandClock, Refusal, refused, serving
 
 ALL = "users/-/jobs/-"
 Responses = list[job_service_pb2.WatchRunsResponse]

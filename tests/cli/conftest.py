@@ -4,12 +4,13 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import pytest
+
 from client.conftest import address, api
 
 __all__ = ["address", "api"]
@@ -41,12 +42,16 @@ class Run(Protocol):
 
 
 @pytest.fixture
-def start(address: str) -> Start:
-    """Starts a command; what TICKWHEEL_ variables there are is what the test gives."""
+async def start(address: str) -> AsyncIterator[Start]:
+    """Starts a command; what TICKWHEEL_ variables there are is what the test gives.
+
+    What has not ended by the end of the test is killed.
+    """
+    started: list[Process] = []
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TICKWHEEL_")}
 
     async def start(*arguments: str, **environment: str) -> Process:
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             PROGRAM,
             *arguments,
             stdin=PIPE,
@@ -54,8 +59,14 @@ def start(address: str) -> Start:
             stderr=PIPE,
             env={**kept, "TICKWHEEL_ADDRESS": address, **environment},
         )
+        started.append(process)
+        return process
 
-    return start
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
 
 
 @pytest.fixture

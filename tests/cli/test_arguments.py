@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import typer
+
 from tickwheel.client.cli import arguments, names
 from tickwheel.client.cli.form import Form
 from tickwheel.client.cli.output import printable

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import grpc
 import pytest
-from client.stand_in import StandIn, status
-from tickwheel.v1 import job_pb2, run_pb2
 
 from cli.conftest import Run, Start
+from client.stand_in import StandIn, status
+from tickwheel.v1 import job_pb2, run_pb2
 
 NAME = "users/7/jobs/nightly"
 RUN = f"{NAME}/runs/20261123T120000000Z"

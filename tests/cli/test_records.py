@@ -6,11 +6,11 @@ import uuid
 from asyncio.subprocess import Process
 
 from aiokafka import AIOKafkaProducer
-from client.stand_in import StandIn
 from engines_fixtures import KafkaServer
-from tickwheel.v1 import executor_service_pb2
 
 from cli.conftest import Run, Start
+from client.stand_in import StandIn
+from tickwheel.v1 import executor_service_pb2
 
 
 def record(offset: int, value: bytes = b'{"report": 1}') -> executor_service_pb2.Record:

@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from tickwheel.client import Client, RetryPolicy
 
 from client.stand_in import StandIn
+from tickwheel.client import Client, RetryPolicy
 
 QUICK = RetryPolicy(initial_backoff=0.01, max_backoff=0.05)
 

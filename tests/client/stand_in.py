@@ -14,6 +14,7 @@ from google.protobuf import any_pb2, duration_pb2, empty_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
+
 from tickwheel.v1 import (
     executor_service_pb2,
     executor_service_pb2_grpc,

@@ -6,6 +6,8 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
+
+from client.stand_in import UNAVAILABLE, StandIn, status
 from tickwheel.client import ApiError, Client, FieldViolation, RetryPolicy
 from tickwheel.v1 import (
     executor_service_pb2,
@@ -15,8 +17,6 @@ from tickwheel.v1 import (
     schedule_pb2,
     target_pb2,
 )
-
-from client.stand_in import UNAVAILABLE, StandIn, status
 
 HOURLY = job_pb2.Job(
     schedule=schedule_pb2.Schedule(cron="0 * * * *"), target=target_pb2.Target(topic="t")

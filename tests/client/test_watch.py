@@ -5,11 +5,11 @@ from contextlib import aclosing
 
 import grpc
 import pytest
-from tickwheel.client import ApiError, Client
-from tickwheel.v1 import job_service_pb2, run_pb2
 
 from client.conftest import QUICK
 from client.stand_in import UNAVAILABLE, StandIn, status
+from tickwheel.client import ApiError, Client
+from tickwheel.v1 import job_service_pb2, run_pb2
 
 NAME = "users/7/jobs/nightly"
 
@@ -45,7 +45,8 @@ async def test_it_resumes_where_it_broke_off(
         await api.change(run(0))
         assert await next_run(messages) == run(0).name
         # The way back may fail more often than a call would be repeated.
-        api.refusals["WatchRuns"].extend([UNAVAILABLE] * 7)
+        let_go = status(grpc.StatusCode.CANCELLED, "")
+        api.refusals["WatchRuns"].extend([UNAVAILABLE] * 6 + [let_go])
         await api.break_off()
         await api.change(run(1))
         assert await next_run(messages) == run(1).name

@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
+from conformance.suite import case
+from conformance.world import HOUR_MS, World, a_spec
 from tickwheel.server.domain.job import Payload, PayloadKind
 from tickwheel.server.domain.names import JobKey, new_uid
 from tickwheel.server.store.port import ChangeRecord
-
-from conformance.suite import case
-from conformance.world import HOUR_MS, World, a_spec
 
 
 @case

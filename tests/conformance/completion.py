@@ -2,10 +2,9 @@
 
 from dataclasses import replace
 
-from tickwheel.server.domain.job import Job, JobState
-
 from conformance.suite import case
 from conformance.world import World
+from tickwheel.server.domain.job import Job, JobState
 
 
 async def stored(world: World, job: Job) -> Job:

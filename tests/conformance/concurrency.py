@@ -4,10 +4,9 @@ import asyncio
 from collections import Counter
 from dataclasses import replace
 
-from tickwheel.server.store.port import Created, IdTaken, NewJob
-
 from conformance.suite import case
 from conformance.world import HOUR_MS, World
+from tickwheel.server.store.port import Created, IdTaken, NewJob
 
 
 @case

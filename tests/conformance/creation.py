@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
-from tickwheel.server.domain.job import Job
-from tickwheel.server.store.port import Created, IdTaken, NewJob, RequestReused
-
 from conformance.suite import case
 from conformance.world import HOUR_MS, World
+from tickwheel.server.domain.job import Job
+from tickwheel.server.store.port import Created, IdTaken, NewJob, RequestReused
 
 
 def chosen(job: Job, request_id: str = "", digest: bytes = b"") -> NewJob:

@@ -2,13 +2,12 @@
 
 import contextlib
 
+from conformance.suite import case
+from conformance.world import DAY_MS, HOUR_MS, Owner, World
 from tickwheel.server.domain.errors import Fenced
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.run import RunState
 from tickwheel.server.store.port import Created, NewJob
-
-from conformance.suite import case
-from conformance.world import DAY_MS, HOUR_MS, Owner, World
 
 SEGMENT = 13
 

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from tickwheel.server.domain.names import instant_id, new_uid
-from tickwheel.server.domain.run import Run, RunState
 
 from conformance.suite import case
 from conformance.world import DAY_MS, HOUR_MS, World, all_items, all_pages
+from tickwheel.server.domain.names import instant_id, new_uid
+from tickwheel.server.domain.run import Run, RunState
 
 
 @case

@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
-from tickwheel.server.domain.occurrence import InboxEntry
-from tickwheel.server.store.port import NewJob
-
 from conformance.suite import case
 from conformance.world import World
+from tickwheel.server.domain.occurrence import InboxEntry
+from tickwheel.server.store.port import NewJob
 
 
 @case

@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
+from conformance.suite import case
+from conformance.world import World, a_spec
 from tickwheel.server.domain.job import Job, Payload, PayloadKind
 from tickwheel.server.domain.names import JobKey, new_uid
 from tickwheel.server.store.port import Created, NewJob
-
-from conformance.suite import case
-from conformance.world import World, a_spec
 
 
 @case

@@ -4,10 +4,9 @@ import asyncio
 import uuid
 from dataclasses import replace
 
-from tickwheel.server.domain.lease import SchedulerSession
-
 from conformance.suite import case
 from conformance.world import World
+from tickwheel.server.domain.lease import SchedulerSession
 
 
 def a_session(world: World) -> SchedulerSession:

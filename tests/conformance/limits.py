@@ -2,13 +2,12 @@
 
 from dataclasses import replace
 
+from conformance.suite import case
+from conformance.world import HOUR_MS, World, a_spec
 from tickwheel.server.domain.job import Payload, PayloadKind
 from tickwheel.server.domain.occurrence import EntryKind
 from tickwheel.server.store.codec import LARGE_PAYLOAD_BYTES
 from tickwheel.server.store.port import Created, NewJob
-
-from conformance.suite import case
-from conformance.world import HOUR_MS, World, a_spec
 
 STRANGE = "\N{SNOWMAN} ünïcödé \N{PILE OF POO} עברית \x00 ' \" ; -- \\ \n\t%_"
 

@@ -1,10 +1,10 @@
 """Lists of jobs: order, pages, cursors."""
 
 import pytest
-from tickwheel.server.domain.job import Job
 
 from conformance.suite import case
 from conformance.world import World, all_items, all_pages
+from tickwheel.server.domain.job import Job
 
 
 @case

@@ -1,10 +1,9 @@
 """The run log: what recovery reads."""
 
-from tickwheel.server.domain.run import RunState
-from tickwheel.server.store.port import Page
-
 from conformance.suite import case
 from conformance.world import HOUR_MS, World
+from tickwheel.server.domain.run import RunState
+from tickwheel.server.store.port import Page
 
 
 @case

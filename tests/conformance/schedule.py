@@ -3,12 +3,11 @@
 import random
 from dataclasses import replace
 
+from conformance.suite import case
+from conformance.world import DAY_MS, HOUR_MS, World
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
 from tickwheel.server.store.port import Created, NewJob
-
-from conformance.suite import case
-from conformance.world import DAY_MS, HOUR_MS, World
 
 #: Later than any entry of any case: 2200.
 FAR_MS = 7_258_118_400_000

@@ -4,9 +4,9 @@ import importlib
 from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
-from tickwheel.server.store.port import Store
 
 from conformance.world import World
+from tickwheel.server.store.port import Store
 
 Case = Callable[[World], Awaitable[None]]
 

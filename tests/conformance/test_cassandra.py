@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 from engines_fixtures import CassandraServer
+
+from conformance.suite import suite
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.store.cassandra import (
     CassandraOptions,
@@ -12,9 +14,8 @@ from tickwheel.server.store.cassandra import (
     migrate,
     open_cassandra,
 )
+from tickwheel.server.store.cassandra.driver import Kind
 from tickwheel.server.store.port import Store
-
-from conformance.suite import suite
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -26,6 +27,7 @@ async def store(cassandra_server: CassandraServer) -> AsyncIterator[Store]:
     await migrate(options, SchemaOptions(), clock)
     engine = await open_cassandra(options, clock)
     yield engine
+    await engine.session.text(f"DROP KEYSPACE {options.keyspace}", Kind.SCHEMA)
     await engine.close()
 
 

@@ -4,11 +4,11 @@ from collections.abc import AsyncGenerator
 
 import pytest
 import pytest_asyncio
+
+from conformance.suite import suite
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.store.port import Store
 from tickwheel.server.store.sqlite import open_sqlite
-
-from conformance.suite import suite
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TypedDict, TypeVar
 
 from google.protobuf import duration_pb2, timestamp_pb2
+from typing_extensions import Unpack
+
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.job import Job, Payload, PayloadKind
 from tickwheel.server.domain.lease import SegmentLease, WriteStamp
@@ -15,7 +17,6 @@ from tickwheel.server.domain.occurrence import EntryKind, InboxEntry, ScheduleEn
 from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.store.port import Created, JobChange, NewJob, Page, Store
 from tickwheel.v1 import job_pb2, schedule_pb2, target_pb2
-from typing_extensions import Unpack
 
 T = TypeVar("T")
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from google.protobuf import json_format
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from tickwheel.v1 import errors_pb2, job_pb2, job_service_pb2, schedule_pb2, target_pb2
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "gen/openapi/tickwheel.openapi.json"

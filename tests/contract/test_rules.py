@@ -5,6 +5,7 @@ import pytest
 from google.protobuf import json_format
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
+
 from tickwheel.v1 import (
     cluster_service_pb2,
     executor_service_pb2,

@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+import time
+from base64 import b64decode
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from e2e.dev_process import DevProcess, dev_process
+from e2e.dev_process import TICKWHEEL, DevProcess, dev_process
 
 
 def _due_in(seconds: float) -> str:
@@ -61,7 +63,24 @@ def _records(dev: DevProcess, topic: str, count: int) -> list[dict[str, Any]]:
         "json",
         check=True,
     )
-    return [json.loads(line) for line in shown.stdout.splitlines()]
+    return [_with_headers(json.loads(line)) for line in shown.stdout.splitlines()]
+
+
+def _with_headers(record: dict[str, Any]) -> dict[str, Any]:
+    """The record with its headers by name, as text."""
+    headers = {one["key"]: b64decode(one["value"]).decode() for one in record["headers"]}
+    return {**record, "headers": headers}
+
+
+def _until_run(dev: DevProcess, job_id: str) -> dict[str, Any]:
+    """The job's newest run once it is final, also where it was so before."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        runs = httpx.get(f"{dev.url}/v1/users/7/jobs/{job_id}/runs").json()["runs"]
+        if runs and runs[0]["state"] not in ("RUN_STATE_PENDING", "RUN_STATE_PUBLISHED"):
+            return runs[0]
+        time.sleep(0.05)
+    raise AssertionError(f"{job_id} has not run: {dev.log.read_text()}")
 
 
 def test_a_job_over_rest_is_published_on_time_and_seen(dev: DevProcess) -> None:
@@ -76,8 +95,12 @@ def test_a_job_over_rest_is_published_on_time_and_seen(dev: DevProcess) -> None:
     assert headers["ce_id"] == f"{job['uid']}/{run['name'].rpartition('/')[2]}/1"
     assert headers["ce_source"] == job["name"]
     assert headers["traceparent"].split("-")[1] == run["traceId"]
-    again = httpx.get(f"{dev.url}/v1/users/7/jobs/hello").json()
-    assert again["state"] == "JOB_STATE_COMPLETED"
+    deadline = time.monotonic() + 10
+    while (again := httpx.get(f"{dev.url}/v1/users/7/jobs/hello").json())[
+        "state"
+    ] != "JOB_STATE_COMPLETED":
+        assert time.monotonic() < deadline, again
+        time.sleep(0.05)
     assert [one["name"] for one in again["recentRuns"]] == [run["name"]]
 
 
@@ -235,7 +258,7 @@ def test_it_goes_on_where_it_was_and_stops_quickly(tmp_path: Path, gateway: Path
         _create(dev, "often", {"every": "1s"})
         assert dev.stop() < 5
         dev.start()
-        assert _watch(dev, "later", 1)[-1]["state"] == "RUN_STATE_SUCCEEDED"
+        assert _until_run(dev, "later")["state"] == "RUN_STATE_SUCCEEDED"
         records = _records(dev, "often", 3)
         ids = [record["headers"]["ce_id"] for record in records]
         assert len(set(ids)) == len(ids)
@@ -248,7 +271,7 @@ def test_what_was_acknowledged_survives_a_power_cut(tmp_path: Path, gateway: Pat
         dev.kill()
         dev.start()
         for number in range(20):
-            assert _watch(dev, f"cut-{number}", 1)[-1]["state"] == "RUN_STATE_SUCCEEDED"
+            assert _until_run(dev, f"cut-{number}")["state"] == "RUN_STATE_SUCCEEDED"
 
 
 def test_a_second_start_on_the_same_data_is_refused(dev: DevProcess) -> None:
@@ -257,7 +280,7 @@ def test_a_second_start_on_the_same_data_is_refused(dev: DevProcess) -> None:
         "TICKWHEEL_HTTP_ADDRESS": "127.0.0.1:0",
     }
     refused = subprocess.run(
-        ["tickwheel", "dev"], env=other, capture_output=True, text=True, timeout=30, check=False
+        [TICKWHEEL, "dev"], env=other, capture_output=True, text=True, timeout=30, check=False
     )
     assert refused.returncode != 0
     assert "in use" in refused.stderr
@@ -267,4 +290,4 @@ def test_a_second_start_on_the_same_data_is_refused(dev: DevProcess) -> None:
 def test_everything_works_in_memory(tmp_path: Path, gateway: Path) -> None:
     with dev_process(tmp_path, gateway, data=":memory:") as dev:
         _create(dev, "fleeting", {"at": _due_in(1)})
-        assert _watch(dev, "fleeting", 1)[-1]["state"] == "RUN_STATE_SUCCEEDED"
+        assert _until_run(dev, "fleeting")["state"] == "RUN_STATE_SUCCEEDED"

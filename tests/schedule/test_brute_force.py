@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from tickwheel.server.schedule.zone import ZONES
 
 from schedule.oracle import Minutes, compare, ms, random_expression, transitions
+from tickwheel.server.schedule.zone import ZONES
 
 #: Chosen for what is odd about them: half-hour changes, changes at midnight, offsets that are no
 #: whole hours, changes to a side of the date line, negative daylight saving, Ramadan.

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from google.protobuf.duration_pb2 import Duration
+
 from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.job import EMPTY_PAYLOAD, Job
 from tickwheel.server.domain.names import new_uid

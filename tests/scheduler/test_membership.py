@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tickwheel.server.domain.lease import SchedulerSession, SegmentLease
 from tickwheel.server.scheduler.membership import SessionWatch, plan_moves
 from tickwheel.server.scheduler.placement import place_segments

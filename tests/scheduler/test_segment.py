@@ -1,11 +1,6 @@
 """What a segment's owner fires, and what it takes for done."""
 
 import pytest
-from tickwheel.server.domain.names import instant_id
-from tickwheel.server.domain.run import RunState
-from tickwheel.server.scheduler.segment import COMMIT_GRACE_MS, PENDING_AFTER_MS
-from tickwheel.server.store.port import LOOK_AHEAD_MS
-from tickwheel.v1 import run_pb2, scheduler_service_pb2
 
 from scheduler.making import (
     NOW,
@@ -20,6 +15,11 @@ from scheduler.making import (
     publish,
     store_records,
 )
+from tickwheel.server.domain.names import instant_id
+from tickwheel.server.domain.run import RunState
+from tickwheel.server.scheduler.segment import COMMIT_GRACE_MS, PENDING_AFTER_MS
+from tickwheel.server.store.port import LOOK_AHEAD_MS
+from tickwheel.v1 import run_pb2, scheduler_service_pb2
 
 
 def test_a_one_off_job_is_handed_out_ahead_published_and_completed() -> None:

@@ -21,13 +21,15 @@ if command == "migrate":
     sys.exit(os.environ.get("TICKWHEEL_BROKEN") == "migrate")
 if command == os.environ.get("TICKWHEEL_BROKEN"):
     sys.exit("the disk is on fire")
-if command in ("api", "scheduler"):
+if command in ("api", "scheduler", "worker"):
     import grpc
     from concurrent.futures import ThreadPoolExecutor
     from grpc_health.v1 import health, health_pb2_grpc
     server = grpc.server(ThreadPoolExecutor(1))
     health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), server)
-    server.add_insecure_port(os.environ["TICKWHEEL_GRPC_ADDRESS"])
+    is_worker = command == "worker"
+    variable = "TICKWHEEL_WORKER_HEALTH_ADDRESS" if is_worker else "TICKWHEEL_GRPC_ADDRESS"
+    server.add_insecure_port(os.environ[variable])
     server.start()
 signal.pause()
 """

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
+
 from tickwheel.worker.core import Identity, Limits, WorkerCore
 from tickwheel.worker.memory_connector import MemoryConnector, Serve
 from tickwheel.worker.runtime import Worker, WorkerOptions
-
 from worker.fakes import FakePublisher, FakeScheduler
 from worker.making import NOW_MS
 from worker.virtual import VirtualClock, VirtualTime

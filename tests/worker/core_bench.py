@@ -7,7 +7,6 @@ from tickwheel.worker.clock import Moment
 from tickwheel.worker.core import Identity, Limits, WorkerCore
 from tickwheel.worker.effects import Effect, Send
 from tickwheel.worker.publisher.port import Ack, Record, Result
-
 from worker.making import NOW_MS, heartbeat_ack, welcome
 
 

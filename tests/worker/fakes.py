@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-from tickwheel.v1 import scheduler_service_pb2 as pb
-from tickwheel.worker.publisher.port import Ack, Publisher, Record, Report, Result, Unavailable
 from typing_extensions import override
 
+from tickwheel.v1 import scheduler_service_pb2 as pb
+from tickwheel.worker.publisher.port import Ack, Publisher, Record, Report, Result, Unavailable
 from worker.making import heartbeat_ack, welcome
 from worker.virtual import VirtualClock, VirtualTime
 

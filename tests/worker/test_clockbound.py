@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tickwheel.worker.clockbound import ClockBound
 
 OFFSET_MS = 1_800_000_000_000

@@ -2,7 +2,6 @@
 
 from tickwheel.worker.effects import CloseStream, ConnectTo
 from tickwheel.worker.publisher.port import Refused, Unavailable
-
 from worker.core_bench import CoreBench
 from worker.making import (
     NOW_MS,

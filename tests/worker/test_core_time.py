@@ -4,7 +4,6 @@ from tickwheel.v1 import scheduler_service_pb2 as pb
 from tickwheel.worker.effects import Say
 from tickwheel.worker.publisher.port import Unavailable
 from tickwheel.worker.source import PERMISSION_MARGIN_MS
-
 from worker.core_bench import CoreBench
 from worker.making import NOW_MS, assignment, assignments, heartbeat_ack, welcome
 

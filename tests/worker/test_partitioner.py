@@ -1,9 +1,10 @@
 """Keys go where every other Kafka client puts them."""
 
 import pytest
-from aiokafka.partitioner import murmur2
+from aiokafka.partitioner import murmur2  # pyright: ignore[reportUnknownVariableType]
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tickwheel.worker.publisher.partitioner import key_hash
 
 

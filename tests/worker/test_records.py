@@ -2,7 +2,6 @@
 
 from tickwheel.worker.publisher.port import Permit
 from tickwheel.worker.publisher.records import record_of, rfc3339
-
 from worker.making import assignment
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
 from tickwheel.worker.publisher.port import RunId
 from tickwheel.worker.wheel import Wheel
 

@@ -14,6 +14,8 @@ class VirtualTime:
     def __init__(self, start_ms: int) -> None:
         self.wall_ms = start_ms
         self.steady_ms = 5_000
+        #: How often anyone has begun to wait.
+        self.sleeps = 0
         self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
         self._serial = itertools.count()
 
@@ -37,6 +39,7 @@ class VirtualTime:
             await asyncio.sleep(0)
 
     async def sleep(self, seconds: float) -> None:
+        self.sleeps += 1
         due_ms = self.steady_ms + max(1, -(-int(seconds * 1_000_000) // 1_000))
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (due_ms, next(self._serial), future))

@@ -177,6 +177,7 @@ def _run(main: Any, **flags: object) -> None:
     """Runs a process's main coroutine function with the settings; flags win over environment."""
     import pydantic
     import uvloop
+
     from tickwheel.server.settings import Settings
     from tickwheel.server.wiring.logs import configure_logs
 

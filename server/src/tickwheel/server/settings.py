@@ -7,6 +7,7 @@ from typing import Annotated
 import platformdirs
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
 from tickwheel.server.store.port import MAX_SEGMENTS
 
 

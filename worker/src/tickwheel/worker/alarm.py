@@ -6,7 +6,7 @@ from tickwheel.worker.clock import Clock
 
 
 class Alarm:
-    """For one waiting task. Waking it while it does not wait makes its next wait return at once."""
+    """For one waiting task. Ringing it while nobody waits makes the next wait return at once."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -16,27 +16,28 @@ class Alarm:
     def ring(self) -> None:
         """Wakes."""
         self._rung = True
-        self._wake()
+        if self._waiter is not None:
+            _wake(self._waiter)
 
     async def wait(self, seconds: float | None) -> None:
-        """Waits until it is rung or the time has passed; None for no limit.
-
-        It may end early for no reason.
-        """
+        """Waits until it is rung or the time has passed; None for no limit."""
         if not self._rung:
-            self._waiter = asyncio.get_running_loop().create_future()
+            waiter = self._waiter = asyncio.get_running_loop().create_future()
             sleeper = None
             if seconds is not None:
                 sleeper = asyncio.ensure_future(self._clock.sleep(seconds))
-                sleeper.add_done_callback(lambda _: self._wake())
+                # Bound to this waiter: a sleeper's end by cancellation is told late, and would
+                # wake the next one.
+                sleeper.add_done_callback(lambda _: _wake(waiter))
             try:
-                await self._waiter
+                await waiter
             finally:
                 self._waiter = None
                 if sleeper is not None:
                     sleeper.cancel()
         self._rung = False
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+
+def _wake(waiter: "asyncio.Future[None]") -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
+
 from tickwheel.worker.settings import WorkerSettings
 
 

@@ -187,6 +187,7 @@ class WorkerCore:
         source = stream.source
         if source is None:
             return [CloseStream(number, f"the scheduler said {kind!r} before it welcomed us")]
+        source.heard_ms = now.steady_ms
         match kind:
             case "heartbeat_ack":
                 return self._heartbeat_ack(source, message.heartbeat_ack, now)
@@ -216,7 +217,7 @@ class WorkerCore:
             return []
         source = stream.source
         if now.steady_ms - source.heard_ms > source.lease_ms:
-            return [CloseStream(number, f"no heartbeat was answered for {source.lease_ms} ms")]
+            return [CloseStream(number, f"nothing was heard for {source.lease_ms} ms")]
         effects: list[Effect] = []
         apart_ms = source.check_clocks(now)
         if apart_ms:
@@ -469,7 +470,8 @@ class WorkerCore:
     def _finish(self, item: Held, result: Result, now: Moment) -> None:
         """It has an outcome, for whoever owns the segment as far as we know."""
         self._drop([item])
-        finished = self._book.add(item, result, now.wall_ms)
+        finished = Finished(item.run, item.segment, item.epoch, result, now.wall_ms)
+        self._book.add(finished)
         owner = self._sources.get(self._owners.get(item.segment, (0, item.scheduler_id))[1])
         if owner is not None and owner.stream is not None:
             self._book.enqueue(owner.stream, [finished])
@@ -481,8 +483,7 @@ class WorkerCore:
     def _flush(self, stream: int) -> list[Effect]:
         effects: list[Effect] = []
         while outcomes := self._book.take(stream, MAX_OUTCOMES):
-            message = pb.ConnectRequest(outcomes=pb.Outcomes(outcomes=outcomes))
-            effects.append(Send(stream, message))
+            effects.append(Send(stream, pb.ConnectRequest(outcomes=outcomes)))
         return effects
 
     def _settle(self, done: set[RunId], now: Moment) -> list[Effect]:

@@ -7,11 +7,11 @@ from typing import Any
 
 import grpc
 import grpc.aio
+
 from tickwheel.v1 import scheduler_service_pb2 as pb
 from tickwheel.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
 from tickwheel.worker.connector import Duplex, StreamFailedError
 
-_CONNECT_S = 5.0
 _MAX_MESSAGE_BYTES = 16 << 20
 _OPTIONS = (
     ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
@@ -28,16 +28,25 @@ _Call = grpc.aio.StreamStreamCall[pb.ConnectRequest, pb.ConnectResponse]
 class GrpcConnector:
     """Connects over plain-text gRPC."""
 
+    def __init__(self, connect_s: float = 5.0) -> None:
+        """Makes one.
+
+        Args:
+            connect_s: how long a scheduler may take to accept a connection, in seconds.
+        """
+        self._connect_s = connect_s
+
     @asynccontextmanager
     async def connect(self, address: str) -> AsyncGenerator[Duplex]:
         """As the port says."""
         async with grpc.aio.insecure_channel(address, options=_OPTIONS) as channel:
             # What Hello says about permissions and clocks must not grow old while connecting.
             try:
-                async with asyncio.timeout(_CONNECT_S):
+                async with asyncio.timeout(self._connect_s):
                     await channel.channel_ready()
             except TimeoutError:
-                raise StreamFailedError(f"no connection within {_CONNECT_S:g} s") from None
+                message = f"no connection within {self._connect_s:g} s"
+                raise StreamFailedError(message) from None
             call = SchedulerServiceStub(channel).Connect()
             try:
                 yield _GrpcStream(call)
@@ -52,7 +61,8 @@ class _GrpcStream:
     async def send(self, request: pb.ConnectRequest) -> None:
         try:
             await self._call.write(request)
-        except (grpc.aio.AioRpcError, grpc.aio.UsageError) as error:
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
+            # The latter where the call had ended before; reading says why.
             raise StreamFailedError(_in_words(error)) from error
 
     async def responses(self) -> AsyncIterator[pb.ConnectResponse]:
@@ -63,7 +73,7 @@ class _GrpcStream:
             raise StreamFailedError(_in_words(error)) from error
 
 
-def _in_words(error: grpc.aio.AioRpcError | grpc.aio.UsageError) -> str:
+def _in_words(error: Exception) -> str:
     if isinstance(error, grpc.aio.AioRpcError):
         return f"{error.code().name}: {error.details()}"
     return str(error)

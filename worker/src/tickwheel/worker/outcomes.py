@@ -1,12 +1,12 @@
 """Outcomes that no scheduler has acknowledged, and which stream each is to go to. Pure."""
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tickwheel.v1 import scheduler_service_pb2 as pb
-from tickwheel.worker.held import Held, key_message
-from tickwheel.worker.publisher.port import Ack, Refused, RunId, Unavailable
+from tickwheel.worker.publisher.port import Ack, Refused, Result, RunId
 
 
 @dataclass(slots=True, eq=False)
@@ -15,8 +15,11 @@ class Finished:
 
     run: RunId
     segment: int
-    outcome: pb.Outcome
-    acknowledged: bool = False
+    epoch: int
+    #: Unavailable stands for "time ran out while the log did not answer".
+    result: Result
+    #: When it was told, Unix milliseconds.
+    told_ms: int
 
 
 class OutcomeBook:
@@ -46,26 +49,16 @@ class OutcomeBook:
         """The outcome of an attempt, if it is known."""
         return self._unacknowledged.get(run) or self._remembered.get(run)
 
-    def add(self, held: Held, result: Ack | Refused | Unavailable, now_ms: int) -> Finished:
-        """Notes what became of an assignment.
-
-        Args:
-            held: the assignment.
-            result: Unavailable stands for "time ran out while the log did not answer".
-            now_ms: our wall clock.
-        """
-        finished = Finished(held.run, held.segment, _outcome(held, result, now_ms))
-        self._unacknowledged[held.run] = finished
-        return finished
+    def add(self, finished: Finished) -> None:
+        """Notes what became of an assignment."""
+        self._unacknowledged[finished.run] = finished
 
     def acknowledge(self, runs: Iterable[RunId]) -> None:
         """A scheduler has stored these."""
         for run in runs:
             finished = self._unacknowledged.pop(run, None)
-            if finished is None:
-                continue
-            finished.acknowledged = True
-            self._remembered[run] = finished
+            if finished is not None:
+                self._remembered[run] = finished
         while len(self._remembered) > self._remember:
             self._remembered.popitem(last=False)
 
@@ -90,27 +83,37 @@ class OutcomeBook:
         """The streams over which something waits to be sent."""
         return [stream for stream, queue in self._queues.items() if queue]
 
-    def take(self, stream: int, limit: int) -> list[pb.Outcome]:
+    def take(self, stream: int, limit: int) -> pb.Outcomes | None:
         """The next outcomes to send over a stream, in the order in which they came about."""
         queue = self._queues.get(stream)
         if not queue:
-            return []
-        runs = list(queue)[:limit]
-        return [queue.pop(run).outcome for run in runs]
+            return None
+        message = pb.Outcomes()
+        for run in list(itertools.islice(queue, limit)):
+            # Filled in place: passing nested messages to a constructor copies each of them.
+            _fill(message.outcomes.add(), queue.pop(run))
+        return message
 
     def drop_stream(self, stream: int) -> None:
         """The stream has ended; what waits for it stays unacknowledged."""
         self._queues.pop(stream, None)
 
 
-def _outcome(held: Held, result: Ack | Refused | Unavailable, now_ms: int) -> pb.Outcome:
-    key = key_message(held.run, held.segment)
-    match result:
-        case Ack(partition, offset, publish_ms):
-            published = pb.Published(publish_ms=publish_ms, partition=partition, offset=offset)
-            return pb.Outcome(key=key, epoch=held.epoch, published=published)
-        case Refused(message):
-            failure = pb.PublishFailure(message=message, refused=True, fail_ms=now_ms)
-        case Unavailable(message):
-            failure = pb.PublishFailure(message=message, refused=False, fail_ms=now_ms)
-    return pb.Outcome(key=key, epoch=held.epoch, failure=failure)
+def _fill(outcome: pb.Outcome, finished: Finished) -> None:
+    run, key = finished.run, outcome.key
+    key.job_uid = run.job_uid
+    key.run_id = run.run_id
+    key.attempt = run.attempt
+    key.segment = finished.segment
+    outcome.epoch = finished.epoch
+    result = finished.result
+    if isinstance(result, Ack):
+        published = outcome.published
+        published.publish_ms = result.publish_ms
+        published.partition = result.partition
+        published.offset = result.offset
+    else:
+        failure = outcome.failure
+        failure.message = result.message
+        failure.refused = isinstance(result, Refused)
+        failure.fail_ms = finished.told_ms

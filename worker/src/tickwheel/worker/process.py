@@ -10,7 +10,9 @@ from importlib.metadata import version
 
 import structlog
 import uvloop
+
 from tickwheel.worker.clock import SystemClock
+from tickwheel.worker.collector import collect_when_quiet
 from tickwheel.worker.core import Identity, Limits, WorkerCore
 from tickwheel.worker.grpc_connector import GrpcConnector
 from tickwheel.worker.health import serve_health
@@ -57,5 +59,10 @@ async def _run(settings: WorkerSettings) -> None:
             health = serve_health(settings.worker_health_address, lambda: worker.ready)
             await stack.enter_async_context(health)
         _log.info("worker starts", worker=identity.worker_id, version=identity.version)
-        await worker.run()
+        collector = asyncio.create_task(collect_when_quiet(lambda: worker.quiet_ms, clock))
+        try:
+            await worker.run()
+        finally:
+            collector.cancel()
+            await asyncio.gather(collector, return_exceptions=True)
     _log.info("worker has stopped", worker=identity.worker_id)

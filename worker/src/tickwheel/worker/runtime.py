@@ -2,10 +2,12 @@
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
+
 from tickwheel.v1 import scheduler_service_pb2 as pb
 from tickwheel.worker.alarm import Alarm
 from tickwheel.worker.clock import Clock, Moment
@@ -20,7 +22,7 @@ from tickwheel.worker.effects import (
     Say,
     Send,
 )
-from tickwheel.worker.publisher.port import Publisher, Record, Result
+from tickwheel.worker.publisher.port import Publisher, Record, Result, Unavailable
 from tickwheel.worker.session import Session
 
 _log = structlog.get_logger(__name__)
@@ -30,13 +32,13 @@ _log = structlog.get_logger(__name__)
 class WorkerOptions:
     """How the runtime goes about it; times in milliseconds."""
 
-    #: Records handed to the publisher at once: some 10 ms of work, after which others have a turn.
-    batch_count: int = 1_000
+    #: Records handed to the publisher at once: some 5 ms of work, after which others have a turn.
+    batch_count: int = 500
     #: After a round, the next one waits this long, so that a steady flow makes batches of a few
     #: instead of single records; a lone record does not wait.
     pace_ms: int = 2
     #: Outcomes are gathered this long or until there are so many.
-    gather_ms: int = 5
+    gather_ms: int = 10
     gather_count: int = 500
     #: Pauses between attempts to reach a scheduler; each is shortened at random by up to a half.
     first_pause_ms: int = 100
@@ -44,13 +46,13 @@ class WorkerOptions:
     #: On a stop, what is due within this time is still published.
     grace_ms: int = 1_000
     #: On a stop, the longest wait for outcomes to be acknowledged, and then for the log.
-    drain_ms: int = 3_000
-    close_ms: int = 1_000
+    drain_ms: int = 2_500
+    close_ms: int = 500
 
 
-#: The wall clock may be stepped; the timer looks at it at least this often, in milliseconds.
-_LONGEST_SLEEP_MS = 1_000
 _TIDY_S = 1.0
+#: Turns of the event loop that others have between two parts of a burst.
+_TURNS = 4
 
 
 class Worker:
@@ -77,12 +79,19 @@ class Worker:
         self._alarm = Alarm(clock)
         self._progress = Alarm(clock)
         self._outcomes = asyncio.Event()
+        self._in_burst = False
+        self._reports: deque[tuple[Sequence[Record], Sequence[Result]]] = deque()
         self._stopping = asyncio.Event()
 
     @property
     def ready(self) -> bool:
         """Whether it takes work: a scheduler has welcomed it, the log answers, it does not stop."""
         return self._core.connected and self._publisher.ready and not self._stopping.is_set()
+
+    @property
+    def quiet_ms(self) -> int | None:
+        """For how long nothing is due that is held so far; None for ever."""
+        return self._core.wake_in_ms(Moment.of(self._clock))
 
     def stop(self) -> None:
         """Begins a clean stop; `run` returns when it is over."""
@@ -105,6 +114,8 @@ class Worker:
                 await self._stopping.wait()
                 await self._drain()
                 fire.cancel()
+                self._in_burst = False
+                self._outcomes.set()
                 closed = await self._close_publisher()
                 self._apply(self._core.flush())
                 await self._until_drained(0, self._options.close_ms)
@@ -124,31 +135,43 @@ class Worker:
             if records:
                 await self._publisher.publish(records)
             self._apply(self._core.settle(now))
-            if self._core.queued:
-                self._outcomes.set()
             if len(records) == self._options.batch_count:
-                await asyncio.sleep(0)
-            elif records:
+                # The publisher's own steps take several turns until the first bytes are written.
+                self._in_burst = True
+                for _ in range(_TURNS):
+                    await asyncio.sleep(0)
+                continue
+            self._in_burst = False
+            if self._core.queued or self._reports:
+                self._outcomes.set()
+            if records:
                 await self._clock.sleep(self._options.pace_ms / 1000)
             else:
                 await self._sleep()
 
     async def _sleep(self) -> None:
         wait_ms = self._core.wake_in_ms(Moment.of(self._clock))
-        if wait_ms is None:
-            await self._alarm.wait(None)
-        elif wait_ms > 0:
-            await self._alarm.wait(min(wait_ms, _LONGEST_SLEEP_MS) / 1000)
+        if wait_ms != 0:
+            # Each answered heartbeat wakes it, too: a wall clock that was stepped is soon noticed.
+            await self._alarm.wait(None if wait_ms is None else wait_ms / 1000)
 
     # -- the log -----------------------------------------------------------------------------
 
     def _report(self, records: Sequence[Record], results: Sequence[Result]) -> None:
+        """What became of records. In a burst that waits: what is due goes first."""
+        if self._in_burst:
+            self._reports.append((records, results))
+        else:
+            self._take_report(records, results)
+
+    def _take_report(self, records: Sequence[Record], results: Sequence[Result]) -> None:
         self._apply(self._core.delivered(records, results, Moment.of(self._clock)))
         if self._core.queued >= self._options.gather_count:
             self._apply(self._core.flush())
         elif self._core.queued:
             self._outcomes.set()
-        self._alarm.ring()
+        if any(isinstance(result, Unavailable) for result in results):
+            self._alarm.ring()
         self._progress.ring()
 
     async def _gather(self) -> None:
@@ -157,6 +180,9 @@ class Worker:
             await self._outcomes.wait()
             await self._clock.sleep(self._options.gather_ms / 1000)
             self._outcomes.clear()
+            while self._reports and not self._in_burst:
+                self._take_report(*self._reports.popleft())
+                await asyncio.sleep(0)
             self._apply(self._core.flush())
 
     # -- streams -----------------------------------------------------------------------------
@@ -201,7 +227,8 @@ class Worker:
 
     def _receive(self, number: int, message: pb.ConnectResponse) -> None:
         self._apply(self._core.receive(number, message, Moment.of(self._clock)))
-        self._alarm.ring()
+        if not message.HasField("outcome_acks"):
+            self._alarm.ring()
         self._progress.ring()
 
     def _beat(self, number: int) -> None:

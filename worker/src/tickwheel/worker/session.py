@@ -8,6 +8,8 @@ from tickwheel.v1 import scheduler_service_pb2 as pb
 from tickwheel.worker.clock import Clock
 from tickwheel.worker.connector import Duplex, StreamFailedError
 
+_LAST_WORDS_S = 0.1
+
 
 class Session:
     """Carries messages of one stream; what they mean is the core's business."""
@@ -59,9 +61,13 @@ class Session:
             asyncio.ensure_future(self._closed()),
         ]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if not tasks[0].done():
+                # A stream that cannot be written to has ended; what is read says why.
+                await asyncio.wait(tasks[:1], timeout=_LAST_WORDS_S)
+            for task in tasks:
+                if task.done():
+                    task.result()
         finally:
             for task in tasks:
                 task.cancel()

@@ -25,7 +25,7 @@ class Source:
     lease_ms: int = 0
     #: When the last stream to it ended, on the steady clock.
     lost_ms: int = 0
-    #: When it last answered, on the steady clock.
+    #: When it last said anything, on the steady clock.
     heard_ms: int = 0
     permit: Permit = field(default_factory=Permit)
     clock: ClockBound = field(default_factory=ClockBound)
@@ -63,7 +63,6 @@ class Source:
             return
         for earlier in [number for number in self.sent_ms if number <= sequence]:
             del self.sent_ms[earlier]
-        self.heard_ms = now.steady_ms
         self.clock.observe(wall_ms, sent_ms, now.steady_ms)
         self.permit.until_ms = sent_ms + permission_ms - PERMISSION_MARGIN_MS
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import grpc
 from google.protobuf import field_mask_pb2, message, timestamp_pb2
+
 from tickwheel.client.channel import open_channel
 from tickwheel.client.errors import ApiError
 from tickwheel.client.retry import RetryPolicy, may_retry
@@ -25,6 +26,7 @@ from tickwheel.v1 import (
 
 if TYPE_CHECKING:
     from grpc.aio import UnaryUnaryMultiCallable
+
     from tickwheel.v1.executor_service_pb2_grpc import ExecutorServiceAsyncStub
     from tickwheel.v1.job_service_pb2_grpc import JobServiceAsyncStub
 

@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass
 
 import grpc
+
 from tickwheel.client.errors import ApiError
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 import grpc
+
 from tickwheel.client.errors import ApiError
 from tickwheel.client.retry import RetryPolicy, may_retry
 from tickwheel.v1 import job_service_pb2
@@ -44,7 +45,9 @@ async def watch_runs(
             failure = ApiError(grpc.StatusCode.UNAVAILABLE, "the server ended the stream")
         except grpc.aio.AioRpcError as error:
             failure = ApiError.from_rpc_error(error)
-            if not may_retry(failure, repeatable=True):
+            # A caller that cancels gets no AioRpcError: it was the server, or a proxy, that let go.
+            let_go = begun and failure.code is grpc.StatusCode.CANCELLED
+            if not (let_go or may_retry(failure, repeatable=True)):
                 raise failure from error
         finally:
             stream.cancel()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from tickwheel.server.api.admission import Admission
 from tickwheel.server.api.answers import Answers
+from tickwheel.server.api.cluster_servicer import UnbuiltClusterServicer
 from tickwheel.server.api.commands.batch_create_jobs import BatchCreateJobs
 from tickwheel.server.api.commands.change import JobChanger
 from tickwheel.server.api.commands.create_job import CreateJob
@@ -19,6 +20,8 @@ from tickwheel.server.api.commands.resume_job import ResumeJob
 from tickwheel.server.api.commands.run_job import RunJob
 from tickwheel.server.api.commands.update_job import UpdateJob
 from tickwheel.server.api.commands.watch_runs import WatchRuns
+from tickwheel.server.api.executor_servicer import ExecutorHandlers, ExecutorServicer
+from tickwheel.server.api.handlers.ack_records import AckRecordsHandler
 from tickwheel.server.api.handlers.batch_create_jobs import BatchCreateJobsHandler
 from tickwheel.server.api.handlers.create_job import CreateJobHandler
 from tickwheel.server.api.handlers.delete_job import DeleteJobHandler
@@ -28,15 +31,16 @@ from tickwheel.server.api.handlers.list_jobs import ListJobsHandler
 from tickwheel.server.api.handlers.list_runs import ListRunsHandler
 from tickwheel.server.api.handlers.pause_job import PauseJobHandler
 from tickwheel.server.api.handlers.preview_schedule import PreviewScheduleHandler
+from tickwheel.server.api.handlers.pull_records import PullRecordsHandler
 from tickwheel.server.api.handlers.resume_job import ResumeJobHandler
 from tickwheel.server.api.handlers.run_job import RunJobHandler
 from tickwheel.server.api.handlers.update_job import UpdateJobHandler
 from tickwheel.server.api.handlers.watch_runs import WatchRunsHandler
 from tickwheel.server.api.job_servicer import JobHandlers, JobServicer
 from tickwheel.server.api.limits import ApiLimits
+from tickwheel.server.api.records import Records
 from tickwheel.server.api.segments import Segments
 from tickwheel.server.api.server import Service
-from tickwheel.server.api.unbuilt_servicers import UnbuiltClusterServicer, UnbuiltExecutorServicer
 from tickwheel.server.api.watch.hub import RunHub
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.owner.port import Owners
@@ -54,14 +58,31 @@ class Api:
 
     services: tuple[Service, ...]
     hub: RunHub
+    records: Records | None
 
     async def end_streams(self) -> None:
-        """Ends all watches with UNAVAILABLE; their callers go on elsewhere."""
+        """Ends all watches with UNAVAILABLE, and has pulls wait no longer."""
+        if self.records is not None:
+            self.records.stop()
         await self.hub.close()
 
 
-def build_api(store: Store, owners: Owners, clock: Clock, limits: ApiLimits) -> Api:
-    """Puts the api together; nothing is read or started yet."""
+def build_api(
+    store: Store,
+    owners: Owners,
+    clock: Clock,
+    limits: ApiLimits,
+    records: Records | None = None,
+) -> Api:
+    """Puts the api together; nothing is read or started yet.
+
+    Args:
+        store: the engine.
+        owners: who fires.
+        clock: the time.
+        limits: how much is taken at once.
+        records: the embedded log; None where the log is Kafka.
+    """
     admission = Admission(limits.max_payload_bytes)
     answers = Answers(store, clock)
     segments = Segments(store.leases)
@@ -85,7 +106,11 @@ def build_api(store: Store, owners: Owners, clock: Clock, limits: ApiLimits) -> 
             watch_runs=WatchRunsHandler(WatchRuns(store, clock, hub, segments), clock),
         )
     )
-    executors = UnbuiltExecutorServicer()
+    executors = ExecutorServicer(
+        ExecutorHandlers(
+            pull_records=PullRecordsHandler(records), ack_records=AckRecordsHandler(records)
+        )
+    )
     cluster = UnbuiltClusterServicer()
     return Api(
         (
@@ -107,4 +132,5 @@ def build_api(store: Store, owners: Owners, clock: Clock, limits: ApiLimits) -> 
             ),
         ),
         hub,
+        records,
     )

@@ -11,6 +11,7 @@ import grpc
 import structlog
 from google.protobuf import any_pb2, message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+
 from tickwheel.server.domain.errors import FieldViolation, InvalidInput, TickwheelError
 from tickwheel.server.schedule import ScheduleError
 from tickwheel.v1 import errors_pb2
@@ -53,6 +54,12 @@ class NotImplementedYet(TickwheelError):
     def __init__(self, message: str, violations: tuple[FieldViolation, ...] = ()) -> None:
         super().__init__(message)
         self.violations = violations
+
+
+class EngineUnsupported(TickwheelError):
+    """This engine does not have it (UNIMPLEMENTED), and never will."""
+
+    reason = errors_pb2.ENGINE_UNSUPPORTED
 
 
 class JobStateWrong(TickwheelError):

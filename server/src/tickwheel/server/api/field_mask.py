@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf import field_mask_pb2, message
+
 from tickwheel.server.api.errors import invalid
 from tickwheel.server.convert.job import IDENTITY, OUTPUT_ONLY
 from tickwheel.server.domain.errors import InvalidInput
@@ -68,10 +69,9 @@ def check_output_only(mask: UpdateMask, job: job_pb2.Job, present: job_pb2.Job) 
         InvalidInput: FIELD_MASK_INVALID, names the field.
     """
     for name in mask.output_only:
-        if name in _RESTLESS:
-            same = any(field.name == name for field, _ in job.ListFields())
-        else:
-            same = getattr(job, name) == getattr(present, name)
+        # Of those that move, the uid tells that they were read and not written.
+        compared = "uid" if name in _RESTLESS else name
+        same = getattr(job, compared) == getattr(present, compared)
         if not same:
             raise _refused(name, "is output only")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from google.protobuf import timestamp_pb2
+
 from tickwheel.server.api.errors import invalid
 from tickwheel.server.convert.instants import timestamp_ms
 from tickwheel.server.domain.job import Job, JobState

@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc.aio
 from google.protobuf import empty_pb2
+
 from tickwheel.server.api.errors import NotImplementedYet
 from tickwheel.server.api.handlers.batch_create_jobs import BatchCreateJobsHandler
 from tickwheel.server.api.handlers.create_job import CreateJobHandler

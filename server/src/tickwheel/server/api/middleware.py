@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import grpc
 import grpc.aio
 import structlog
+
 from tickwheel.server.api.errors import ServerStopping, grpc_code, status_of
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.trace import current_trace_id, enter

@@ -4,6 +4,7 @@ from typing import Any
 
 import protovalidate
 from google.protobuf import message
+
 from tickwheel.server.domain.errors import FieldViolation, InvalidInput
 from tickwheel.v1 import errors_pb2
 

@@ -10,6 +10,7 @@ import grpc.aio
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.api.middleware import CallsInProgress, Middleware
 from tickwheel.server.domain.clock import Clock
@@ -104,7 +105,7 @@ async def start_grpc_server(
             ("grpc.so_reuseport", 0),
             ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
             ("grpc.keepalive_permit_without_calls", 1),
-            ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+            ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
         ),
     )
     for service in services:

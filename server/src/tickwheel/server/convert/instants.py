@@ -1,6 +1,7 @@
 """Instants and durations of the contract as milliseconds, and back."""
 
 from google.protobuf import duration_pb2, timestamp_pb2
+
 from tickwheel.server.schedule import ceil_ms
 
 #: Instants outside are refused: their runs could not be named (a year has four digits).

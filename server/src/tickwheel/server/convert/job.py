@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from google.protobuf import duration_pb2
+
 from tickwheel.server.convert.instants import put_ms
 from tickwheel.server.convert.payload import CONTENT_TYPES, put_payload
 from tickwheel.server.convert.run import run_summary
 from tickwheel.server.domain.job import Job, PayloadKind
 from tickwheel.server.domain.run import Run
-from tickwheel.v1 import job_pb2, target_pb2
+from tickwheel.v1 import job_pb2, schedule_pb2, target_pb2
 
 #: Fields of tickwheel.v1.Job that the server alone writes.
 OUTPUT_ONLY = (
@@ -73,6 +74,8 @@ def fill_defaults(spec: job_pb2.Job, kind: PayloadKind) -> None:
         spec.retry_policy.CopyFrom(_RETRY)
     else:
         _complete(spec.retry_policy)
+    if spec.schedule.WhichOneof("form") not in (None, "at"):
+        _complete_schedule(spec.schedule)
     target = spec.target
     if not target.type:
         target.type = DEFAULT_TYPE
@@ -129,6 +132,17 @@ def job_message(
     if recent:
         message.recent_runs.extend(run_summary(run) for run in recent)
     return message
+
+
+def _complete_schedule(schedule: schedule_pb2.Schedule) -> None:
+    # Not those of a union's members, for which the union's own are the default; and not the
+    # anchor, which follows start_time.
+    if not schedule.time_zone:
+        schedule.time_zone = "UTC"
+    if not schedule.dst_gap:
+        schedule.dst_gap = schedule_pb2.DST_GAP_NEXT_VALID
+    if not schedule.dst_overlap:
+        schedule.dst_overlap = schedule_pb2.DST_OVERLAP_FIRST
 
 
 def _complete(policy: job_pb2.RetryPolicy) -> None:

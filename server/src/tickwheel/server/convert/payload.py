@@ -5,6 +5,7 @@ import math
 from typing import Any, cast
 
 from google.protobuf import struct_pb2
+
 from tickwheel.server.domain.job import EMPTY_PAYLOAD, Payload, PayloadKind
 from tickwheel.v1 import target_pb2
 

@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 from google.protobuf import timestamp_pb2
+
 from tickwheel.server.convert.instants import duration_ms, is_usable, timestamp_ms
 from tickwheel.server.domain.job import Job
 from tickwheel.server.schedule import (

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import structlog
+
 from tickwheel.server.settings import Settings
 
 _log = structlog.get_logger(__name__)

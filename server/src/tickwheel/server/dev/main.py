@@ -8,6 +8,7 @@ import sys
 
 import structlog
 import typer
+
 from tickwheel.server.api.build import build_api
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.api.server import Service, start_grpc_server
@@ -16,6 +17,8 @@ from tickwheel.server.dev.publisher import EmbeddedPublisher
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.names import new_uid
 from tickwheel.server.owner.directory import OwnerDirectory
+from tickwheel.server.records.log import RecordLog
+from tickwheel.server.records.service import RecordService
 from tickwheel.server.scheduler.endpoint import SchedulerEndpoint
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
@@ -59,7 +62,10 @@ async def _run(settings: Settings) -> None:
     scheduler = Scheduler(store, clock, identity, SchedulerOptions(exclusive=True))
     endpoint = SchedulerEndpoint(scheduler, store)
     limits = ApiLimits(max_payload_bytes=settings.payload_limit)
-    api = build_api(store, OwnerDirectory(store.leases, clock, lambda _: endpoint), clock, limits)
+    log = await RecordLog.open(folder / "records.db" if folder else None, clock)
+    records = RecordService(log)
+    owners = OwnerDirectory(store.leases, clock, lambda _: endpoint)
+    api = build_api(store, owners, clock, limits, records)
     worker = Worker(
         WorkerCore(
             WorkerIdentity(worker_id=LOCAL, version=program_version(), host=socket.gethostname()),
@@ -68,7 +74,7 @@ async def _run(settings: Settings) -> None:
         ),
         clock,
         MemoryConnector({LOCAL: scheduler.fleet.serve}),
-        EmbeddedPublisher(folder / "records.db" if folder else None, clock),
+        EmbeddedPublisher(log, clock),
         WorkerOptions(),
         random.Random(),
     )
@@ -91,7 +97,9 @@ async def _run(settings: Settings) -> None:
             await working
             await scheduler.stop()
             await scheduling
+        records.stop()
         await server.stop(GRACE_S, api.end_streams)
+    await log.close()
     await store.close()
 
 

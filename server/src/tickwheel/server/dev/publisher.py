@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
+from typing_extensions import override
+
 from tickwheel.server.records.errors import LogUnavailable, RecordRefused
 from tickwheel.server.records.log import RecordLog
 from tickwheel.server.records.record import Appended
@@ -18,7 +20,6 @@ from tickwheel.worker.publisher.port import (
     Result,
     Unavailable,
 )
-from typing_extensions import override
 
 #: How often a log that takes nothing is tried.
 _PROBE_S = 1.0
@@ -147,8 +148,10 @@ class EmbeddedPublisher(Publisher):
         if batch is None:
             return
         if error is None:
-            self._is_ready = True
-            self._report(batch.records, batch.appended(future.result()))
+            places = future.result()
+            # Where nothing was admitted, nothing has been tried.
+            self._is_ready = self._is_ready or bool(places)
+            self._report(batch.records, batch.appended(places))
             return
         self._is_ready = False
         if self._probing is None or self._probing.done():

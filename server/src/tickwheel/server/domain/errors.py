@@ -62,7 +62,7 @@ class JobAlreadyExists(TickwheelError):
 
 
 class RequestIdReused(TickwheelError):
-    """The request_id was used with other content (INVALID_ARGUMENT, AIP-155)."""
+    """The request_id was used with other content (ALREADY_EXISTS, AIP-155)."""
 
     reason = errors_pb2.REQUEST_ID_REUSED
 

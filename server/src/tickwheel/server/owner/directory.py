@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import structlog
+
 from tickwheel.internal.v1 import owner_service_pb2 as pb
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import ChangeUnconfirmed, SegmentUnowned, StoreUnavailable

@@ -2,6 +2,7 @@
 
 import grpc
 import grpc.aio
+
 from tickwheel.internal.v1 import owner_service_pb2 as pb
 from tickwheel.internal.v1 import owner_service_pb2_grpc
 from tickwheel.server.domain.errors import SegmentUnowned

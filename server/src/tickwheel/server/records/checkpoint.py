@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import structlog
+
 from tickwheel.server.records.database import connect
 
 _log = structlog.get_logger(__name__)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 import structlog
+
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.records.checkpoint import Checkpointer
 from tickwheel.server.records.database import connect, create
@@ -85,12 +86,12 @@ class RecordLog:
         return log
 
     def _begin(self) -> None:
-        self._committed(self._tail.states())
         self._writer = Writer(self._tail, self._clock, self._committed)
         self._checkpointer = (
             Checkpointer(self._path, self._writer.checkpoint) if self._path is not None else None
         )
         self._groups = Groups(self._writer, self._clock, self._topics, self._fetch)
+        self._committed(self._tail.states())
         self._writer.start(self._checkpointer)
         self._housekeeping = asyncio.create_task(self._keep_house(), name="records housekeeping")
 

@@ -14,6 +14,8 @@ from enum import Enum, auto
 from typing import Generic, TypeVar
 
 import structlog
+from typing_extensions import override
+
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.records.checkpoint import Checkpointer
 from tickwheel.server.records.database import PAGE_BYTES
@@ -21,7 +23,6 @@ from tickwheel.server.records.errors import LogUnavailable, unavailable
 from tickwheel.server.records.record import Appended, PartitionState
 from tickwheel.server.records.tail import Place, Tail
 from tickwheel.server.records.wire import Entry
-from typing_extensions import override
 
 _log = structlog.get_logger(__name__)
 

@@ -3,6 +3,7 @@
 from typing import cast
 
 from google.rpc import code_pb2, status_pb2
+
 from tickwheel.internal.v1 import owner_service_pb2 as pb
 from tickwheel.server.convert.run import run_message
 from tickwheel.server.domain.errors import JobNotFound

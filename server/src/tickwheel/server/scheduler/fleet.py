@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from typing import Protocol
 
 import structlog
+
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.scheduler.assignment import batches, key_message, key_of
 from tickwheel.server.scheduler.link import WorkerLink

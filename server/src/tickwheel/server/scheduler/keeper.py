@@ -1,6 +1,7 @@
 """Keeps the scheduler's session alive, and stamps writes while it is."""
 
 import structlog
+
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import Fenced, StoreUnavailable
 from tickwheel.server.domain.lease import WriteStamp

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+
 from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import Fenced, SegmentUnowned, StoreUnavailable

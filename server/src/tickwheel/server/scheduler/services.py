@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+
 from tickwheel.internal.v1 import owner_service_pb2 as internal_pb
 from tickwheel.internal.v1 import owner_service_pb2_grpc
 from tickwheel.server.domain.errors import JobNotFound, SegmentUnowned, StoreUnavailable

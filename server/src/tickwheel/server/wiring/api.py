@@ -1,6 +1,7 @@
 """The api as a process."""
 
 import structlog
+
 from tickwheel.server.api.build import build_api
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.api.server import start_grpc_server

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import structlog
+
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.store.port import Store

@@ -3,6 +3,7 @@
 import asyncio
 
 import structlog
+
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.api.server import Service, start_grpc_server
 from tickwheel.server.domain.clock import SystemClock

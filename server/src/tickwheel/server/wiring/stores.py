@@ -2,13 +2,19 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
+
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.settings import Engine, Settings
 from tickwheel.server.store.port import Store
+
+if TYPE_CHECKING:
+    from tickwheel.server.store.cassandra import CassandraOptions
 
 _log = structlog.get_logger(__name__)
 
@@ -21,18 +27,28 @@ def data_dir(settings: Settings) -> Path | None:
     return None if settings.data == MEMORY else Path(settings.data).expanduser()
 
 
+T = TypeVar("T")
+
+
 async def open_store(settings: Settings, clock: Clock, stopped: asyncio.Event) -> Store | None:
-    """Opens the store; says plainly what it waits for, and waits as long as it must.
+    """Opens the store, waiting for it; None when the process is asked to stop meanwhile."""
+    return await until_available(lambda: _open(settings, clock), settings.store, stopped)
+
+
+async def until_available(
+    attempt: Callable[[], Awaitable[T]], engine: str, stopped: asyncio.Event
+) -> T | None:
+    """Repeats what the store refuses as unavailable; says plainly, once, what is waited for.
 
     None when the process is asked to stop meanwhile.
     """
     said = ""
     while not stopped.is_set():
         try:
-            return await _open(settings, clock)
+            return await attempt()
         except StoreUnavailable as error:
             if error.message != said:
-                _log.warning("waiting for the store", engine=settings.store, why=error.message)
+                _log.warning("waiting for the store", engine=engine, why=error.message)
                 said = error.message
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RETRY_S):
@@ -48,8 +64,15 @@ async def _open(settings: Settings, clock: Clock) -> Store:
         folder = data_dir(settings)
         path = None if folder is None else folder / "tickwheel.db"
         return await open_sqlite(path, segments=settings.segments, clock=clock)
-    raise EngineMissingError("the Cassandra engine is not complete yet; use TICKWHEEL_STORE=sqlite")
+    from tickwheel.server.store.cassandra import open_cassandra
+
+    return await open_cassandra(cassandra_options(settings), clock)
 
 
-class EngineMissingError(Exception):
-    """The settings name an engine that this release does not have."""
+def cassandra_options(settings: Settings) -> "CassandraOptions":
+    """How the settings say to reach Cassandra."""
+    from tickwheel.server.store.cassandra import CassandraOptions
+
+    return CassandraOptions(
+        contact_points=settings.cassandra_contact_points, keyspace=settings.cassandra_keyspace
+    )

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from typing_extensions import override
+
 from tickwheel.worker.clock import Clock
 from tickwheel.worker.publisher.kafka_lane import KafkaOptions, Lane, Partition
 from tickwheel.worker.publisher.kafka_lanes import Lanes
@@ -20,7 +22,6 @@ from tickwheel.worker.publisher.port import (
     Result,
     Unavailable,
 )
-from typing_extensions import override
 
 _log = structlog.get_logger(__name__)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.produce import ProduceRequest
+
 from tickwheel.worker.clock import Clock
 from tickwheel.worker.publisher.aiokafka_types import Builder, Metadata, make_producer
 from tickwheel.worker.publisher.kafka_errors import NotPermittedError
@@ -25,9 +26,9 @@ class KafkaOptions:
     #: `host:port` of some brokers, comma-separated.
     bootstrap: str
     client_id: str
-    #: A batch is closed at this size. aiokafka puts one batch for each partition into a request,
-    #: and a broker takes 100 MiB at once: this leaves room for 400 partitions.
-    batch_bytes: int = 256 * 1024
+    #: A batch is closed at this size. aiokafka puts one batch for each partition into a request; a
+    #: broker takes 100 MiB at once, which the worker's window in bytes stays below.
+    batch_bytes: int = 512 * 1024
     #: How long a broker may take for an answer.
     request_timeout_ms: int = 10_000
     retry_backoff_ms: int = 50

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
+
 from tickwheel.worker.clock import Clock
 from tickwheel.worker.publisher.kafka_lane import CONNECT_ERRORS, KafkaOptions, Lane, Partition
 

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from aiokafka.errors import KafkaError
+
 from tickwheel.worker.clock import Clock
 from tickwheel.worker.publisher.aiokafka_types import Metadata
 from tickwheel.worker.publisher.kafka_errors import (

@@ -50,8 +50,10 @@ class Record:
     @property
     def size(self) -> int:
         """Its weight in bytes: key, headers and value."""
-        headers = sum(len(name) + len(value) for name, value in self.headers)
-        return len(self.key or b"") + headers + len(self.value)
+        size = len(self.key or b"") + len(self.value)
+        for name, value in self.headers:
+            size += len(name) + len(value)
+        return size
 
 
 class Ack(NamedTuple):

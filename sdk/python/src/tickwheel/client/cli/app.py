@@ -4,6 +4,7 @@ from importlib import metadata
 from typing import Annotated
 
 import typer
+
 from tickwheel.client.cli import jobs, records, runs, schedule
 
 COMMANDS_GROUP = "tickwheel.commands"

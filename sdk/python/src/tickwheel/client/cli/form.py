@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
 from tickwheel.client.cli.arguments import duration, instant
 
 if TYPE_CHECKING:

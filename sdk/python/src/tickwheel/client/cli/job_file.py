@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
+
 from tickwheel.client.cli.arguments import content, read
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ def read_job(path: str) -> "job_pb2.Job":
         typer.BadParameter: it cannot be read, is not JSON, or has a field that a job has not.
     """
     from google.protobuf import json_format
+
     from tickwheel.v1 import job_pb2
 
     try:

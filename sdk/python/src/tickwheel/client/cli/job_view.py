@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from google.protobuf import json_format
 from rich.text import Text
+
 from tickwheel.client.cli import run_view
 from tickwheel.client.cli.output import console, details, instant, print_rows, text
 from tickwheel.v1 import job_pb2, schedule_pb2, target_pb2

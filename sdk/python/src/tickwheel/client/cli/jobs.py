@@ -5,6 +5,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
 from tickwheel.client.cli import form, options
 from tickwheel.client.cli.arguments import Pair, pair
 from tickwheel.client.cli.names import job_name, owner_name
@@ -12,6 +13,7 @@ from tickwheel.client.cli.options import Output
 
 if TYPE_CHECKING:
     from rich.text import Text
+
     from tickwheel.client.client import Client
     from tickwheel.v1 import job_pb2
 

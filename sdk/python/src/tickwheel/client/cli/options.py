@@ -55,7 +55,7 @@ JobArgument = Annotated[
 JobsArgument = Annotated[
     str,
     typer.Argument(
-        metavar="[JOB]",
+        metavar="JOB",
         show_default=False,
         help="Full name (users/7/jobs/nightly), or id; '-' stands for all, also in a name. "
         "Default: all jobs of the user.",

@@ -1,6 +1,7 @@
 """A record of the log as people see it."""
 
 from rich.text import Text
+
 from tickwheel.client.cli.output import console, instant, text
 from tickwheel.v1 import executor_service_pb2
 

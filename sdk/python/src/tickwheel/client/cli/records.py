@@ -4,6 +4,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
 from tickwheel.client.cli import options
 from tickwheel.client.cli.options import Output
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from google.protobuf import json_format
 from rich.text import Text
+
 from tickwheel.client.cli.output import console, details, instant, text
 from tickwheel.v1 import run_pb2
 

@@ -5,12 +5,14 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
 from tickwheel.client.cli import options
 from tickwheel.client.cli.names import job_name, run_name
 from tickwheel.client.cli.options import Output
 
 if TYPE_CHECKING:
     from rich.text import Text
+
     from tickwheel.client.client import Client
     from tickwheel.v1 import run_pb2
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
 from tickwheel.client.cli import form, options
 from tickwheel.client.cli.arguments import instant
 from tickwheel.client.cli.options import Output
@@ -48,6 +49,7 @@ def preview(
     tickwheel schedule preview --cron '30 2 * * *' --time-zone Europe/Berlin
     """
     from google.protobuf.timestamp_pb2 import Timestamp
+
     from tickwheel.client.cli import output as printing
     from tickwheel.client.cli import session
     from tickwheel.v1 import schedule_pb2

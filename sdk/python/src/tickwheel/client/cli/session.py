@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import grpc
 import typer
+
 from tickwheel.client.cli.output import printable
 from tickwheel.client.client import Client
 from tickwheel.client.errors import ApiError

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from google.protobuf import empty_pb2
+
 from tickwheel.server.api.commands.delete_job import DeleteJob
 from tickwheel.server.api.resource_names import job_name
 from tickwheel.server.api.rules import check

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import structlog
+
 from tickwheel.server.api.errors import Overloaded, ServerStopping
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.domain.clock import Clock

@@ -7,7 +7,7 @@ from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobKey
 from tickwheel.server.domain.occurrence import ScheduleEntry
 from tickwheel.server.store.cassandra.driver import Bound, Driver, Kind
-from tickwheel.server.store.cassandra.entries import Entries
+from tickwheel.server.store.cassandra.entries import Entries, same_place
 from tickwheel.server.store.cassandra.expiry import Expiry
 from tickwheel.server.store.cassandra.inbox import Inbox
 from tickwheel.server.store.cassandra.job_rows import JobRows, StoredJob, is_large
@@ -103,13 +103,17 @@ class Changes:
         return applied
 
     async def _withdraw(self, entry: ScheduleEntry, written_us: int, key: JobKey) -> None:
-        """Takes back the entry of a change that lost its race, but not the winner's."""
-        await self._entries.remove([entry], written_us)
+        """Takes back the entry of a change that lost its race.
+
+        Where the winner's entry has the same place it is written again instead, over ours: were it
+        removed first, a crash in between would leave the winner's job without any.
+        """
         winner = await self._rows.stored(key, serial=True)
-        if winner is not None and winner.entry is not None and not winner.job.delete_ms:
-            kept = decode_entry(winner.entry)
-            if kept.generation == winner.job.generation == entry.generation:
-                await self._entries.put([kept], self._entries.api_time_us())
+        kept = None if winner is None or winner.entry is None else decode_entry(winner.entry)
+        if kept is not None and same_place(kept, entry) and kept.generation == entry.generation:
+            await self._entries.put([kept], self._entries.api_time_us())
+        else:
+            await self._entries.remove([entry], written_us)
 
     def _former_row(self, stored: StoredJob) -> Bound:
         job = stored.job

@@ -19,7 +19,8 @@ from tickwheel.server.store.cassandra.claims import (
 from tickwheel.server.store.cassandra.entries import Entries
 from tickwheel.server.store.cassandra.inbox import Inbox
 from tickwheel.server.store.cassandra.job_rows import JobRows
-from tickwheel.server.store.cassandra.session import CassandraSession, gather, mapped
+from tickwheel.server.store.cassandra.session import CassandraSession, gather
+from tickwheel.server.store.cassandra.user_index import UserIndex
 from tickwheel.server.store.port import (
     INBOX_HORIZON_MS,
     Created,
@@ -55,6 +56,7 @@ class Creation:
         clock: Clock,
         segments: int,
         rows: JobRows,
+        index: UserIndex,
         ids: IdClaims,
         requests: RequestClaims,
         entries: Entries,
@@ -64,6 +66,7 @@ class Creation:
         self._clock = clock
         self._segments = segments
         self._rows = rows
+        self._index = index
         self._ids = ids
         self._requests = requests
         self._entries = entries
@@ -108,7 +111,7 @@ class Creation:
                 raise StoreUnavailable("the store is too slow to create jobs")
             committing = True
             await self._session.write(
-                await mapped(
+                await self._session.mapped(
                     lambda draft: self._rows.creation_row(draft.item.job, started_us), going
                 )
             )
@@ -126,7 +129,7 @@ class Creation:
         inbox = [draft.item.inbox for draft in drafts if draft.item.inbox is not None]
         beside = [self._ids.row(draft.item.job) for draft in drafts if draft.item.id_chosen]
         beside += self._inbox.rows(inbox)
-        await self._rows.announce(jobs)
+        await self._index.announce(jobs)
         await self._inbox.announce(inbox)
         await self._session.write(self._rows.payload_rows(jobs))
         await self._entries.put(entries, self._entries.api_time_us(), beside)

@@ -17,10 +17,10 @@ untyped code are off here and nowhere else.
 import asyncio
 import enum
 import logging
+import re
 import socket
-import struct
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -52,7 +52,6 @@ from cassandra.policies import (
 from cassandra.protocol import (
     IsBootstrappingErrorMessage,
     OverloadedErrorMessage,
-    ProtocolException,
 )
 from cassandra.query import (
     UNSET_VALUE,
@@ -60,10 +59,19 @@ from cassandra.query import (
     BatchType,
     BoundStatement,
     SimpleStatement,
+    named_tuple_factory,
     tuple_factory,
 )
+
 from tickwheel.server.domain.errors import OutcomeUnknown, StoreUnavailable
 from tickwheel.server.store.cassandra.options import CassandraOptions
+from tickwheel.server.store.cassandra.packing import (
+    FIXED_TYPES,
+    SHORT,
+    Pack,
+    list_packer,
+    packer,
+)
 
 #: A row of a result: one value per selected column, None where the cell is empty.
 Row = tuple[Any, ...]
@@ -97,10 +105,6 @@ class Kind(enum.Enum):
     SCHEMA = "schema"
 
 
-class BadCursorError(ValueError):
-    """The paging state is not one that this cluster made."""
-
-
 @dataclass(frozen=True, slots=True)
 class Result:
     """One page of rows, and what to go on with (None: that was all)."""
@@ -116,7 +120,16 @@ class Prepared:
     cost of a row in a batch.
     """
 
-    __slots__ = ("_keys", "_long", "_packers", "kind", "query_id", "statement", "table")
+    __slots__ = (
+        "_keys",
+        "_long",
+        "_packers",
+        "keyspace",
+        "kind",
+        "query_id",
+        "statement",
+        "table",
+    )
 
     def __init__(self, statement: Any, kind: Kind) -> None:
         self.statement = statement
@@ -124,13 +137,10 @@ class Prepared:
         self.query_id: bytes = statement.query_id
         columns = statement.column_metadata or ()
         self.table: str = columns[0].table_name if columns else ""
-        self._packers: tuple[Callable[[Any], bytes], ...] = tuple(
-            _packer(column.type) for column in columns
-        )
+        self.keyspace: str | None = columns[0].keyspace_name if columns else None
+        self._packers: tuple[Pack, ...] = tuple(_packer(column.type) for column in columns)
         self._long: tuple[int, ...] = tuple(
-            place
-            for place, column in enumerate(columns)
-            if column.type.typename not in _FIXED_TYPES
+            place for place, column in enumerate(columns) if column.type.typename not in FIXED_TYPES
         )
         self._keys: tuple[int, ...] = tuple(statement.routing_key_indexes or ())
 
@@ -144,7 +154,7 @@ class Prepared:
         for place in self._long:
             value = packed[place]
             if value is not None and value is not UNSET:
-                size += len(value)
+                size += len(value)  # pyright: ignore[reportArgumentType]
         return Bound(self, packed, self._routing_key(packed), size)
 
     def _routing_key(self, packed: list[Any]) -> bytes:
@@ -152,7 +162,7 @@ class Prepared:
         if len(keys) == 1:
             return packed[keys[0]]
         return b"".join(
-            [part for key in keys for part in (_SHORT.pack(len(packed[key])), packed[key], b"\0")]
+            [part for key in keys for part in (SHORT.pack(len(packed[key])), packed[key], b"\0")]
         )
 
 
@@ -192,15 +202,15 @@ class Driver:
         self._woken = False
 
     @classmethod
-    def connect(cls, options: CassandraOptions, keyspace: str | None) -> "Driver":
+    def connect(cls, options: CassandraOptions) -> "Driver":
         """Connects; blocks, so it is called in a thread.
 
         Raises:
-            StoreUnavailable: no contact point answers, or there is no such keyspace.
+            StoreUnavailable: no contact point answers.
         """
         cluster = _cluster(options)
         try:
-            session = cluster.connect(keyspace)
+            session = cluster.connect()
         except (NoHostAvailable, UnresolvableContactPoints, DriverException, OSError) as error:
             cluster.shutdown()
             raise StoreUnavailable(f"Cassandra: {_cause(error)}") from error
@@ -212,18 +222,42 @@ class Driver:
         self._loop = loop
 
     def prepare(self, cql: str, kind: Kind) -> Prepared:
-        """Prepares a statement; blocks, so it is called in a thread.
+        """Prepares a statement on a table of the keyspace; blocks, so it is called in a thread.
 
         Raises:
             StoreUnavailable: the server does not know a table or column of it, or is away.
         """
         try:
-            statement = self._session.prepare(cql)
+            statement = self._session.prepare(self.qualified(cql))
         except (NoHostAvailable, DriverException, ConnectionException) as error:
             raise StoreUnavailable(f"Cassandra: {_cause(error)}") from error
-        statement.is_idempotent = kind in (Kind.READ, Kind.WRITE, Kind.SERIAL)
+        statement.is_idempotent = kind in _REPEATABLE
         statement.fetch_size = PAGE_ROWS
         return Prepared(statement, kind)
+
+    def agree(self) -> None:
+        """Waits until all nodes have the same schema; blocks, so it is called in a thread.
+
+        The driver waits by itself after a change, but not where IF NOT EXISTS found nothing to
+        change, because somebody else is just making it.
+
+        Raises:
+            StoreUnavailable: they do not come to have it.
+        """
+        try:
+            agreed = self._session.wait_for_schema_agreement(_AGREEMENT_S)
+        except (NoHostAvailable, DriverException, ConnectionException) as error:
+            raise StoreUnavailable(f"Cassandra: {_cause(error)}") from error
+        if not agreed:
+            raise StoreUnavailable("Cassandra: the nodes do not agree on the schema")
+
+    def qualified(self, cql: str) -> str:
+        """The statement with its table in the keyspace.
+
+        Written out, because a connection that was told to USE a keyspace gives prepared statements
+        another identity than one that was not yet.
+        """
+        return _TABLE.sub(rf"\1 {self._options.keyspace}.\2", cql, count=1)
 
     def close(self) -> None:
         """Closes all connections; blocks, so it is called in a thread."""
@@ -234,14 +268,11 @@ class Driver:
         bound: Bound,
         *,
         paging_state: bytes | None = None,
-        page_rows: int | None = None,
         bulk: bool = False,
     ) -> asyncio.Future[Result]:
-        """Sends one statement; `page_rows` in place of what it was prepared with."""
+        """Sends one statement."""
         statement = BoundStatement(bound.prepared.statement)
         statement.values = bound.packed
-        if page_rows is not None:
-            statement.fetch_size = page_rows
         return self._send(statement, bound.prepared.kind, bulk=bulk, paging_state=paging_state)
 
     def send_batch(self, rows: Sequence[Bound], *, bulk: bool) -> asyncio.Future[Result]:
@@ -249,14 +280,14 @@ class Driver:
         batch = BatchStatement(batch_type=BatchType.UNLOGGED)
         batch.is_idempotent = True
         batch.routing_key = rows[0].routing_key
-        batch.keyspace = self._session.keyspace
+        batch.keyspace = rows[0].prepared.keyspace
         for row in rows:
             batch._add_statement_and_params(True, row.prepared.query_id, row.packed)
         return self._send(batch, Kind.WRITE, bulk=bulk)
 
     def send_text(self, cql: str, *, kind: Kind) -> asyncio.Future[Result]:
         """Sends an unprepared statement: DDL, and what must run before there are tables."""
-        statement = SimpleStatement(cql, is_idempotent=kind is not Kind.CONDITIONAL)
+        statement = SimpleStatement(cql, is_idempotent=kind in _REPEATABLE)
         return self._send(statement, kind, bulk=False)
 
     def _send(
@@ -285,9 +316,7 @@ class Driver:
             self._complete(future, Result(rows or [], sent._paging_state), None)
 
         def failed(error: Exception) -> None:
-            told = _told(
-                error, kind, attempts=len(sent.attempted_hosts), with_cursor=bool(paging_state)
-            )
+            told = _told(error, kind, attempts=len(sent.attempted_hosts))
             told.__cause__ = error
             self._complete(future, None, told)
 
@@ -319,6 +348,10 @@ class Driver:
                 future.set_result(result)
 
 
+class RefusedError(StoreUnavailable):
+    """The server refuses the statement as such: it knows no such keyspace, table or column."""
+
+
 class BusyError(StoreUnavailable):
     """The connection's send buffer is full: nothing was sent, and it will be free in a moment."""
 
@@ -333,47 +366,52 @@ class _Connection(LibevConnection):
 class _Patient(RetryPolicy):
     """For idempotent statements: once more, on another node where there is one."""
 
-    def on_read_timeout(self, query: Any, consistency: Any, *_: Any, retry_num: int = 0, **__: Any):
+    def on_read_timeout(self, query: Any, consistency: Any, *_: Any, retry_num: int = 0, **__: Any):  # pyright: ignore[reportIncompatibleMethodOverride]
         return (self.RETRY_NEXT_HOST if retry_num == 0 else self.RETHROW), consistency
 
-    def on_write_timeout(
+    def on_write_timeout(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, query: Any, consistency: Any, *_: Any, retry_num: int = 0, **__: Any
     ):
         return (self.RETRY_NEXT_HOST if retry_num == 0 else self.RETHROW), consistency
 
-    def on_unavailable(self, query: Any, consistency: Any, *_: Any, retry_num: int = 0, **__: Any):
+    def on_unavailable(self, query: Any, consistency: Any, *_: Any, retry_num: int = 0, **__: Any):  # pyright: ignore[reportIncompatibleMethodOverride]
         return (self.RETRY_NEXT_HOST if retry_num == 0 else self.RETHROW), consistency
 
-    def on_request_error(self, query: Any, consistency: Any, error: Any, retry_num: int):
+    def on_request_error(self, query: Any, consistency: Any, error: Any, retry_num: int):  # pyright: ignore[reportIncompatibleMethodOverride]
         return (self.RETRY_NEXT_HOST if retry_num < 2 else self.RETHROW), consistency
 
 
-class _BatchSizeFilter(logging.Filter):
-    """Drops the server's remarks on batches over several partitions.
+class _Quiet(logging.Filter):
+    """Drops what is said elsewhere, or on purpose so.
 
-    They are made on purpose, far below the size that the server refuses: a row in a batch costs a
-    tenth of a statement of its own.
+    The server remarks on batches over several partitions, which are made on purpose, far below the
+    size that it refuses. The driver logs, with a traceback, what it also raises.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        text = record.getMessage()
-        return not text.startswith(
-            ("Server warning: Unlogged batch covering", "Server warning: Batch for")
+        return not record.getMessage().startswith(
+            (
+                "Server warning: Unlogged batch covering",
+                "Server warning: Batch for",
+                "Control connection failed to connect",
+                "[control connection] Error connecting to",
+                "Error preparing query",
+            )
         )
 
 
+_QUIET: Final = _Quiet()
+_REPEATABLE: Final = frozenset({Kind.READ, Kind.WRITE, Kind.SERIAL})
 _SCHEMA_TIMEOUT_S: Final = 30.0
-_FIXED_TYPES: Final = frozenset({"int", "bigint", "tinyint", "boolean", "uuid"})
-_SHORT: Final = struct.Struct(">H")
-_INT: Final = struct.Struct(">i")
-_LONG: Final = struct.Struct(">q")
-_TINY: Final = struct.Struct(">b")
+#: A node that missed a change, because it was just starting, asks for it after a minute.
+_AGREEMENT_S: Final = 90.0
+#: The table in any of our statements.
+_TABLE: Final = re.compile(r"\b(FROM|INTO|UPDATE) (\w+)")
 
 
 def _cluster(options: CassandraOptions) -> Any:
-    logger = logging.getLogger("cassandra.protocol")
-    if not any(isinstance(known, _BatchSizeFilter) for known in logger.filters):
-        logger.addFilter(_BatchSizeFilter())
+    for name in ("cassandra.protocol", "cassandra.cluster"):
+        logging.getLogger(name).addFilter(_QUIET)
     points, port = _endpoints(options.contact_points)
     return Cluster(
         points,
@@ -384,32 +422,33 @@ def _cluster(options: CassandraOptions) -> Any:
         auth_provider=(
             PlainTextAuthProvider(options.username, options.password) if options.username else None
         ),
-        execution_profiles={kind: _profile(kind, options) for kind in Kind}
-        | {EXEC_PROFILE_DEFAULT: _profile(Kind.READ, options)},
+        # The default is for what the driver itself asks, which needs rows with names.
+        execution_profiles={kind: _profile(kind, options, tuple_factory) for kind in Kind}
+        | {EXEC_PROFILE_DEFAULT: _profile(Kind.READ, options, named_tuple_factory)},
         reconnection_policy=ConstantReconnectionPolicy(RECONNECT_S, None),
         idle_heartbeat_interval=HEARTBEAT_S,
         idle_heartbeat_timeout=HEARTBEAT_TIMEOUT_S,
         # A message may be sent in pieces; with Nagle's algorithm the last one would wait for the
         # acknowledgement of those before it, which the other side delays by 40 ms.
         sockopts=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-        connect_timeout=options.connect_timeout_s,
+        connect_timeout=options.connect_timeout_s,  # pyright: ignore[reportArgumentType]
         control_connection_timeout=options.connect_timeout_s,
-        max_schema_agreement_wait=_SCHEMA_TIMEOUT_S,
+        max_schema_agreement_wait=_SCHEMA_TIMEOUT_S,  # pyright: ignore[reportArgumentType]
         driver_config_reporting_enabled=False,
     )
 
 
-def _profile(kind: Kind, options: CassandraOptions) -> Any:
+def _profile(kind: Kind, options: CassandraOptions, row_factory: Any) -> Any:
     consistency = ConsistencyLevel.name_to_value[options.consistency]
     serial = ConsistencyLevel.name_to_value[options.serial_consistency]
-    repeatable = kind in (Kind.READ, Kind.WRITE)
+    repeatable = kind in _REPEATABLE
     return ExecutionProfile(
         load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(options.local_dc)),
         retry_policy=_Patient() if repeatable else FallthroughRetryPolicy(),
         consistency_level=serial if kind is Kind.SERIAL else consistency,
         serial_consistency_level=serial,
         request_timeout=options.request_timeout_s,
-        row_factory=tuple_factory,
+        row_factory=row_factory,
         speculative_execution_policy=(
             ConstantSpeculativeExecutionPolicy(options.speculative_delay_s, 2)
             if repeatable
@@ -427,23 +466,20 @@ def _endpoints(contact_points: Sequence[str]) -> tuple[list[Any], int]:
     return points, points[0][1] if points else DEFAULT_PORT
 
 
-def _told(error: Exception, kind: Kind, *, attempts: int, with_cursor: bool) -> Exception:
+def _told(error: Exception, kind: Kind, *, attempts: int) -> Exception:
     """A driver's error in the port's words: certainly not done, or perhaps."""
     message = f"Cassandra: {_cause(error)}"
-    if with_cursor and isinstance(error, ProtocolException | RequestValidationException):
-        return BadCursorError("the page cursor is not one of this store")
     if attempts == 0:
         errors = getattr(error, "errors", None) or {}
         if errors and all(isinstance(cause, ConnectionBusy) for cause in errors.values()):
             return BusyError(message)
         return StoreUnavailable(message)
+    if isinstance(error, RequestValidationException) and attempts == 1:
+        return RefusedError(message)
     if kind in (Kind.READ, Kind.SERIAL):
         return StoreUnavailable(message)
-    refused = isinstance(error, RequestValidationException) or (
-        kind is not Kind.CONDITIONAL
-        and isinstance(error, Unavailable | OverloadedErrorMessage | IsBootstrappingErrorMessage)
-    )
-    if refused and attempts == 1:
+    rejected = isinstance(error, Unavailable | OverloadedErrorMessage | IsBootstrappingErrorMessage)
+    if rejected and attempts == 1 and kind is not Kind.CONDITIONAL:
         return StoreUnavailable(message)
     return OutcomeUnknown(message)
 
@@ -454,42 +490,12 @@ def _cause(error: Exception) -> str:
     if isinstance(errors, dict) and errors:
         node, first = next(iter(errors.items()))
         return f"{node}: {str(first) or type(first).__name__}"
+    if isinstance(error, NoHostAvailable):
+        return "no node is up"
     return str(error) or type(error).__name__
 
 
-def _packer(cql_type: Any) -> Callable[[Any], bytes]:
-    name = cql_type.typename
-    if name == "list":
-        return _list_packer(_packer(cql_type.subtypes[0]))
-    plain = _PACKERS.get(name)
-    if plain is not None:
-        return plain
-    return lambda value: cql_type.serialize(value, PROTOCOL_VERSION)
-
-
-def _list_packer(item: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
-    def pack(values: Any) -> bytes:
-        parts = [_INT.pack(len(values))]
-        for value in values:
-            packed = item(value)
-            parts.append(_INT.pack(len(packed)))
-            parts.append(packed)
-        return b"".join(parts)
-
-    return pack
-
-
-def _pack_uuid(value: str | UUID) -> bytes:
-    return value.bytes if isinstance(value, UUID) else bytes.fromhex(value.replace("-", ""))
-
-
-_PACKERS: Final[dict[str, Callable[[Any], bytes]]] = {
-    "int": _INT.pack,
-    "bigint": _LONG.pack,
-    "tinyint": _TINY.pack,
-    "boolean": lambda value: b"\1" if value else b"\0",
-    "text": str.encode,
-    "varchar": str.encode,
-    "blob": bytes,
-    "uuid": _pack_uuid,
-}
+def _packer(cql_type: Any) -> Pack:
+    if cql_type.typename == "list":
+        return list_packer(_packer(cql_type.subtypes[0]))
+    return packer(cql_type.typename)

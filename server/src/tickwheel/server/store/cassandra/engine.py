@@ -7,7 +7,7 @@ from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.store.cassandra.changes import Changes
 from tickwheel.server.store.cassandra.claims import IdClaims, RequestClaims
 from tickwheel.server.store.cassandra.creation import Creation
-from tickwheel.server.store.cassandra.driver import Driver, Kind
+from tickwheel.server.store.cassandra.driver import Driver, Kind, RefusedError
 from tickwheel.server.store.cassandra.entries import Entries
 from tickwheel.server.store.cassandra.expiry import Expiry
 from tickwheel.server.store.cassandra.inbox import Inbox
@@ -22,6 +22,7 @@ from tickwheel.server.store.cassandra.schema import SCHEMA_VERSION
 from tickwheel.server.store.cassandra.session import CassandraSession
 from tickwheel.server.store.cassandra.sweeper import Sweeper
 from tickwheel.server.store.cassandra.task_history import TaskHistory
+from tickwheel.server.store.cassandra.user_index import UserIndex
 from tickwheel.server.store.port import Capability, Store
 
 #: What a caller can notice, beside speed.
@@ -60,33 +61,35 @@ class CassandraStore(Store):
         self, driver: Driver, session: CassandraSession, clock: Clock, segments: int
     ) -> None:
         """Prepares all statements, which blocks: it is called in a thread."""
-        self._session = session
+        #: The connection; it counts its statements.
+        self.session = session
         self._ping = driver.prepare(
             "SELECT value FROM schema_version WHERE name = ? AND version = ?", Kind.READ
         )
         inbox = Inbox(driver, session, clock)
         entries = Entries(driver, session, clock)
         rows = JobRows(driver, session)
+        index = UserIndex(driver, session, rows)
         expiry = Expiry(driver, session)
         ids = IdClaims(driver, session, clock, rows)
         requests = RequestClaims(driver, session)
         changes = Changes(driver, session, rows, entries, inbox, expiry)
-        creation = Creation(session, clock, segments, rows, ids, requests, entries, inbox)
-        sweeper = Sweeper(session, clock, rows, ids, changes, expiry)
-        self.jobs = CassandraJobs(session, rows, ids, creation, changes, expiry)
+        creation = Creation(session, clock, segments, rows, index, ids, requests, entries, inbox)
+        sweeper = Sweeper(session, clock, rows, index, ids, changes, expiry)
+        self.jobs = CassandraJobs(session, rows, index, ids, creation, changes, expiry)
         self.schedule = CassandraSchedule(driver, session, entries, inbox, sweeper)
         self.runs = CassandraRuns(
-            RunLog(driver, session, clock), TaskHistory(driver, session, clock)
+            session, RunLog(driver, session, clock), TaskHistory(driver, session, clock)
         )
         self.leases = CassandraLeases(driver, session, segments)
 
     async def ping(self) -> None:
         """Reads one row with the consistency that everything else has."""
-        await self._session.one(self._ping.bind("segments", 0))
+        await self.session.one(self._ping.bind("segments", 0))
 
     async def close(self) -> None:
         """Waits for what is under way and closes all connections."""
-        await self._session.close()
+        await self.session.close()
 
 
 async def open_cassandra(options: CassandraOptions, clock: Clock) -> CassandraStore:
@@ -96,7 +99,7 @@ async def open_cassandra(options: CassandraOptions, clock: Clock) -> CassandraSt
         StoreUnavailable: no contact point answers, or the keyspace is not there or not up to date.
             Nothing is waited for: the caller says so, and tries again.
     """
-    driver = await asyncio.to_thread(Driver.connect, options, options.keyspace)
+    driver = await asyncio.to_thread(Driver.connect, options)
     session = CassandraSession(driver, options, clock)
     try:
         segments = await _check_schema(session, options.keyspace)
@@ -108,7 +111,12 @@ async def open_cassandra(options: CassandraOptions, clock: Clock) -> CassandraSt
 
 async def _check_schema(session: CassandraSession, keyspace: str) -> int:
     """How many segments the keyspace was made with, if its schema is what this program needs."""
-    rows = await session.text("SELECT name, version, value FROM schema_version", Kind.READ)
+    try:
+        rows = await session.text(
+            f"SELECT name, version, value FROM {keyspace}.schema_version", Kind.READ
+        )
+    except RefusedError:
+        rows = []
     version = max((row[1] for row in rows if row[0] == "step"), default=0)
     segments = [row[2] for row in rows if row[0] == "segments"]
     if version < SCHEMA_VERSION or not segments:

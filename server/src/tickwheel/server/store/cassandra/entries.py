@@ -27,7 +27,6 @@ from tickwheel.server.store.cassandra.session import (
     CassandraSession,
     chunks,
     gather,
-    mapped,
 )
 from tickwheel.server.store.codec import decode_entry, encode_entry
 
@@ -67,7 +66,7 @@ class Entries:
         """Writes entries, and other rows with them in the same statements."""
         placed = [(entry, self._shard(entry)) for entry in entries]
         await self._announce(placed)
-        rows = await mapped(
+        rows = await self._session.mapped(
             lambda place: self._statements.insert.bind(
                 *_key(*place), encode_entry(place[0]), timestamp_us
             ),
@@ -126,7 +125,7 @@ class Entries:
             buckets = range(start, min(last, (hour + 1) * HOUR_BUCKETS - 1) + 1)
             reads += self._range_reads(members, buckets, shards, start_ms, end_ms)
         rows = await self._session.read_all(reads)
-        return _newest_generations(await mapped(_decoded, rows))
+        return _newest_generations(await self._session.mapped(_decoded, rows))
 
     def _range_reads(
         self, segments: Sequence[int], buckets: range, shards: int, start_ms: int, end_ms: int
@@ -340,14 +339,15 @@ def _newest_generations(entries: list[ScheduleEntry]) -> list[ScheduleEntry]:
     )
     kept: list[ScheduleEntry] = []
     for entry in entries:
-        if kept and _same_place(kept[-1], entry):
+        if kept and same_place(kept[-1], entry):
             kept[-1] = entry
         else:
             kept.append(entry)
     return kept
 
 
-def _same_place(one: ScheduleEntry, other: ScheduleEntry) -> bool:
+def same_place(one: ScheduleEntry, other: ScheduleEntry) -> bool:
+    """Whether two entries differ in nothing that tells entries apart, but the generation."""
     return (
         one.uid == other.uid
         and one.fire_ms == other.fire_ms

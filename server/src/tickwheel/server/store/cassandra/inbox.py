@@ -8,7 +8,7 @@ from tickwheel.server.domain.occurrence import InboxEntry
 from tickwheel.server.store.cassandra.driver import Bound, Driver, Kind
 from tickwheel.server.store.cassandra.partition import HOUR_BUCKETS, bucket_of, hour_of
 from tickwheel.server.store.cassandra.registry import Registry
-from tickwheel.server.store.cassandra.session import IN_KEYS, CassandraSession, chunks, mapped
+from tickwheel.server.store.cassandra.session import IN_KEYS, CassandraSession, chunks
 from tickwheel.server.store.codec import decode_inbox, encode_inbox
 
 #: Readers look back seconds, after a hand-over minutes; a day is for people who look into it.
@@ -91,6 +91,6 @@ class Inbox:
                     self._select.bind(part, some, since_ms) for part in chunks(members, width)
                 ]
         rows = await self._session.read_all(reads)
-        entries = await mapped(lambda row: decode_inbox(row[0]), rows)
+        entries = await self._session.mapped(lambda row: decode_inbox(row[0]), rows)
         entries.sort(key=lambda entry: (entry.segment, entry.write_ms, entry.uid, entry.version))
         return entries

@@ -1,4 +1,4 @@
-"""Rows of `job_table`, and what belongs to a row: large payloads, the index of a user's jobs.
+"""Rows of `job_table`, and the large payloads that belong to them.
 
 A job's row is made by a plain write whose time lies a day back, and from then on changed by
 lightweight transactions only: their times are those of their rounds, so a creation that is
@@ -6,7 +6,7 @@ repeated or arrives late never covers a change. The two cells of completion are 
 writes them without a transaction and with its stamp.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,24 +20,15 @@ from tickwheel.server.store.cassandra.driver import (
     Driver,
     Kind,
     Prepared,
-    Result,
     Row,
 )
 from tickwheel.server.store.cassandra.partition import (
-    BLOCK_PERIODS,
-    DAY_MS,
-    PERIOD_MS,
     period_of,
-    uid_from_bytes,
-    uuid_bytes,
 )
-from tickwheel.server.store.cassandra.registry import Registry
 from tickwheel.server.store.cassandra.session import (
-    IN_KEYS,
     CassandraSession,
     chunks,
     gather,
-    mapped,
 )
 from tickwheel.server.store.codec import (
     LARGE_PAYLOAD_BYTES,
@@ -56,7 +47,8 @@ READ_KEYS: Final = 100
 #: all of the jobs, so this times itself is looked up.
 SCATTERED: Final = 16
 
-_CELLS = "record, payload_version, completed_generation, complete_time"
+#: What makes a job; to be selected first, in this order.
+CELLS: Final = "record, payload_version, completed_generation, complete_time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,26 +68,9 @@ class JobRows:
 
     def __init__(self, driver: Driver, session: CassandraSession) -> None:
         self._session = session
-        self._known: Registry[tuple[str, int]] = Registry(session)
         self._statements = _Statements(driver)
 
     # -- writing -----------------------------------------------------------------------------
-
-    async def announce(self, jobs: Sequence[Job]) -> None:
-        """Registers where jobs are about to be written, for lists."""
-        keys = {(job.user, period_of(job.uid)) for job in jobs}
-        fresh = [key for key in keys if not self._known.knows(key)]
-        blocks = {(user, period // BLOCK_PERIODS) for user, period in fresh}
-        statements = self._statements
-        rows = {
-            (user, period): (
-                statements.insert_period.bind(user, period // BLOCK_PERIODS, period),
-                1,
-            )
-            for user, period in fresh
-        }
-        await self._session.write([statements.insert_block.bind(*block) for block in blocks])
-        await self._known.write(rows)
 
     def payload_rows(self, jobs: Iterable[Job]) -> list[Bound]:
         """The rows of large payloads, each under its job's version; written before the jobs."""
@@ -213,7 +188,7 @@ class JobRows:
         whole = [row for row in rows if row[0] is not None]
         if any(row[1] for row in whole):
             return await gather(self._job(row) for row in whole)
-        return await mapped(lambda row: _decoded(row, None), whole)
+        return await self._session.mapped(lambda row: _decoded(row, None), whole)
 
     async def _job(self, row: Row) -> Job:
         if not row[1]:
@@ -241,91 +216,23 @@ class JobRows:
             entry=row[6],
         )
 
-    async def page_of_user(
-        self, user: str, before_uid: str | None, limit: int
-    ) -> tuple[list[Job], bool]:
-        """Living jobs of a user, newest first, older than a uid; and whether there are more."""
-        found: list[Job] = []
-        bound = before_uid or _LAST_UID
-        newest = period_of(bound)
-        async for periods in self._periods_of(user, newest):
-            rest = list(periods)
-            while rest:
-                jobs, bound, rest = await self._some_periods(user, rest, bound, limit + 1)
-                found += [job for job in jobs if not job.delete_ms]
-                if len(found) > limit:
-                    return found[:limit], True
-        return found, False
+    async def after(self, key: JobKey | None, limit: int) -> tuple[list[Job], JobKey | None]:
+        """Jobs behind one, in the order of their partitions' tokens; from the first one if None.
 
-    async def _some_periods(
-        self, user: str, periods: list[int], bound: str, limit: int
-    ) -> tuple[list[Job], str, list[int]]:
-        """Jobs of periods, newest first, until one has more than was read of it.
-
-        Returns them, the uid to go on from and the periods that are left.
+        Returns up to `limit` of them, and where to go on; None where there are no more.
         """
-        rows = await self._session.read(
-            self._statements.select_periods.bind(user, periods, bound, limit)
-        )
-        by_period: dict[int, list[Row]] = {}
-        for row in rows:
-            by_period.setdefault(row[0], []).append(row)
-        kept: list[Row] = []
-        for place, period in enumerate(periods):
-            members = by_period.get(period, [])
-            kept += members
-            if len(members) == limit:
-                return (
-                    await self.jobs([row[2:] for row in kept]),
-                    str(members[-1][1]),
-                    periods[place:],
+        statements = self._statements
+        if key is None:
+            rows = await self._session.read(statements.select_first.bind(limit))
+        else:
+            rows = await self._session.read(statements.select_rest.bind(*_where(key), limit))
+            left = limit - len(rows)
+            if left:
+                rows += await self._session.read(
+                    statements.select_next.bind(key.user, period_of(key.uid), left)
                 )
-        return await self.jobs([row[2:] for row in kept]), bound, []
-
-    async def _periods_of(self, user: str, newest: int) -> AsyncIterator[list[int]]:
-        """Periods in which a user has jobs, newest first: one, then four, then more at a time."""
-        blocks = await self._session.read(
-            self._statements.select_blocks.bind(user, newest // BLOCK_PERIODS)
-        )
-        width = 1
-        for (block,) in blocks:
-            while True:
-                rows = await self._session.read(
-                    self._statements.select_user_periods.bind(user, block, newest, width)
-                )
-                if rows:
-                    yield [row[0] for row in rows]
-                if len(rows) < width:
-                    break
-                newest = rows[-1][0] - 1
-                width = min(4 * width, IN_KEYS)
-
-    async def forget_empty_periods(self, removed: Iterable[Job], now_ms: int) -> None:
-        """Takes the periods of removed jobs out of the index where no job is left.
-
-        Only such as lie a day back: nothing is created in them any more.
-        """
-        latest = (now_ms - DAY_MS) // PERIOD_MS
-        periods: dict[str, list[int]] = {}
-        for user, period in {(job.user, period_of(job.uid)) for job in removed}:
-            if period < latest:
-                periods.setdefault(user, []).append(period)
-        for user, members in periods.items():
-            for part in chunks(members, IN_KEYS):
-                rows = await self._session.read(
-                    self._statements.select_periods.bind(user, part, _LAST_UID, 1)
-                )
-                empty = set(part) - {row[0] for row in rows}
-                await self._session.write(
-                    [
-                        self._statements.delete_period.bind(user, period // BLOCK_PERIODS, period)
-                        for period in empty
-                    ]
-                )
-
-    async def page_of_all(self, paging_state: bytes | None, limit: int) -> Result:
-        """A page of all rows, in the order of their tokens."""
-        return await self._session.page(self._statements.select_all.bind(), paging_state, limit)
+        last = JobKey(rows[-1][0], str(rows[-1][1])) if len(rows) == limit else None
+        return await self.jobs([row[2:] for row in rows]), last
 
 
 class _Statements:
@@ -366,54 +273,21 @@ class _Statements:
         self.select_payload = read(
             "SELECT payload FROM job_payloads WHERE job_id = ? AND version = ?"
         )
-        self.insert_block = write("INSERT INTO user_blocks (user_id, block) VALUES (?, ?)")
-        self.insert_period = write(
-            "INSERT INTO user_periods (user_id, block, period) VALUES (?, ?, ?)"
-        )
-        self.delete_period = write(
-            "DELETE FROM user_periods WHERE user_id = ? AND block = ? AND period = ?"
-        )
-        self.select_blocks = read("SELECT block FROM user_blocks WHERE user_id = ? AND block <= ?")
-        self.select_user_periods = read(
-            "SELECT period FROM user_periods WHERE user_id = ? AND block = ? AND period <= ? "
-            "LIMIT ?"
-        )
         self.select_keys = read(
-            f"SELECT {_CELLS} FROM job_table WHERE user_id = ? AND period IN ? AND job_id IN ?"
+            f"SELECT {CELLS} FROM job_table WHERE user_id = ? AND period IN ? AND job_id IN ?"
         )
-        stored = f"SELECT {_CELLS}, change_actor, change_reason, entry FROM job_table {where}"
+        stored = f"SELECT {CELLS}, change_actor, change_reason, entry FROM job_table {where}"
         self.select_stored = read(stored)
         self.select_stored_serial = driver.prepare(stored, Kind.SERIAL)
-        self.select_periods = read(
-            f"SELECT period, job_id, {_CELLS} FROM job_table WHERE user_id = ? AND period IN ? "
-            "AND job_id < ? PER PARTITION LIMIT ?"
-        )
-        self.select_all = read(f"SELECT {_CELLS} FROM job_table")
-
-
-#: Not below any UUIDv7.
-_LAST_UID: Final = "ffffffff-ffff-7fff-bfff-ffffffffffff"
+        scan = f"SELECT user_id, job_id, {CELLS} FROM job_table"
+        self.select_first = read(f"{scan} LIMIT ?")
+        self.select_rest = read(f"{scan} WHERE user_id = ? AND period = ? AND job_id < ? LIMIT ?")
+        self.select_next = read(f"{scan} WHERE token(user_id, period) > token(?, ?) LIMIT ?")
 
 
 def is_large(job: Job) -> bool:
     """Whether the job's payload is kept apart from its row."""
     return len(job.payload.data) > LARGE_PAYLOAD_BYTES
-
-
-def user_cursor(job: Job) -> bytes:
-    """Where a user's list goes on after a job."""
-    return b"u" + uuid_bytes(job.uid)
-
-
-def uid_of_cursor(cursor: bytes) -> str:
-    """The uid of such a cursor.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if len(cursor) != 17 or cursor[:1] != b"u":
-        raise ValueError("the page cursor is not one of this store")
-    return uid_from_bytes(cursor[1:])
 
 
 def _where(key: JobKey) -> tuple[str, int, str]:

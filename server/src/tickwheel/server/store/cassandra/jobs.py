@@ -10,8 +10,10 @@ from tickwheel.server.store.cassandra.changes import Changes
 from tickwheel.server.store.cassandra.claims import IdClaims
 from tickwheel.server.store.cassandra.creation import Creation
 from tickwheel.server.store.cassandra.expiry import Expiry
-from tickwheel.server.store.cassandra.job_rows import JobRows, uid_of_cursor, user_cursor
+from tickwheel.server.store.cassandra.job_rows import JobRows
+from tickwheel.server.store.cassandra.partition import uid_from_bytes, uuid_bytes
 from tickwheel.server.store.cassandra.session import CassandraSession
+from tickwheel.server.store.cassandra.user_index import LAST_UID, UserIndex
 from tickwheel.server.store.port import (
     ChangeRecord,
     CreateResult,
@@ -21,8 +23,11 @@ from tickwheel.server.store.port import (
     Page,
 )
 
-#: Begins the cursors of lists across users; what follows is the server's paging state.
-_ALL: Final = b"all\x01"
+#: Begins the cursors of lists across users; what follows is the last job's uid and user. (The
+#: server's own paging state would do, but a strange one makes it close the connection.)
+_ALL: Final = b"a"
+#: Begins the cursors of a user's lists; what follows is the uid of the last job.
+_USER: Final = b"u"
 
 
 class CassandraJobs(JobStore):
@@ -32,6 +37,7 @@ class CassandraJobs(JobStore):
         self,
         session: CassandraSession,
         rows: JobRows,
+        index: UserIndex,
         ids: IdClaims,
         creation: Creation,
         changes: Changes,
@@ -39,6 +45,7 @@ class CassandraJobs(JobStore):
     ) -> None:
         self._session = session
         self._rows = rows
+        self._index = index
         self._ids = ids
         self._creation = creation
         self._changes = changes
@@ -76,23 +83,20 @@ class CassandraJobs(JobStore):
         """Living jobs of a user, newest first; of all users in the order of their tokens."""
         if user is None:
             return await self._list_all(cursor, limit)
-        before = uid_of_cursor(cursor) if cursor else None
-        jobs, more = await self._rows.page_of_user(user, before, limit)
-        return Page(jobs, user_cursor(jobs[-1]) if more else None)
+        before = _uid_of_cursor(cursor) if cursor else LAST_UID
+        jobs, more = await self._index.page(user, before, limit)
+        return Page(jobs, _USER + uuid_bytes(jobs[-1].uid) if more else None)
 
     async def _list_all(self, cursor: bytes, limit: int) -> Page[Job]:
-        if cursor and not cursor.startswith(_ALL):
-            raise ValueError("the page cursor is not one of this store")
-        state: bytes | None = cursor.removeprefix(_ALL) or None
+        key = _key_of_cursor(cursor) if cursor else None
         jobs: list[Job] = []
         while True:
-            page = await self._rows.page_of_all(state, limit - len(jobs))
-            jobs += [job for job in await self._rows.jobs(page.rows) if not job.delete_ms]
-            state = page.paging_state
-            if state is None:
+            found, key = await self._rows.after(key, limit - len(jobs))
+            jobs += [job for job in found if not job.delete_ms]
+            if key is None:
                 return Page(jobs, None)
             if len(jobs) >= limit:
-                return Page(jobs, _ALL + state)
+                return Page(jobs, _ALL + uuid_bytes(key.uid) + key.user.encode())
 
     async def change(self, change: JobChange) -> Job | None:
         """Makes a change."""
@@ -115,3 +119,15 @@ class CassandraJobs(JobStore):
                 for key, generation in done
             ]
         )
+
+
+def _uid_of_cursor(cursor: bytes) -> str:
+    if cursor[:1] != _USER:
+        raise ValueError("the page cursor is not one of this store")
+    return uid_from_bytes(cursor[1:])
+
+
+def _key_of_cursor(cursor: bytes) -> JobKey:
+    if cursor[:1] != _ALL:
+        raise ValueError("the page cursor is not one of this store")
+    return JobKey(cursor[17:].decode(), uid_from_bytes(cursor[1:17]))

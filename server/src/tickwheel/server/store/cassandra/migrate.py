@@ -1,6 +1,7 @@
 """Makes the keyspace and brings its tables up to date; safe to run twice and from two places."""
 
 import asyncio
+import contextlib
 import re
 import uuid
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tickwheel.server.domain.clock import Clock
-from tickwheel.server.domain.errors import StoreUnavailable
+from tickwheel.server.domain.errors import OutcomeUnknown, StoreUnavailable
 from tickwheel.server.store.cassandra.driver import Driver, Kind
 from tickwheel.server.store.cassandra.options import CassandraOptions
 from tickwheel.server.store.cassandra.schema import STEPS, Step
@@ -47,7 +48,7 @@ async def migrate(options: CassandraOptions, schema: SchemaOptions, clock: Clock
         StoreUnavailable: no node answers, or another migration does not end.
     """
     _check(options, schema)
-    driver = await asyncio.to_thread(Driver.connect, options, None)
+    driver = await asyncio.to_thread(Driver.connect, options)
     session = CassandraSession(driver, options, clock)
     try:
         return await _Migration(session, options.keyspace, clock).run(schema)
@@ -73,6 +74,7 @@ class _Migration:
         self._holder = str(uuid.uuid4())
 
     async def run(self, schema: SchemaOptions) -> list[Step]:
+        await self._session.agree()
         await self._ddl(
             f"CREATE KEYSPACE IF NOT EXISTS {self._keyspace} WITH replication = "
             f"{_replication(schema)}"
@@ -121,17 +123,29 @@ class _Migration:
 
     async def _lock(self) -> None:
         deadline = self._clock.steady_ms() + LOCK_WAIT_S * 1000
-        while True:
-            (row,) = await self._session.text(
+        while not await self._try_lock():
+            if self._clock.steady_ms() > deadline:
+                raise StoreUnavailable("another migration of this keyspace does not end")
+            await self._clock.sleep(LOCK_POLL_S)
+
+    async def _try_lock(self) -> bool:
+        """Takes the lock if it is free; what became of an attempt is told by a serial read."""
+        # An attempt may also fail while the newest table is still unknown to some node.
+        with contextlib.suppress(OutcomeUnknown):
+            await self._session.text(
                 f"INSERT INTO {self._keyspace}.schema_version (name, version, holder) "
                 f"VALUES ('lock', 0, '{self._holder}') IF NOT EXISTS USING TTL {LOCK_TTL_S}",
                 Kind.CONDITIONAL,
             )
-            if row[0]:
-                return
-            if self._clock.steady_ms() > deadline:
-                raise StoreUnavailable("another migration of this keyspace does not end")
-            await self._clock.sleep(LOCK_POLL_S)
+        try:
+            rows = await self._session.text(
+                f"SELECT holder FROM {self._keyspace}.schema_version "
+                "WHERE name = 'lock' AND version = 0",
+                Kind.SERIAL,
+            )
+        except StoreUnavailable:
+            return False
+        return rows == [(self._holder,)]
 
     async def _hold(self) -> None:
         """Keeps the lock for as long as again."""

@@ -22,7 +22,7 @@ from tickwheel.server.store.cassandra.partition import (
     uid_from_bytes,
 )
 from tickwheel.server.store.cassandra.registry import Memory, Registry
-from tickwheel.server.store.cassandra.session import IN_KEYS, CassandraSession, chunks, mapped
+from tickwheel.server.store.cassandra.session import IN_KEYS, CassandraSession, chunks
 from tickwheel.server.store.cassandra.ttl import run_ttl_s, ttl_s
 from tickwheel.server.store.codec import decode_run
 
@@ -113,7 +113,7 @@ class RunLog:
                 run_ttl_s(run, now_ms),
             )
 
-        await self._session.write(await mapped(row, placed))
+        await self._session.write(await self._session.mapped(row, placed))
 
     def _shard(self, run: Run) -> int:
         """Counts the row; a bucket goes on in its next shard when this process filled one."""
@@ -177,7 +177,7 @@ class RunLog:
             for shard, members in shards.items()
             for partitions in _rectangles(members)
         )
-        runs = await mapped(lambda row: (int(row[0]), decode_run(row[1])), rows)
+        runs = await self._session.mapped(lambda row: (int(row[0]), decode_run(row[1])), rows)
         runs.sort(
             key=lambda item: (
                 item[1].segment,

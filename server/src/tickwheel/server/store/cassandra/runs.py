@@ -6,7 +6,7 @@ from typing import Final
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.run import Run
 from tickwheel.server.store.cassandra.run_log import LogRow, Place, RunLog
-from tickwheel.server.store.cassandra.session import gather, mapped
+from tickwheel.server.store.cassandra.session import CassandraSession, gather
 from tickwheel.server.store.cassandra.task_history import TaskHistory
 from tickwheel.server.store.codec import decode_run, encode_run
 from tickwheel.server.store.port import Page, RunStore
@@ -18,7 +18,8 @@ SCAN_ROWS: Final = 5_000
 class CassandraRuns(RunStore):
     """Runs, in the log and in their present states."""
 
-    def __init__(self, log: RunLog, history: TaskHistory) -> None:
+    def __init__(self, session: CassandraSession, log: RunLog, history: TaskHistory) -> None:
+        self._session = session
         self._log = log
         self._history = history
 
@@ -30,7 +31,7 @@ class CassandraRuns(RunStore):
         """
         if not runs:
             return
-        encoded = await mapped(lambda run: (run, encode_run(run)), runs)
+        encoded = await self._session.mapped(lambda run: (run, encode_run(run)), runs)
         await self._log.append(stamp, encoded)
         await self._history.put(stamp.epoch, encoded)
 

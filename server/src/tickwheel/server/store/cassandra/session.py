@@ -19,10 +19,12 @@ T = TypeVar("T")
 IN_KEYS: Final = 64
 #: Items that are worked on in one turn of the event loop, about 2 ms.
 TURN_ITEMS: Final = 200
+#: So few that they are not worth a turn of their own.
+FEW_ITEMS: Final = 16
 #: How long to wait when the connection takes no more for the moment, and how often.
 BUSY_WAIT_S: Final = 0.005
 BUSY_TRIES: Final = 400
-CLOSE_WAIT_S: Final = 5.0
+CLOSE_WAIT_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +43,27 @@ class CassandraSession:
         self._limit = asyncio.Semaphore(options.max_in_flight)
         self._max_in_flight = options.max_in_flight
         self._clock = clock
+        self._closing = False
         self._closed = False
         #: Statements sent so far.
         self.sent = 0
         self._writer = Writer(self._write)
+        self._turn = asyncio.Lock()
         driver.attach(asyncio.get_running_loop())
 
     async def close(self) -> None:
         """Waits for what is under way, for a bounded time, and closes the connections."""
-        if self._closed:
+        if self._closing:
             return
-        self._closed = True
+        self._closing = True
         # What has not answered in that time ends with an error when its connection closes.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_WAIT_S):
                 await self._writer.idle()
+                self._closed = True
                 for _ in range(self._max_in_flight):
                     await self._limit.acquire()
+        self._closed = True
         await asyncio.to_thread(self._driver.close)
 
     async def read(self, bound: Bound) -> list[Row]:
@@ -79,14 +85,6 @@ class CassandraSession:
         rows = (await self._send(bound)).rows
         return rows[0] if rows else None
 
-    async def page(self, bound: Bound, paging_state: bytes | None, page_rows: int) -> Result:
-        """One page of a read.
-
-        Raises:
-            ValueError: the paging state is not one of this cluster's.
-        """
-        return await self._send(bound, paging_state=paging_state, page_rows=page_rows, bulk=True)
-
     async def conditional(self, bound: Bound) -> Conditional:
         """Runs a lightweight transaction.
 
@@ -103,13 +101,45 @@ class CassandraSession:
             StoreUnavailable: none of them was written.
             OutcomeUnknown: some may have been.
         """
+        self._check_open()
         await self._writer.write(rows)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+
+    async def mapped(self, function: Callable[[S], T], items: Sequence[S]) -> list[T]:
+        """Applies a function to many items, a few in each turn of the event loop.
+
+        Decoding ten thousand rows takes 50 ms, and a worker that waits for its assignment must not.
+        The turns are shared by all who have many items at the same time.
+        """
+        if len(items) <= FEW_ITEMS:
+            return [function(item) for item in items]
+        results: list[T] = []
+        for some in chunks(items, TURN_ITEMS):
+            async with self._turn:
+                results += [function(item) for item in some]
+                await asyncio.sleep(0)
+        return results
 
     async def text(self, cql: str, kind: Kind) -> list[Row]:
         """Runs an unprepared statement; DDL (Kind.SCHEMA) until all nodes agree on it."""
+        self._check_open()
         async with self._limit:
             self.sent += 1
-            return (await self._driver.send_text(cql, kind=kind)).rows
+            rows = (await self._driver.send_text(cql, kind=kind)).rows
+        if kind is Kind.SCHEMA:
+            await self.agree()
+        return rows
+
+    async def agree(self) -> None:
+        """Waits until all nodes have the same schema.
+
+        Raises:
+            StoreUnavailable: they do not come to have it.
+        """
+        await asyncio.to_thread(self._driver.agree)
 
     async def _write(self, rows: Sequence[Bound]) -> None:
         if len(rows) == 1:
@@ -127,20 +157,14 @@ class CassandraSession:
             raise StoreUnavailable("Cassandra: the connection takes nothing more")
 
     async def _send(
-        self,
-        bound: Bound,
-        *,
-        paging_state: bytes | None = None,
-        page_rows: int | None = None,
-        bulk: bool = False,
+        self, bound: Bound, *, paging_state: bytes | None = None, bulk: bool = False
     ) -> Result:
+        self._check_open()
         async with self._limit:
             for _ in range(BUSY_TRIES):
                 self.sent += 1
                 try:
-                    return await self._driver.send(
-                        bound, paging_state=paging_state, page_rows=page_rows, bulk=bulk
-                    )
+                    return await self._driver.send(bound, paging_state=paging_state, bulk=bulk)
                 except BusyError:
                     await self._clock.sleep(BUSY_WAIT_S)
             raise StoreUnavailable("Cassandra: the connection takes nothing more")
@@ -161,19 +185,6 @@ async def gather(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         return done
     errors = [result for result in results if isinstance(result, BaseException)]
     raise next((error for error in errors if isinstance(error, OutcomeUnknown)), errors[0])
-
-
-async def mapped(function: Callable[[S], T], items: Sequence[S]) -> list[T]:
-    """Applies a function to many items, letting the event loop do other things in between.
-
-    Decoding ten thousand rows takes 50 ms; a worker that waits for its assignment must not.
-    """
-    results: list[T] = []
-    for some in chunks(items, TURN_ITEMS):
-        if results:
-            await asyncio.sleep(0)
-        results += [function(item) for item in some]
-    return results
 
 
 def chunks(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:

@@ -13,6 +13,7 @@ from tickwheel.server.store.cassandra.expiry import Expiry, expires_ms
 from tickwheel.server.store.cassandra.job_rows import JobRows
 from tickwheel.server.store.cassandra.partition import DAY_MS, HOUR_MS
 from tickwheel.server.store.cassandra.session import CassandraSession, chunks, gather
+from tickwheel.server.store.cassandra.user_index import UserIndex
 
 #: A segment is swept this often at most.
 SWEEP_MS: Final = HOUR_MS
@@ -30,6 +31,7 @@ class Sweeper:
         session: CassandraSession,
         clock: Clock,
         rows: JobRows,
+        index: UserIndex,
         ids: IdClaims,
         changes: Changes,
         expiry: Expiry,
@@ -37,6 +39,7 @@ class Sweeper:
         self._session = session
         self._clock = clock
         self._rows = rows
+        self._index = index
         self._ids = ids
         self._changes = changes
         self._expiry = expiry
@@ -71,7 +74,7 @@ class Sweeper:
                 later.setdefault(expire_ms // DAY_MS * DAY_MS, []).append(job.key)
         await gather(self._expiry.note(segment, members, at) for at, members in later.items())
         await gather(self._remove(job) for job in over)
-        await self._rows.forget_empty_periods(over, now_ms)
+        await self._index.forget_empty(over, now_ms)
 
     async def _remove(self, job: Job) -> None:
         """Removes a job in the version that was looked at; a newer one stays, with all it has."""

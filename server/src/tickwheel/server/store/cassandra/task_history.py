@@ -19,7 +19,7 @@ from tickwheel.server.store.cassandra.partition import (
     week_of,
 )
 from tickwheel.server.store.cassandra.registry import Registry
-from tickwheel.server.store.cassandra.session import IN_KEYS, CassandraSession, mapped
+from tickwheel.server.store.cassandra.session import IN_KEYS, CassandraSession
 from tickwheel.server.store.cassandra.ttl import LONGEST_TTL_S, run_ttl_s, ttl_s
 from tickwheel.server.store.codec import decode_run
 from tickwheel.server.store.port import Page
@@ -93,7 +93,7 @@ class TaskHistory:
                 run_ttl_s(run, now_ms),
             )
 
-        await self._session.write(await mapped(row, placed))
+        await self._session.write(await self._session.mapped(row, placed))
 
     async def get(self, job_uid: str, run_id: str) -> Run | None:
         """A run in its present state."""

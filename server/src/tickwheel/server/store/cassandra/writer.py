@@ -8,6 +8,7 @@ together: many small writes at once cost about as much as one large one.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
@@ -24,6 +25,8 @@ MIXED_BATCH_BYTES: Final = 24 * 1024
 MIXED_GROUP_ROWS: Final = 8
 #: While this many statements are under way, rows are gathered.
 WINDOW: Final = 16
+#: Statements started in one turn of the event loop.
+TURN_BATCHES: Final = 2
 
 Batch = list[Bound]
 
@@ -66,6 +69,7 @@ class Writer:
     def __init__(self, send: Callable[[Batch], Coroutine[Any, Any, None]]) -> None:
         self._send = send
         self._waiting: list[_Write] = []
+        self._ready: deque[tuple[Batch, set[_Write]]] = deque()
         self._under_way: set[asyncio.Task[None]] = set()
         self._woken = False
 
@@ -78,22 +82,37 @@ class Writer:
         """
         if not rows:
             return
-        loop = asyncio.get_running_loop()
-        write = _Write(rows, loop.create_future())
+        write = _Write(rows, asyncio.get_running_loop().create_future())
         self._waiting.append(write)
-        if not self._woken and len(self._under_way) < WINDOW:
-            self._woken = True
-            loop.call_soon(self._flush)
+        self._wake()
         await write.done
 
     async def idle(self) -> None:
         """Returns when nothing is waiting or under way."""
-        while self._under_way or self._waiting:
-            self._flush()
-            await asyncio.wait(self._under_way)
+        while self._under_way or self._ready or self._waiting:
+            self._wake()
+            await asyncio.sleep(0)
+            if self._under_way:
+                await asyncio.wait(self._under_way)
 
-    def _flush(self) -> None:
+    def _wake(self) -> None:
+        if not self._woken and len(self._under_way) < WINDOW:
+            self._woken = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Starts a few statements; encoding one takes up to a millisecond."""
         self._woken = False
+        if not self._ready and self._waiting:
+            self._gather()
+        for _ in range(min(TURN_BATCHES, len(self._ready))):
+            task = asyncio.create_task(self._carry_out(*self._ready.popleft()))
+            self._under_way.add(task)
+            task.add_done_callback(self._ended)
+        if self._ready or self._waiting:
+            self._wake()
+
+    def _gather(self) -> None:
         writes, self._waiting = self._waiting, []
         owners = {id(row): write for write in writes for row in write.rows}
         for batch in batched([row for write in writes for row in write.rows]):
@@ -101,9 +120,7 @@ class Writer:
             for write in members:
                 write.batches += 1
                 write.left += 1
-            task = asyncio.create_task(self._carry_out(batch, members))
-            self._under_way.add(task)
-            task.add_done_callback(self._ended)
+            self._ready.append((batch, members))
 
     async def _carry_out(self, batch: Batch, members: set[_Write]) -> None:
         failure: Exception | None = None
@@ -117,8 +134,8 @@ class Writer:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
-        if self._waiting and len(self._under_way) < WINDOW:
-            self._flush()
+        if self._ready or self._waiting:
+            self._wake()
 
 
 def batched(rows: Sequence[Bound]) -> list[Batch]:

@@ -79,10 +79,11 @@ class SqliteLeaseStore(LeaseStore):
         """As the port says."""
         row = (new.segment, new.epoch, new.session_id, new.address, new.floor_us)
         if current.epoch == 0:
-            return await self._changed("INSERT OR IGNORE INTO segments VALUES (?, ?, ?, ?, ?)", *row)
+            return await self._changed(
+                "INSERT OR IGNORE INTO segments VALUES (?, ?, ?, ?, ?)", *row
+            )
         return await self._changed(
-            "UPDATE segments SET epoch = ?, session_id = ?, address = ?, floor = ? "
-            f"WHERE {_SAME}",
+            f"UPDATE segments SET epoch = ?, session_id = ?, address = ?, floor = ? WHERE {_SAME}",
             *row[1:],
             current.segment,
             current.epoch,

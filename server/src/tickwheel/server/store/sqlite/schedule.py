@@ -69,11 +69,7 @@ class SqliteScheduleStore(ScheduleStore):
                 "DELETE FROM task_schedule WHERE segment = ? AND next_execution_time = ? "
                 "AND job_id = ? AND kind = ? AND schedule_time = ? AND run_id = ? "
                 "AND generation <= ?",
-                [
-                    (*key, entry.generation)
-                    for entry in remove
-                    if (key := _key(entry)) not in kept
-                ],
+                [(*key, entry.generation) for entry in remove if (key := _key(entry)) not in kept],
             )
 
         await self._database.write(run)

@@ -1,0 +1,434 @@
+"""What the Cassandra engine does beyond the suite: migration, claims, shards, lost answers."""
+
+import asyncio
+import contextlib
+import dataclasses
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from engines_fixtures import CassandraServer
+
+from conformance.world import DAY_MS, HOUR_MS, World, a_spec
+from tickwheel.server.domain.clock import SystemClock
+from tickwheel.server.domain.errors import OutcomeUnknown, StoreUnavailable
+from tickwheel.server.domain.job import Job, Payload, PayloadKind
+from tickwheel.server.domain.lease import SchedulerSession
+from tickwheel.server.domain.run import RunState
+from tickwheel.server.store.cassandra import (
+    CassandraOptions,
+    SchemaOptions,
+    claims,
+    entries,
+    migrate,
+    open_cassandra,
+)
+from tickwheel.server.store.cassandra.claims import ABANDONED_MS, IdClaim, IdClaims, RequestClaims
+from tickwheel.server.store.cassandra.driver import Bound, Driver, Kind
+from tickwheel.server.store.cassandra.engine import CassandraStore
+from tickwheel.server.store.cassandra.job_rows import JobRows
+from tickwheel.server.store.cassandra.session import CassandraSession, Conditional
+from tickwheel.server.store.port import Created, IdTaken, JobChange, NewJob, RequestReused
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+class ShiftedClock(SystemClock):
+    """The machine's clock, put forward or back."""
+
+    shift_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.shift_ms
+
+    def now_us(self) -> int:
+        return super().now_us() + self.shift_ms * 1000
+
+
+@pytest.fixture(scope="module")
+def options(cassandra_server: CassandraServer) -> CassandraOptions:
+    return CassandraOptions(
+        contact_points=cassandra_server.contact_points, keyspace=f"test_{uuid.uuid4().hex[:12]}"
+    )
+
+
+@pytest.fixture(scope="module")
+def clock() -> ShiftedClock:
+    return ShiftedClock()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def store(options: CassandraOptions, clock: ShiftedClock) -> AsyncIterator[CassandraStore]:
+    await migrate(options, SchemaOptions(), clock)
+    opened = await open_cassandra(options, clock)
+    yield opened
+    await opened.session.text(f"DROP KEYSPACE {options.keyspace}", Kind.SCHEMA)
+    await opened.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def world(store: CassandraStore) -> World:
+    return await World.of(store)
+
+
+@dataclasses.dataclass
+class Parts:
+    """Another process's claims, which can be left half done."""
+
+    rows: JobRows
+    ids: IdClaims
+    requests: RequestClaims
+    session: CassandraSession
+    clock: ShiftedClock
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def parts(store: CassandraStore, options: CassandraOptions) -> AsyncIterator[Parts]:
+    clock = ShiftedClock()
+    driver = await asyncio.to_thread(Driver.connect, options)
+    session = CassandraSession(driver, options, clock)
+
+    def prepare() -> Parts:
+        rows = JobRows(driver, session)
+        return Parts(
+            rows,
+            IdClaims(driver, session, clock, rows),
+            RequestClaims(driver, session),
+            session,
+            clock,
+        )
+
+    yield await asyncio.to_thread(prepare)
+    await session.close()
+
+
+# -- opening and migrating -------------------------------------------------------------------
+
+
+async def test_migrations_from_two_places_at_once(options: CassandraOptions) -> None:
+    fresh = dataclasses.replace(options, keyspace=f"test_{uuid.uuid4().hex[:12]}")
+    with pytest.raises(StoreUnavailable, match=fresh.keyspace):
+        await open_cassandra(fresh, SystemClock())
+    taken = await asyncio.gather(
+        *(migrate(fresh, SchemaOptions(segments=8), SystemClock()) for _ in range(2))
+    )
+    assert sorted(len(steps) for steps in taken) == [0, 1]
+    assert await migrate(fresh, SchemaOptions(segments=16), SystemClock()) == []
+    store = await open_cassandra(fresh, SystemClock())
+    assert await store.leases.segment_count() == 8
+    await store.ping()
+    await store.session.text(f"DROP KEYSPACE {fresh.keyspace}", Kind.SCHEMA)
+    await store.close()
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    ("keyspace", "schema"),
+    [
+        ("bad-name", SchemaOptions()),
+        ("x; DROP", SchemaOptions()),
+        ("good", SchemaOptions(segments=0)),
+        ("good", SchemaOptions(segments=4097)),
+        ("good", SchemaOptions(datacenters={"d'c": 3})),
+    ],
+)
+async def test_migration_refuses_what_is_no_name(
+    options: CassandraOptions, keyspace: str, schema: SchemaOptions
+) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        await migrate(dataclasses.replace(options, keyspace=keyspace), schema, SystemClock())
+
+
+async def test_nobody_answers(options: CassandraOptions) -> None:
+    nobody = dataclasses.replace(options, contact_points=["127.0.0.1:1"])
+    async with asyncio.timeout(3):
+        with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:1"):
+            await open_cassandra(nobody, SystemClock())
+
+
+async def test_closed_store_is_unavailable(
+    options: CassandraOptions, store: CassandraStore
+) -> None:
+    other = await open_cassandra(options, SystemClock())
+    await other.close()
+    with pytest.raises(StoreUnavailable):
+        await other.ping()
+    await store.ping()
+
+
+# -- cost ------------------------------------------------------------------------------------
+
+
+async def test_idle_polling_is_a_handful_of_statements(store: CassandraStore, world: World) -> None:
+    now_ms = world.now_ms()
+    jobs = [world.job(segment=segment) for segment in range(world.segments)]
+    entries_ = [world.entry(job, now_ms - 100) for job in jobs]
+    await store.jobs.create(
+        [
+            NewJob(job=job, entry=entry, inbox=world.inbox(job, entry))
+            for job, entry in zip(jobs, entries_, strict=True)
+        ]
+    )
+    before = store.session.sent
+    assert len(await store.schedule.read_due(range(64), now_ms - 500, now_ms + 5_000)) >= 64
+    assert len(await store.schedule.read_inbox(range(64), now_ms - 2_000)) >= 64
+    assert store.session.sent - before <= 8
+
+
+async def test_created_together_are_read_together(store: CassandraStore, world: World) -> None:
+    jobs = [world.job() for _ in range(1000)]
+    before = store.session.sent
+    await world.create(*jobs)
+    assert store.session.sent - before <= 20
+    before = store.session.sent
+    assert len(await store.jobs.get_many([job.key for job in jobs])) == 1000
+    assert store.session.sent - before <= 12
+
+
+async def test_calls_at_the_same_time_share_statements(store: CassandraStore, world: World) -> None:
+    fire_ms = world.now_ms() + HOUR_MS
+    items = [NewJob(job=job, entry=world.entry(job, fire_ms)) for job in (world.job(),) * 1]
+    await store.jobs.create(items)
+    items = [NewJob(job=(job := world.job()), entry=world.entry(job, fire_ms)) for _ in range(64)]
+    before = store.session.sent
+    await asyncio.gather(*(store.jobs.create([item]) for item in items))
+    # Segments' hours that are not registered yet included.
+    assert store.session.sent - before <= 40
+
+
+# -- shards ----------------------------------------------------------------------------------
+
+
+async def test_full_bucket_goes_on_in_the_next_shard(
+    store: CassandraStore, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entries, "SHARD_ROWS", 10)
+    owner = await world.own(20)
+    base_ms = (world.now_ms() // HOUR_MS - 30) * HOUR_MS
+    job = world.job(segment=20)
+    rows = [world.entry(job, base_ms + number) for number in range(35)]
+    await store.schedule.advance(owner.stamp(), rows, [])
+    assert await world.due(job, base_ms, base_ms + 100) == rows
+    assert await store.schedule.first_fire_ms(20, base_ms + 7) == base_ms + 7
+    await store.schedule.advance(owner.stamp(), [], rows[::2])
+    assert await world.due(job, base_ms, base_ms + 100) == rows[1::2]
+    monkeypatch.setattr(entries, "API_SLACK_US", 0)
+    assert await store.schedule.drop_before(owner.stamp(), base_ms + 2 * HOUR_MS) == 1
+    assert await world.due(job, base_ms, base_ms + 100) == []
+    assert (await store.schedule.first_fire_ms(20, base_ms) or base_ms + HOUR_MS) > base_ms + 100
+
+
+async def test_dropped_bucket_can_be_written_again(
+    store: CassandraStore, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its registration is gone, and this process remembers to have made it."""
+    monkeypatch.setattr(entries, "API_SLACK_US", 0)
+    monkeypatch.setattr(entries, "LATE_US", 0)
+    owner = await world.own(21)
+    fire_ms = world.now_ms() - 40 * DAY_MS
+    first, second = world.job(segment=21), world.job(segment=21)
+    await store.jobs.create([NewJob(job=first, entry=world.entry(first, fire_ms))])
+    assert await store.schedule.drop_before(owner.stamp(), fire_ms + DAY_MS) == 1
+    assert await world.due(first, fire_ms, fire_ms + 1) == []
+    assert await store.schedule.first_fire_ms(21, fire_ms) != fire_ms
+    entry = world.entry(second, fire_ms)
+    await store.jobs.create([NewJob(job=second, entry=entry)])
+    assert await world.due(second, fire_ms, fire_ms + 1) == [entry]
+
+
+# -- claims ----------------------------------------------------------------------------------
+
+
+async def test_abandoned_claim_is_taken_over(
+    store: CassandraStore, world: World, parts: Parts
+) -> None:
+    """And what its claimant still had under way never takes effect."""
+    lost, job = world.job("contested"), world.job("contested")
+    parts.clock.shift_ms = -ABANDONED_MS - 1_000
+    started_us = parts.clock.now_us()
+    assert await parts.ids.claim(lost) is IdClaim.MINE
+    assert await store.jobs.create([NewJob(job=job, entry=None, id_chosen=True)]) == [Created(job)]
+    await parts.session.write([parts.rows.creation_row(lost, started_us)])
+    assert await store.jobs.get_many([lost.key]) == {}
+    assert await store.jobs.find(world.user, "contested") == job
+
+
+async def test_claim_under_way_is_waited_for(
+    store: CassandraStore, world: World, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "CONTEST_TRIES", 4)
+    parts.clock.shift_ms = 0
+    winner, loser, other = world.job("slow"), world.job("slow"), world.job()
+    started_us = parts.clock.now_us()
+    assert await parts.ids.claim(winner) is IdClaim.MINE
+    late = NewJob(job=loser, entry=None, id_chosen=True)
+    with pytest.raises(StoreUnavailable, match="slow"):
+        await store.jobs.create([late])
+    with pytest.raises(OutcomeUnknown, match="slow"):
+        await store.jobs.create([late, NewJob(job=other, entry=None)])
+    assert await store.jobs.find(world.user, other.job_id) == other
+    await parts.session.write([parts.rows.creation_row(winner, started_us)])
+    assert await store.jobs.create([late]) == [IdTaken()]
+    assert await store.jobs.find(world.user, "slow") == winner
+
+
+async def test_request_is_finished_as_it_was_begun(
+    store: CassandraStore, world: World, parts: Parts
+) -> None:
+    begun, again = world.job(), world.job()
+    fire_ms = world.now_ms() - 5_000
+    item = NewJob(
+        job=begun,
+        entry=world.entry(begun, fire_ms),
+        request_id="unfinished",
+        request_digest=b"digest",
+    )
+    assert (await parts.requests.claim(item)).mine
+    repeat = dataclasses.replace(item, job=again, entry=world.entry(again, fire_ms + 9))
+    wrong = dataclasses.replace(repeat, request_digest=b"other")
+    assert await store.jobs.create([wrong]) == [RequestReused()]
+    now_ms = world.now_ms()
+    (result,) = await store.jobs.create([repeat])
+    assert isinstance(result, Created)
+    assert result.repeated
+    assert result.job.uid == begun.uid == result.job.job_id
+    assert result.job.create_ms == begun.create_ms
+    assert result.job.segment == begun.segment
+    (entry,) = await world.due(result.job, now_ms, now_ms + 5_000)
+    assert (entry.uid, entry.schedule_ms) == (begun.uid, fire_ms)
+    (told,) = await world.inbox_of([begun.segment], now_ms)
+    assert told.entry == entry
+    assert await store.jobs.get_many([again.key]) == {}
+
+
+# -- answers that are lost -------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def lost_answers(store: CassandraStore, monkeypatch: pytest.MonkeyPatch):
+    """Transactions take effect, but nobody hears of it."""
+    carry_out = store.session.conditional
+
+    async def conditional(bound: Bound) -> Conditional:
+        await carry_out(bound)
+        raise OutcomeUnknown("the answer is lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.session, "conditional", conditional)
+        yield
+
+
+async def test_lost_answers_are_read_back(
+    store: CassandraStore, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, again = world.job("lost"), world.job("lost")
+    session = SchedulerSession(
+        session_id=f"s-{uuid.uuid4()}", address="a:1", beat=1, lease_until_ms=5
+    )
+    second = dataclasses.replace(session, beat=2)
+    change = world.changed(job, dataclasses.replace(job, paused=True))
+    stale = world.changed(job, dataclasses.replace(job, pause_reason="late"))
+    with lost_answers(store, monkeypatch):
+        owner = await world.own(22)
+        assert await store.leases.release_segment(owner.lease)
+        await store.leases.open_session(session)
+        assert await store.leases.renew_session(second)
+        assert not await store.leases.renew_session(dataclasses.replace(second, address="b:2"))
+        assert not await store.leases.remove_session(session)
+        assert await store.leases.remove_session(second)
+        item = NewJob(job=job, entry=None, id_chosen=True, request_id="lost", request_digest=b"d")
+        assert await store.jobs.create([item]) == [Created(job)]
+        assert await store.jobs.create([dataclasses.replace(item, job=again)]) == [
+            Created(job, repeated=True)
+        ]
+        assert await store.jobs.create([NewJob(job=again, entry=None, id_chosen=True)]) == [
+            IdTaken()
+        ]
+        assert await store.jobs.change(change) == change.after
+        assert await store.jobs.change(stale) is None
+    assert await store.jobs.change(change) == change.after
+    assert len(await store.jobs.history(job.key)) == 1
+
+
+# -- races -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("apart_ms", [0, 1_000], ids=["same place", "apart"])
+async def test_lost_race_leaves_no_entry(
+    store: CassandraStore, world: World, apart_ms: int
+) -> None:
+    job = world.job()
+    await world.create(job)
+    fire_ms = world.now_ms() + HOUR_MS
+    rivals: list[JobChange] = []
+    for number in range(6):
+        after = dataclasses.replace(job, generation=2, pause_reason=str(number))
+        entry = world.entry(after, fire_ms + number * apart_ms, ordinal=number)
+        rivals.append(world.changed(job, after, entry=entry))
+    results = await asyncio.gather(*(store.jobs.change(change) for change in rivals))
+    (winner,) = [change for change, done in zip(rivals, results, strict=True) if done is not None]
+    assert await world.due(job, fire_ms, fire_ms + HOUR_MS) == [winner.entry]
+
+
+async def test_ghosts_are_not_read(store: CassandraStore, world: World) -> None:
+    """A former owner's late state stands elsewhere in the log than the present owner's."""
+    former = await world.own(23)
+    stale = former.stamp()
+    owner = await world.own(23)
+    job = world.job(segment=23)
+    base_ms = world.now_ms()
+    pending = world.run(job, base_ms, state=RunState.PENDING, update_ms=base_ms)
+    mine = world.run(job, base_ms, revision=2, update_ms=base_ms + 5)
+    ghosts = [
+        world.run(job, base_ms, revision=2, state=RunState.FAILED, update_ms=base_ms + 3),
+        world.run(job, base_ms, revision=3, state=RunState.FAILED, update_ms=base_ms + 9),
+    ]
+    await store.runs.record(former.stamp(), [pending])
+    await store.runs.record(owner.stamp(), [mine])
+    await store.runs.record(stale, ghosts)
+    assert await world.log_of([23], base_ms) == [pending, mine]
+    assert await store.runs.get(job.uid, mine.run_id) == mine
+
+
+# -- retention -------------------------------------------------------------------------------
+
+
+async def test_jobs_go_after_their_retention(
+    store: CassandraStore, world: World, clock: ShiftedClock
+) -> None:
+    spec = a_spec(retention_s=3_600)
+    large = Payload(PayloadKind.DATA, b"x" * 10_000)
+
+    def job(name: str | None = None) -> Job:
+        return world.job(name, segment=24, spec=spec, payload=large)
+
+    done, kept, revived, deleted = job(), job(), job(), job("named")
+    long = world.job(segment=24, spec=a_spec(retention_s=30 * 86_400))
+    await world.create(done, kept, revived, long)
+    await world.create(deleted, chosen=True)
+    owner = await world.own(24)
+    now_ms = world.now_ms()
+    await store.jobs.complete(owner.stamp(), [(j.key, 1) for j in (done, revived, long)], now_ms)
+    change = world.changed(revived, dataclasses.replace(revived, generation=2))
+    assert await store.jobs.change(change) is not None
+    await world.delete(deleted)
+    everyone = [j.key for j in (done, kept, revived, deleted, long)]
+    await store.schedule.drop_before(owner.stamp(), now_ms)
+    assert len(await store.jobs.get_many(everyone)) == 5
+    clock.shift_ms = 3 * DAY_MS
+    try:
+        await store.schedule.drop_before(owner.stamp(), now_ms)
+    finally:
+        clock.shift_ms = 0
+    assert set(await store.jobs.get_many(everyone)) == {kept.key, revived.key, long.key}
+    assert await store.jobs.find_all(world.user, "named") == []
+    assert await store.jobs.history(deleted.key) == []
+    page = await store.jobs.list(world.user, b"", 10)
+    assert {j.uid for j in page.items} == {kept.uid, revived.uid, long.uid}
+    clock.shift_ms = 40 * DAY_MS
+    try:
+        await store.schedule.drop_before(owner.stamp(), now_ms)
+    finally:
+        clock.shift_ms = 0
+    assert set(await store.jobs.get_many(everyone)) == {kept.key, revived.key}
