@@ -196,7 +196,7 @@ async def test_runs_are_listed_and_shown(api: StandIn, tickwheel: Run) -> None:
 async def test_watch_prints_each_state_and_ends_after_so_many_runs(
     api: StandIn, start: Start
 ) -> None:
-    watching = await start("runs", "watch", NAME, "--count", "2")
+    watching = await start("runs", "watch", NAME, "--count", "2", "--recent", "0")
     assert watching.stderr
     while await watching.stderr.readline() != f"watching {NAME}\n".encode():
         assert not watching.stderr.at_eof()
@@ -215,7 +215,7 @@ async def test_watch_prints_each_state_and_ends_after_so_many_runs(
 
 
 async def test_watch_as_json_comes_line_by_line_until_ctrl_c(api: StandIn, start: Start) -> None:
-    watching = await start("runs", "watch", "--output", "json")
+    watching = await start("runs", "watch", "--output", "json", "--recent", "0")
     assert watching.stdout
     assert watching.stderr
     while await watching.stderr.readline() != b"watching users/default/jobs/-\n":

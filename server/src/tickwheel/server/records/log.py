@@ -48,6 +48,7 @@ class RecordLog:
         self._clock = clock
         self._limits = limits
         self._topics: dict[str, dict[int, PartitionState]] = {}
+        self._is_closed = False
         connection = connect(path)
         self._connections = [connection]
         try:
@@ -97,6 +98,7 @@ class RecordLog:
 
     async def close(self) -> None:
         """Ends waiting pulls, finishes what was asked for, and closes the file."""
+        self._is_closed = True
         self._housekeeping.cancel()
         await asyncio.gather(self._housekeeping, return_exceptions=True)
         self._groups.stop_waiting()
@@ -241,6 +243,8 @@ class RecordLog:
         return await self._reading(lambda reader: reader.fetch(spans, max_bytes))
 
     async def _reading(self, work: Callable[[Reader], T]) -> T:
+        if self._is_closed:
+            raise LogUnavailable("the record log is closed")
         if self._reader_thread is None:
             return await self._writer.submit(lambda _: work(self._reader))
         loop = asyncio.get_running_loop()

@@ -14,6 +14,7 @@ from tickwheel.server.scheduler.assignment import batches, key_message, key_of
 from tickwheel.server.scheduler.link import WorkerLink
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
+from tickwheel.server.scheduler.outbox import Outbox
 from tickwheel.server.scheduler.placement import by_worker, place_segments
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
@@ -71,7 +72,7 @@ class Fleet:
         self._options = options
         self._listener = listener
         self._links: dict[str, WorkerLink] = {}
-        self._senders: dict[str, asyncio.Queue[pb.ConnectResponse | None]] = {}
+        self._senders: dict[str, Outbox] = {}
         self._placement: dict[int, str] = {}
         self._topology: tuple[str, ...] = ()
         self._settling: dict[tuple[str, int], asyncio.Future[None]] = {}
@@ -85,20 +86,25 @@ class Fleet:
         Raises:
             ConnectRefusedError: wrong protocol version, or no Hello first.
         """
-        link = await self._welcome(incoming)
-        queue: asyncio.Queue[pb.ConnectResponse | None] = asyncio.Queue()
+        link, unknown = await self._welcome(incoming)
+        outbox = Outbox()
         former = self._links.get(link.worker_id)
         if former is not None:
             self._depart(former)
         self._links[link.worker_id] = link
-        self._senders[link.worker_id] = queue
-        queue.put_nowait(pb.ConnectResponse(welcome=self._welcome_message()))
-        queue.put_nowait(self._topology_message())
+        self._senders[link.worker_id] = outbox
+        outbox.put(pb.ConnectResponse(welcome=self._welcome_message()))
+        outbox.put(self._topology_message())
+        if unknown:
+            # Not ours to publish: whoever owns it now has it, or it is done.
+            number = link.revoke(())
+            revocation = pb.Revocation(revocation_id=number, keys=unknown)
+            outbox.put(pb.ConnectResponse(revocation=revocation))
         _log.info("worker connected", worker=link.worker_id, window=link.window_count)
         self.place()
         try:
             async with asyncio.TaskGroup() as tasks:
-                writer = tasks.create_task(_write(queue, send))
+                writer = tasks.create_task(_write(outbox, send))
                 tasks.create_task(self._hear(link, incoming, writer))
         except* _StreamOver:
             pass
@@ -107,7 +113,10 @@ class Fleet:
                 self._depart(link)
                 self.place()
 
-    async def _welcome(self, incoming: AsyncIterator[pb.ConnectRequest]) -> WorkerLink:
+    async def _welcome(
+        self, incoming: AsyncIterator[pb.ConnectRequest]
+    ) -> tuple[WorkerLink, list[pb.RunKey]]:
+        """Hears Hello; returns the link, and what the worker holds that it is not to publish."""
         first = await anext(incoming, None)
         if first is None or first.WhichOneof("message") != "hello":
             raise ConnectRefusedError("the first message of a stream must be `hello`")
@@ -122,19 +131,25 @@ class Fleet:
         )
         link.set_window(hello.window)
         link.clocks_apart_ms = hello.clock.wall_ms - self._clock.now_ms()
-        self._adopt(link, hello.held)
-        return link
+        return link, self._adopt(link, hello.held)
 
-    def _adopt(self, link: WorkerLink, held: Iterable[pb.Held]) -> None:
-        """A returning worker keeps what it holds of ours; nobody else is given it."""
+    def _adopt(self, link: WorkerLink, held: Iterable[pb.Held]) -> list[pb.RunKey]:
+        """A returning worker keeps what it held of ours; returns what else of ours it holds."""
+        epochs = self._listener.epochs()
+        unknown: list[pb.RunKey] = []
         for item in held:
             key = key_of(item.key)
-            run = self._listener.find(key, item.key.segment)
-            if run is None:
+            if item.key.segment not in epochs:
                 continue
-            for departed in self._departed:
-                if departed.let_go(key):
-                    link.admit([run])
+            run = self._listener.find(key, item.key.segment)
+            owners = [departed for departed in self._departed if key in departed.held]
+            if run is None or not owners:
+                unknown.append(item.key)
+                continue
+            for departed in owners:
+                departed.let_go(key)
+            link.keep(run)
+        return unknown
 
     async def _hear(
         self,
@@ -211,7 +226,7 @@ class Fleet:
         self._links.pop(link.worker_id, None)
         sender = self._senders.pop(link.worker_id, None)
         if sender is not None:
-            sender.put_nowait(None)
+            sender.end()
         for mark in [mark for mark in self._settling if mark[0] == link.worker_id]:
             future = self._settling.pop(mark)
             if not future.done():
@@ -362,7 +377,7 @@ class Fleet:
     def close(self) -> None:
         """Ends all streams."""
         for sender in self._senders.values():
-            sender.put_nowait(None)
+            sender.end()
 
     def links(self) -> list[WorkerLink]:
         """The connected workers."""
@@ -373,7 +388,7 @@ class Fleet:
     def _send(self, worker_id: str, message: pb.ConnectResponse) -> None:
         sender = self._senders.get(worker_id)
         if sender is not None:
-            sender.put_nowait(message)
+            sender.put(message)
 
     def _clock_message(self) -> pb.Clock:
         return pb.Clock(wall_ms=self._clock.now_ms(), steady_ms=self._clock.steady_ms())
@@ -395,9 +410,9 @@ class _StreamOver(Exception):
     """The worker has ended its side."""
 
 
-async def _write(queue: "asyncio.Queue[pb.ConnectResponse | None]", send: Send) -> None:
-    """Sends what is queued; None ends the stream."""
-    while (message := await queue.get()) is not None:
+async def _write(outbox: Outbox, send: Send) -> None:
+    """Sends what is put in until the end is."""
+    while (message := await outbox.take()) is not None:
         await send(message)
     raise _StreamOver
 

@@ -57,14 +57,18 @@ class WorkerLink:
                 len(self.held) < self.window_count and self.held_bytes + weight <= self.window_bytes
             )
             if not left and (fits or (not self.held and self.window_count > 0)):
-                run.phase = Phase.ASSIGNED
-                run.worker = self.worker_id
-                self.held[run.key] = run
-                self.held_bytes += weight
+                self.keep(run)
                 taken.append(run)
             else:
                 left.append(run)
         return taken, left
+
+    def keep(self, run: LiveRun) -> None:
+        """It holds the run, whether or not there was room for it."""
+        run.phase = Phase.ASSIGNED
+        run.worker = self.worker_id
+        self.held[run.key] = run
+        self.held_bytes += weigh(run)
 
     def let_go(self, key: AttemptKey) -> LiveRun | None:
         """It no longer holds the run."""

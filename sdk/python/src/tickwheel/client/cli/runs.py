@@ -90,34 +90,55 @@ def watch(
             help="End once so many runs have ended. Default: go on until Ctrl-C.",
         ),
     ] = None,
+    recent: Annotated[
+        int,
+        typer.Option("--recent", min=0, max=1000, metavar="N", help="Begin with the last N runs."),
+    ] = 10,
     user: options.UserOption = options.DEFAULT_USER,
     address: options.AddressOption = options.DEFAULT_ADDRESS,
     output: options.OutputOption = Output.TABLE,
 ) -> None:
-    """Show runs as they are made and change: a line for each state."""
+    """Show the last runs, then each as it is made and changes: a line for each state."""
     from tickwheel.client.cli import run_view, session
     from tickwheel.client.cli.output import note, print_json, printable
+    from tickwheel.client.cli.paging import first
 
     parent = job_name(job, user)
 
+    async def last_runs(client: "Client") -> "list[run_pb2.Run]":
+        if recent == 0:
+            return []
+        async with aclosing(first(recent, client.list_runs(parent, filter=filter))) as runs:
+            return [run async for run in runs]
+
     async def command(client: "Client") -> None:
         ended: set[str] = set()
-        watching = False
+        # What was shown as recent may come again with the first messages.
+        before: set[tuple[str, int]] = set()
+
+        def show(run: "run_pb2.Run") -> None:
+            if output is Output.JSON:
+                print_json(run)
+            else:
+                run_view.print_line(run)
+            # A state may come more than once.
+            if count is not None and run.state in run_view.FINAL_STATES:
+                ended.add(run.name)
+
         async with aclosing(client.watch_runs(parent, filter=filter)) as messages:
+            watching = False
             async for message in messages:
                 if not watching:
                     watching = True
                     note(f"watching {printable(parent)}")
-                if not message.HasField("run"):
-                    continue
-                if output is Output.JSON:
-                    print_json(message.run)
-                else:
-                    run_view.print_line(message.run)
-                # A state may come more than once.
-                if count is not None and message.run.state in run_view.FINAL_STATES:
-                    ended.add(message.run.name)
-                    if len(ended) == count:
-                        return
+                    # Once the watch stands, so that nothing falls in between.
+                    for run in reversed(await last_runs(client)):
+                        before.add((run.name, run.state))
+                        show(run)
+                run = message.run
+                if message.HasField("run") and (run.name, run.state) not in before:
+                    show(run)
+                if count is not None and len(ended) >= count:
+                    return
 
     session.run(address, command)

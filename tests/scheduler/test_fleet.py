@@ -1,0 +1,236 @@
+"""Workers' streams as the scheduler sees them: a stand-in for the runtime, streams in memory."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+
+import pytest
+
+from scheduler.making import NOW, SECOND, entry_of, make_job
+from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.job import Job
+from tickwheel.server.scheduler.assignment import key_message
+from tickwheel.server.scheduler.fleet import ConnectRefusedError, Fleet
+from tickwheel.server.scheduler.live import AttemptKey, LiveRun, Phase
+from tickwheel.server.scheduler.options import Identity, SchedulerOptions
+from tickwheel.server.scheduler.segment import own_run
+from tickwheel.v1 import scheduler_service_pb2 as pb
+
+
+class HandClock(Clock):
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.ms = NOW
+
+    def now_ms(self) -> int:
+        return self.ms
+
+    def now_us(self) -> int:
+        return self.ms * 1000
+
+    def steady_ms(self) -> int:
+        return self.ms
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+
+
+class Runtime:
+    """Notes what the fleet tells."""
+
+    def __init__(self) -> None:
+        self.runs: dict[AttemptKey, LiveRun] = {}
+        self.outcomes: list[pb.Outcome] = []
+        self.dropped: set[AttemptKey] = set()
+        self.started: set[AttemptKey] = set()
+        self.free: list[LiveRun] = []
+        self.told = asyncio.Event()
+
+    def epochs(self) -> Mapping[int, int]:
+        return {0: 3}
+
+    def permission_left_ms(self) -> int:
+        return 2_000
+
+    def outcome(self, outcome: pb.Outcome, worker_id: str) -> bool:
+        self.outcomes.append(outcome)
+        self.told.set()
+        return True
+
+    def confirmed(self, keys: Iterable[AttemptKey], started: Iterable[AttemptKey]) -> None:
+        self.dropped |= set(keys)
+        self.started |= set(started)
+        self.told.set()
+
+    def released(self, runs: Iterable[LiveRun]) -> None:
+        self.free.extend(runs)
+        self.told.set()
+
+    def room(self) -> None: ...
+
+    def find(self, key: AttemptKey, segment: int) -> LiveRun | None:
+        return self.runs.get(key)
+
+
+class Stream:
+    """A worker's side of one stream."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._up: asyncio.Queue[pb.ConnectRequest | None] = asyncio.Queue()
+        self._down: asyncio.Queue[pb.ConnectResponse] = asyncio.Queue()
+        self.served = asyncio.ensure_future(fleet.serve(self._requests(), self._down.put))
+
+    async def _requests(self) -> AsyncIterator[pb.ConnectRequest]:
+        while (request := await self._up.get()) is not None:
+            yield request
+
+    def say(self, **message: object) -> None:
+        self._up.put_nowait(pb.ConnectRequest(**message))  # pyright: ignore[reportArgumentType]
+
+    def hello(self, held: Iterable[pb.Held] = (), ahead_ms: int = 0) -> None:
+        self.say(
+            hello=pb.Hello(
+                worker_id="w",
+                protocol_version=1,
+                held=held,
+                window=pb.Window(max_count=100, max_bytes=1 << 20),
+                clock=pb.Clock(wall_ms=NOW + ahead_ms, steady_ms=0),
+            )
+        )
+
+    def beat(self) -> None:
+        self.say(
+            heartbeat=pb.Heartbeat(
+                sequence=7,
+                clock=pb.Clock(wall_ms=NOW),
+                window=pb.Window(max_count=100, max_bytes=1 << 20),
+            )
+        )
+
+    async def hear(self, kind: str) -> pb.ConnectResponse:
+        async with asyncio.timeout(5):
+            while (message := await self._down.get()).WhichOneof("message") != kind:
+                pass
+        return message
+
+    async def hang_up(self) -> None:
+        self._up.put_nowait(None)
+        await self.served
+
+
+@pytest.fixture
+def runtime() -> Runtime:
+    return Runtime()
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def fleet(runtime: Runtime, clock: HandClock) -> Fleet:
+    identity = Identity(session_id="s", address="here:1", version="1")
+    options = SchedulerOptions(permission_ms=50)
+    return Fleet(clock, identity, options, runtime)
+
+
+def _run(runtime: Runtime) -> LiveRun:
+    job: Job = make_job(at_ms=NOW + SECOND)
+    run = own_run(job, entry_of(job, NOW + SECOND), lambda: "")
+    run.run_id = "20270115T080001000Z"
+    runtime.runs[run.key] = run
+    return run
+
+
+async def test_a_worker_is_welcomed_and_given_segments_and_runs(
+    fleet: Fleet, runtime: Runtime
+) -> None:
+    stream = Stream(fleet)
+    stream.hello()
+    await stream.hear("welcome")
+    assert [s.epoch for s in (await stream.hear("segments")).segments.segments] == [3]
+    run = _run(runtime)
+    assert fleet.assign([run]) == []
+    (assignment,) = (await stream.hear("assignments")).assignments.assignments
+    assert (assignment.epoch, assignment.due_ms) == (3, run.due_ms)
+    assert run.phase is Phase.ASSIGNED
+
+
+async def test_a_stream_must_begin_with_hello(fleet: Fleet) -> None:
+    stream = Stream(fleet)
+    stream.say(heartbeat=pb.Heartbeat())
+    with pytest.raises(ConnectRefusedError, match="hello"):
+        await stream.served
+
+
+async def test_heartbeats_are_answered_with_permission(fleet: Fleet) -> None:
+    stream = Stream(fleet)
+    stream.hello()
+    stream.beat()
+    ack = (await stream.hear("heartbeat_ack")).heartbeat_ack
+    assert (ack.sequence, ack.permission_ms) == (7, 50)
+
+
+async def test_a_worker_whose_clock_is_far_off_gets_no_segments(
+    fleet: Fleet, runtime: Runtime
+) -> None:
+    stream = Stream(fleet)
+    stream.hello(ahead_ms=2_000)
+    assert not (await stream.hear("segments")).segments.segments
+    run = _run(runtime)
+    assert fleet.assign([run]) == [run]
+
+
+async def test_what_a_departed_worker_held_is_free_once_it_may_not_publish(
+    fleet: Fleet, runtime: Runtime, clock: HandClock
+) -> None:
+    stream = Stream(fleet)
+    stream.hello()
+    await stream.hear("segments")
+    stream.beat()
+    await stream.hear("heartbeat_ack")
+    run = _run(runtime)
+    fleet.assign([run])
+    await stream.hang_up()
+    fleet.tick()
+    assert runtime.free == []
+    clock.ms += 51
+    fleet.tick()
+    assert runtime.free == [run]
+
+
+async def test_a_returning_worker_keeps_what_it_held_and_drops_what_is_not_its_own(
+    fleet: Fleet, runtime: Runtime, clock: HandClock
+) -> None:
+    first = Stream(fleet)
+    first.hello()
+    await first.hear("segments")
+    run = _run(runtime)
+    fleet.assign([run])
+    await first.hang_up()
+    second = Stream(fleet)
+    stranger = pb.RunKey(job_uid="x", run_id="y", attempt=1, segment=0)
+    second.hello([pb.Held(key=key_message(run.key, 0), epoch=3), pb.Held(key=stranger, epoch=2)])
+    revocation = (await second.hear("revocation")).revocation
+    assert list(revocation.keys) == [stranger]
+    clock.ms += 51
+    fleet.tick()
+    assert runtime.free == []
+
+
+async def test_a_revocation_is_confirmed_and_what_was_not_begun_is_free(
+    fleet: Fleet, runtime: Runtime
+) -> None:
+    stream = Stream(fleet)
+    stream.hello()
+    await stream.hear("segments")
+    run = _run(runtime)
+    fleet.assign([run])
+    fleet.revoke([run])
+    revocation = (await stream.hear("revocation")).revocation
+    stream.say(revocation_ack=pb.RevocationAck(revocation_id=revocation.revocation_id))
+    async with asyncio.timeout(5):
+        await runtime.told.wait()
+    assert runtime.dropped == {run.key}
+    assert runtime.free == [run]
