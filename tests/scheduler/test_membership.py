@@ -59,6 +59,11 @@ def test_segments_of_a_living_session_are_never_taken() -> None:
     assert not plan_moves("b", [], leases, ["a", "b"]).take
 
 
+def test_what_bears_our_name_but_is_not_held_is_taken_anew() -> None:
+    leases = [SegmentLease(segment=n, epoch=1, session_id="a") for n in range(4)]
+    assert len(plan_moves("a", [0, 1], leases, ["a"]).take) == 2
+
+
 def test_a_session_is_dead_after_a_lease_without_a_beat_on_our_own_clock() -> None:
     watch = SessionWatch(lease_ms=10_000)
     watch.observe([_session("a")], 0)

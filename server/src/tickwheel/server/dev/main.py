@@ -17,6 +17,7 @@ from tickwheel.server.dev.publisher import EmbeddedPublisher
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.names import new_uid
 from tickwheel.server.owner.directory import OwnerDirectory
+from tickwheel.server.records.errors import LogUnavailable
 from tickwheel.server.records.log import RecordLog
 from tickwheel.server.records.service import RecordService
 from tickwheel.server.scheduler.endpoint import SchedulerEndpoint
@@ -45,7 +46,7 @@ async def run_dev(settings: Settings) -> None:
     """Runs every part until SIGINT or SIGTERM."""
     try:
         await _run(settings)
-    except (DataInUseError, OSError) as error:
+    except (DataInUseError, LogUnavailable, OSError) as error:
         typer.echo(f"tickwheel dev: {error}", err=True)
         raise typer.Exit(1) from error
 

@@ -96,6 +96,11 @@ def manual_run_id(schedule_ms: int, discriminator: str) -> str:
     return f"{instant_id(schedule_ms)}-m-{discriminator}"
 
 
+def discriminator_of(run_id: str) -> str:
+    """What tells a manual run from others of its job whatever its instant: `-m-…`, or all of it."""
+    return run_id[run_id.index("-m-") :] if "-m-" in run_id else run_id
+
+
 def run_id_instant_ms(run_id: str) -> int | None:
     """The nominal instant inside a run id, Unix milliseconds; None where it is not a run id."""
     match = RUN_ID_PATTERN.fullmatch(run_id)

@@ -68,8 +68,12 @@ def plan_moves(
     mine = set(owned)
     shares = _shares(alive, len(leases), _loads(leases, alive))
     share = shares[own_session]
+    # What bears our name but is not held by us is free as well: we lost it, or never knew that we
+    # had got it.
     free = [
-        lease for lease in leases if lease.session_id not in alive and lease.segment not in mine
+        lease
+        for lease in leases
+        if lease.segment not in mine and lease.session_id not in alive - {own_session}
     ]
     room = max(0, share - len(mine))
     # Each scheduler begins at its own place in the list, so that two rarely want the same one.

@@ -15,7 +15,7 @@ from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import Fenced, SegmentUnowned, StoreUnavailable
 from tickwheel.server.domain.lease import SegmentLease
-from tickwheel.server.domain.names import JobKey
+from tickwheel.server.domain.names import JobKey, discriminator_of
 from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
 from tickwheel.server.domain.run import Run
 from tickwheel.server.owner.port import TriggerRequest
@@ -53,6 +53,8 @@ class Holding:
     #: The schedule has been read up to here.
     read_to_ms: int = 0
     position_ms: int = 0
+    #: The log has been read: the schedule may be.
+    recovered: bool = False
     #: Loaded once from its position: it may fire.
     ready: bool = False
     #: Being given back: nothing new is handed out.
@@ -85,6 +87,7 @@ class Scheduler:
         self._seen: dict[tuple[str, int], int] = {}
         self._inbox_read_ms = 0
         self._waiters: dict[AttemptKey, asyncio.Future[None]] = {}
+        self._triggering: dict[tuple[str, str], asyncio.Task[Run]] = {}
         self._stopping = asyncio.Event()
         self.ready = asyncio.Event()
 
@@ -229,12 +232,20 @@ class Scheduler:
                 self._holdings[lease.segment] = Holding(lease, owner)
                 taken[lease.segment] = lease.epoch
 
-        await _bounded(take(current) for current in wanted)
-        if taken:
-            _log.info("segments taken", count=len(taken), owned=len(self._holdings))
-            await self.fleet.settle(taken)
-            await self._recover(list(taken))
-            self.fleet.announce_epochs()
+        try:
+            await _bounded(take(current) for current in wanted)
+            if taken:
+                _log.info("segments taken", count=len(taken), owned=len(self._holdings))
+                await self.fleet.settle(taken)
+                await self._recover(list(taken))
+                self.fleet.announce_epochs()
+        except BaseException:
+            # Half taken is not owned: they are taken anew, under a further epoch.
+            for segment in taken:
+                holding = self._holdings.get(segment)
+                if holding is not None and not holding.ready:
+                    del self._holdings[segment]
+            raise
 
     async def _recover(self, segments: list[int]) -> None:
         """Reads log and schedule from the position on, side by side, and lets the owners fire."""
@@ -254,6 +265,7 @@ class Scheduler:
                     continue
                 holding.owner.recover(logs.get(segment, ()))
                 holding.position_ms = holding.read_to_ms = position
+                holding.recovered = True
         await self._read()
         for segment in segments:
             holding = self._holdings.get(segment)
@@ -299,7 +311,7 @@ class Scheduler:
         horizon = now + LOOK_AHEAD_MS
         groups: dict[int, list[int]] = {}
         for segment, holding in self._holdings.items():
-            if not holding.leaving:
+            if holding.recovered and not holding.leaving:
                 groups.setdefault(holding.read_to_ms, []).append(segment)
         for start, segments in groups.items():
             await self._read_schedule(segments, start, horizon)
@@ -630,11 +642,22 @@ class Scheduler:
         Raises:
             SegmentUnowned: this is not the owner, or it is not ready.
         """
+        mark = (request.job.uid, discriminator_of(request.run_id))
+        task = self._triggering.get(mark)
+        if task is None:
+            # The same request twice at once is one run.
+            task = asyncio.get_running_loop().create_task(self._trigger(request))
+            self._triggering[mark] = task
+            task.add_done_callback(lambda _: self._triggering.pop(mark, None))
+        return await asyncio.shield(task)
+
+    async def _trigger(self, request: TriggerRequest) -> Run:
         job = request.job
         holding = self._holdings.get(job.segment)
         if holding is None or not holding.ready or holding.leaving:
             raise SegmentUnowned("this scheduler does not own the segment")
-        existing = await self._store.runs.get(job.uid, request.run_id)
+        twin = holding.owner.twin_of(job.uid, request.run_id) or request.run_id
+        existing = await self._store.runs.get(job.uid, twin)
         if existing is not None:
             return existing
         now = self._clock.now_ms()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.names import JobKey, instant_id
+from tickwheel.server.domain.names import JobKey, discriminator_of, instant_id
 from tickwheel.server.domain.occurrence import EntryKind, InboxEntry, ScheduleEntry
 from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.schedule import Schedule
@@ -552,6 +552,14 @@ class SegmentOwner:
     def assigned_runs(self) -> list[LiveRun]:
         """Runs that a worker holds."""
         return [run for run in self._live.values() if run.phase is Phase.ASSIGNED]
+
+    def twin_of(self, uid: str, run_id: str) -> str | None:
+        """The id of the job's recent run by hand that was made by the same request."""
+        mark = discriminator_of(run_id)
+        if mark == run_id:
+            return None
+        recent = [*((key.uid, key.run_id) for key in self._live), *self._done]
+        return next((one for of, one in recent if of == uid and one.endswith(mark)), None)
 
     def has_records(self) -> bool:
         """Whether there are states to write."""
