@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from tickwheel.server.schedule.errors import ScheduleError, ScheduleErrorReason
-from tickwheel.server.schedule.instants import shorten
+from tickwheel.server.schedule.instants import shorten, stray_character
 
 #: Longer than any expression that a person would write; keeps refusals quick.
 _LONGEST = 512
@@ -105,6 +105,9 @@ def parse_cron(expression: str) -> CronFields:
     """
     if len(expression) > _LONGEST:
         _refuse(f"the expression has {len(expression)} characters; {_LONGEST} are the most")
+    stray = stray_character(expression)
+    if stray:
+        _refuse(stray)
     parts = re.split(r"[ \t]+", expression.strip(" \t"))
     if re.match(r"(CRON_)?TZ=", parts[0], re.IGNORECASE):
         _refuse(f"{shorten(parts[0])} does not belong here; set the field timeZone instead")

@@ -12,6 +12,8 @@ EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 #: Nothing is searched outside [1900-01-01, 9999-12-30): dates at either end would have no year.
 EARLIEST_S = (date(1900, 1, 1).toordinal() - EPOCH_ORDINAL) * DAY_S
 HORIZON_S = (date(9999, 12, 30).toordinal() - EPOCH_ORDINAL) * DAY_S
+#: The year 10000 begins.
+LAST_S = HORIZON_S + 2 * DAY_S
 
 _EXTENDED = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[Tt](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?(Z|z|[+-]\d\d:?\d\d)?)?",
@@ -100,6 +102,17 @@ def _which_part(month: int, day: int) -> str:
     if not 1 <= month <= 12:
         return f"there is no month {month}"
     return f"the month has no day {day}"
+
+
+def stray_character(text: str) -> str | None:
+    """What is wrong with the first character that no schedule is written with; None if all is well.
+
+    Python's upper() and split() would take some of them for letters and blanks.
+    """
+    for place, character in enumerate(text, 1):
+        if not (" " <= character <= "~" or character in "\t\r\n"):
+            return f"character {place} is {character!a}, which is not plain ASCII"
+    return None
 
 
 def shorten(text: str, limit: int = 60) -> str:

@@ -5,7 +5,7 @@ before, so that nothing drifts: 31 January and a month is 28 February, and two m
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from tickwheel.server.schedule.calendar import january, month_start
@@ -18,6 +18,7 @@ from tickwheel.server.schedule.instants import (
     day_of,
     parse_moment,
     shorten,
+    stray_character,
 )
 from tickwheel.server.schedule.series import Series
 from tickwheel.server.schedule.wallclock import WallClock
@@ -60,7 +61,10 @@ class RepeatingInterval:
     period: Period
     start: Moment | None
     #: Set where the interval is given by its period and end; occurrences are counted back from it.
-    end: Moment | None
+    end: Moment | None = None
+    #: Set where the interval is given by its start and end, which is where the second one starts.
+    #: `period` is then the distance on a clock without changes.
+    second: Moment | None = None
 
 
 def _refuse(message: str) -> NoReturn:
@@ -75,6 +79,9 @@ def parse_interval(text: str) -> RepeatingInterval:
     """
     if len(text) > _LONGEST:
         _refuse(f"the interval has {len(text)} characters; {_LONGEST} are the most")
+    stray = stray_character(text)
+    if stray:
+        _refuse(stray)
     head, *parts = text.strip(" ").split("/")
     match = re.fullmatch(r"[Rr]([0-9]{0,9})", head)
     if match is None:
@@ -84,7 +91,7 @@ def parse_interval(text: str) -> RepeatingInterval:
         _refuse("R0 never happens; R1 is once, R without a number goes on without end")
     periods = [part[:1] in ("P", "p") for part in parts]
     if periods == [True]:
-        return RepeatingInterval(count, _period(parts[0]), None, None)
+        return RepeatingInterval(count, _period(parts[0]), None)
     if len(parts) != 2 or periods == [True, True]:
         _refuse(
             f"{shorten(text)} is not a repeating interval; it is written R5/start/period, "
@@ -94,19 +101,31 @@ def parse_interval(text: str) -> RepeatingInterval:
         return RepeatingInterval(count, _period(parts[0]), None, _moment(parts[1], "end"))
     start = _moment(parts[0], "start")
     if periods[1]:
-        return RepeatingInterval(count, _period(parts[1]), start, None)
+        return RepeatingInterval(count, _period(parts[1]), start)
     end = _moment(parts[1], "end")
-    if (start.offset_s is None) != (end.offset_s is None):
-        _refuse("one of start and end has an offset from UTC and the other has none")
+    if end.offset_s is None:
+        # What the end leaves out it shares with the start (ISO 8601-1, 5.5.2.2).
+        end = replace(end, offset_s=start.offset_s)
+    elif start.offset_s is None:
+        _refuse(f"the end has an offset from UTC and the start {shorten(parts[0])} has none")
+    if start.is_date and end.is_date:
+        days = (end.wall_s - start.wall_s) // DAY_S
+        return RepeatingInterval(count, Period(days=_forward(days, parts)), start)
     between_s = (end.wall_s - (end.offset_s or 0)) - (start.wall_s - (start.offset_s or 0))
-    nanos = between_s * _NANOS + end.nanos - start.nanos
-    if nanos <= 0:
+    nanos = _forward(between_s * _NANOS + end.nanos - start.nanos, parts)
+    return RepeatingInterval(count, _long_enough(Period(nanos=nanos), text), start, second=end)
+
+
+def _forward(length: int, parts: list[str]) -> int:
+    if length <= 0:
         _refuse(f"the end {shorten(parts[1])} is not after the start {shorten(parts[0])}")
-    return RepeatingInterval(count, _long_enough(Period(nanos=nanos), text), start, None)
+    return length
 
 
 def _bad_head(head: str, text: str) -> str:
-    if head[:1] in "Pp" or re.match(r"[0-9]{4}", head):
+    if not text.strip(" "):
+        return "the interval is empty; it is written such as R5/2026-11-23T12:00:00Z/PT1H"
+    if re.match(r"[Pp]", head) or re.match(r"[0-9]{4}", head):
         return f"{shorten(text)} does not repeat; put R/ before it, or R5/ for five times"
     if re.fullmatch(r"[Rr]-[0-9]+", head):
         return f"{shorten(head)}: without end is written R"
@@ -168,6 +187,8 @@ def _bad_period(text: str, upper: str) -> str:
         return f"{what}; hours, minutes and seconds stand after a T, such as PT1H"
     if re.search(r"\d[.,]\d+[YMWD]", upper.partition("T")[0]):
         return f"{what}; years, months, weeks and days have no fractions: half a day is PT12H"
+    if re.match(r"P\d{4}-?\d\d", upper):
+        return f"{what}; it is not written like a date, but as P3Y6M4DT12H30M5S"
     if "-" in upper:
         return f"{what}; it cannot be negative"
     return f"{what}; it is written P1Y2M3W4DT5H6M7S, in this order and without what is 0"
@@ -187,6 +208,13 @@ def interval_series(interval: RepeatingInterval, clock: WallClock, anchor_ms: in
             base.wall_s - base.offset_s if base.offset_s is not None else clock.instant(base.wall_s)
         )
         base_ns = offset_instant * _NANOS + base.nanos
+    if interval.second is not None and not fixed:
+        wall_s, nanos = interval.second.wall_s, interval.second.nanos
+        length_ns = clock.instant(wall_s) * _NANOS + nanos - base_ns
+        if length_ns < _NANOS:
+            # Both in the same gap. What was accepted must not depend on the zone's data.
+            length_ns = interval.period.nanos
+        return ExactSteps(base_ns, length_ns, interval.count)
     if interval.period.is_exact:
         return ExactSteps(base_ns, sign * interval.period.nanos, interval.count)
     base_ms = -(-base_ns // 1_000_000)

@@ -13,7 +13,6 @@ from tickwheel.server.schedule.instants import (
     format_wall,
 )
 from tickwheel.server.schedule.interval import CalendarSteps
-from tickwheel.server.schedule.recurrence import ClockRecurrence
 from tickwheel.server.schedule.rules import RuleSeries
 from tickwheel.server.schedule.series import Once, OnTheClock, Series, Union
 from tickwheel.server.schedule.spec import DstGap, DstOverlap, ScheduleSpec
@@ -149,8 +148,7 @@ def _wall_view(series: Series) -> tuple[WallClock, WallTimes, bool] | None:
     if isinstance(series, OnTheClock):
         return series.clock, series.times, series.elapsed
     if isinstance(series, RuleSeries):
-        elapsed = isinstance(series.times, ClockRecurrence) and not series.rule.hours
-        return series.clock, series.times, elapsed
+        return series.clock, series.times, series.elapsed
     if isinstance(series, CalendarSteps):
         return series.clock, series, False
     return None

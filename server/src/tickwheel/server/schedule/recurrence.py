@@ -4,8 +4,9 @@ Two shapes: rules that choose dates (yearly to daily) and rules that choose hour
 seconds of a day. Both answer "the first one from here on" without walking from DTSTART.
 """
 
+from datetime import date
 from functools import partial
-from itertools import product
+from itertools import pairwise, product
 from math import gcd
 
 from tickwheel.server.schedule.calendar import (
@@ -32,7 +33,7 @@ _MOST_PLACES = 12_000
 class DateRecurrence:
     """A yearly, monthly, weekly or daily rule, starting at a wall-clock time."""
 
-    __slots__ = ("_days", "_first_period", "_positions", "_rule", "_start_day", "_times")
+    __slots__ = ("_days", "_first_period", "_positions", "_rule", "_times")
 
     def __init__(self, rule: RecurrenceRule, start_wall_s: int) -> None:
         start_day, clock = divmod(start_wall_s, DAY_S)
@@ -48,13 +49,12 @@ class DateRecurrence:
             # Each day's choice is the same.
             self._times = ChosenTimes.of(list(times), rule.positions)
             self._positions = None
-        elif rule.positions:
-            # A place that no period has would be looked for in every period there is.
-            most = _most_days(rule) * len(times)
+        elif rule.frequency is Frequency.WEEKLY and rule.positions:
+            # A place that no week has would be looked for in every week there is.
+            most = max(1, len(rule.weekdays)) * len(times)
             self._positions = tuple(place for place in rule.positions if abs(place) <= most)
         self._rule = rule
-        self._start_day = start_day
-        self._days = Days(partial(year_mask, rule, day_of(start_day)))
+        self._days = Days(partial(self._mask, day_of(start_day)))
         self._first_period = self._period(start_day)
 
     def at_or_after(self, wall_s: int, offset_s: int) -> int | None:
@@ -88,6 +88,22 @@ class DateRecurrence:
         *_, last = self._times
         across = days * DAY_S - last + self._times.first
         return across if within is None else min(within, across)
+
+    def _mask(self, start: date, year: int) -> int:
+        """The wanted dates of a year, without the months and years that have too few for BYSETPOS.
+
+        A place that no period has would else be looked for in every period there is.
+        """
+        mask = year_mask(self._rule, start, year)
+        if not self._positions or self._rule.frequency is Frequency.WEEKLY:
+            return mask
+        least = min(abs(place) for place in self._positions)
+        bounds = (1, 13) if self._rule.frequency is Frequency.YEARLY else range(1, 14)
+        for first, following in pairwise(month_start(year, month) for month in bounds):
+            period = (1 << following) - (1 << first)
+            if (mask & period).bit_count() * len(self._times) < least:
+                mask &= ~period
+        return mask
 
     def _day(self, day: int) -> int | None:
         """The first wanted date from a day on, in a period that the interval does not pass over."""
@@ -146,8 +162,8 @@ class DateRecurrence:
             case Frequency.YEARLY:
                 return day_of(day).year
             case Frequency.MONTHLY:
-                date = day_of(day)
-                return date.year * 12 + date.month - 1
+                whole = day_of(day)
+                return whole.year * 12 + whole.month - 1
             case Frequency.WEEKLY:
                 return (day - self._week_shift) // 7
             case _:
@@ -169,17 +185,6 @@ class DateRecurrence:
     def _week_shift(self) -> int:
         """The first day number from 0 on that begins a week."""
         return (self._rule.week_start - weekday_of(0)) % 7
-
-
-def _most_days(rule: RecurrenceRule) -> int:
-    """No period of a yearly, monthly or weekly rule has more dates than this."""
-    if rule.frequency is Frequency.YEARLY:
-        return 366
-    if rule.frequency is Frequency.WEEKLY:
-        return max(1, len(rule.weekdays))
-    if rule.weekdays:
-        return sum(1 if number else 5 for number, _ in rule.weekdays)
-    return max(1, len(rule.month_days))
 
 
 class ClockRecurrence:

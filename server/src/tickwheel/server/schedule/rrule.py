@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from tickwheel.server.schedule.errors import ScheduleError, ScheduleErrorReason
-from tickwheel.server.schedule.instants import Moment, parse_moment, shorten
+from tickwheel.server.schedule.instants import Moment, parse_moment, shorten, stray_character
 
 _LONGEST = 8192
 #: Weekdays as the calendar module numbers them.
@@ -88,6 +88,9 @@ def parse_rrule(text: str) -> RecurrenceText:
     """
     if len(text) > _LONGEST:
         refuse(f"the rule has {len(text)} characters; {_LONGEST} are the most")
+    stray = stray_character(text)
+    if stray:
+        refuse(stray)
     rule: RecurrenceRule | None = None
     start: Moment | None = None
     excluded: list[Moment] = []
@@ -95,7 +98,7 @@ def parse_rrule(text: str) -> RecurrenceText:
     # Lines are folded by a line break and one space (section 3.1).
     for line in re.sub(r"\r?\n[ \t]", "", text).split():
         head, colon, value = line.partition(":")
-        if not colon:
+        if not colon or re.match(r"[A-Za-z]+=", line):
             if rule is not None:
                 refuse(f"{shorten(line)} stands apart; a rule has no spaces inside")
             head, value = ("RRULE", line) if "=" in line else (line, "")
@@ -108,10 +111,11 @@ def parse_rrule(text: str) -> RecurrenceText:
             if start is not None:
                 refuse("there are two DTSTARTs")
             start = _moment(value, "DTSTART")
-            zones.update(_zone(head))
+            zones.update(_zone(head, [start]))
         elif name == "EXDATE":
-            excluded += [_moment(one, "EXDATE") for one in value.split(",")]
-            zones.update(_zone(head))
+            dates = [_moment(one, "EXDATE") for one in value.split(",")]
+            excluded += dates
+            zones.update(_zone(head, dates))
         else:
             refuse(_unknown_line(name))
     if rule is None:
@@ -132,15 +136,21 @@ def _unknown_line(name: str) -> str:
     return f"{shorten(name)} is not known; a rule has lines of DTSTART, RRULE and EXDATE"
 
 
-def _zone(head: str) -> set[str]:
+def _zone(head: str, moments: list[Moment]) -> set[str]:
     """The TZID among a line's parameters, which keeps its case."""
     zones: set[str] = set()
-    for parameter in head.split(";")[1:]:
+    line, *parameters = head.split(";")
+    for parameter in parameters:
         name, _, value = parameter.partition("=")
+        kind = value.upper() if name.upper() == "VALUE" else None
         if name.upper() == "TZID" and value:
+            if any(moment.offset_s is not None for moment in moments):
+                refuse(f"{line.upper()} has a TZID and an offset from UTC; only one can hold")
             zones.add(value)
-        elif not (name.upper() == "VALUE" and value.upper() in ("DATE", "DATE-TIME")):
+        elif kind not in ("DATE", "DATE-TIME"):
             refuse(f"{shorten(parameter)} is not understood; TZID= and VALUE=DATE are")
+        elif any(moment.is_date != (kind == "DATE") for moment in moments):
+            refuse(f"{line.upper()} says VALUE={kind}, but what follows is not one")
     return zones
 
 

@@ -3,20 +3,27 @@
 from dataclasses import dataclass, field
 
 from tickwheel.server.schedule.instants import DAY_S, EARLIEST_S, HORIZON_S, Moment
+from tickwheel.server.schedule.interval import ExactSteps
 from tickwheel.server.schedule.recurrence import ClockRecurrence, DateRecurrence
 from tickwheel.server.schedule.rrule import Frequency, RecurrenceRule, refuse
+from tickwheel.server.schedule.series import Series
 from tickwheel.server.schedule.spec import DstGap, DstOverlap
 from tickwheel.server.schedule.wallclock import WallClock
 
-#: The last occurrence of a rule with BY parts is found by counting; more would take too long.
+#: Whether an occurrence is within COUNT is found by counting; more would take too long.
 _MOST_COUNTED = 10_000
+_NANOS = 1_000_000_000
+_UNITS_S = {Frequency.HOURLY: 3600, Frequency.MINUTELY: 60, Frequency.SECONDLY: 1}
 
 
 @dataclass(slots=True)
-class _Last:
-    """The last instant, in Unix seconds; found when it is first needed."""
+class _Counted:
+    """How many occurrences there are up to an instant (Unix seconds), as far as it was counted.
 
-    instant_s: int | None = None
+    The pair is replaced whole, so that threads can share it.
+    """
+
+    reached: tuple[int, int] = (EARLIEST_S - 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,79 +31,59 @@ class RuleSeries:
     """A recurrence rule in a zone. COUNT counts instants, from DTSTART on."""
 
     clock: WallClock
-    rule: RecurrenceRule
     times: DateRecurrence | ClockRecurrence
+    #: Without BYHOUR an hourly rule, or one more often, goes on through a change of the clock.
+    elapsed: bool
     start_s: int
+    #: DTSTART is an instant, and one of the times: no policy for changes of the clock removes it.
+    start_counts: bool
     #: Inclusive.
     until_s: int
-    _last: _Last = field(default_factory=_Last)
+    #: None: there is no COUNT, or it is in `until_s` already.
+    count: int | None
+    _counted: _Counted = field(default_factory=_Counted)
 
     def next_after(self, after_ms: int) -> int | None:
         """The first strictly after `after_ms`."""
-        found = self._next(after_ms // 1000)
+        after_s = after_ms // 1000
+        found = self._next(after_s)
         if found is None or found > self.until_s:
             return None
-        if self.rule.count is not None:
-            if self._last.instant_s is None:
-                self._last.instant_s = self._find_last(self.rule.count)
-            if found > self._last.instant_s:
-                return None
+        if self.count is not None and not self._within(self.count, after_s, found):
+            return None
         return found * 1000
 
     def smallest_gap_ms(self) -> int | None:
         """That of the wall-clock times."""
-        return None if self.rule.count == 1 else self.times.smallest_gap_s() * 1000
-
-    @property
-    def _elapsed(self) -> bool:
-        return isinstance(self.times, ClockRecurrence) and not self.rule.hours
+        return None if self.count == 1 else self.times.smallest_gap_s() * 1000
 
     def _next(self, after_s: int) -> int | None:
-        after_s = max(after_s, self.start_s - 1)
-        if self._elapsed:
+        if after_s < self.start_s:
+            if self.start_counts:
+                return self.start_s
+            after_s = self.start_s - 1
+        if self.elapsed:
             return self.clock.next_elapsed(self.times, after_s)
         return self.clock.next_after(self.times, after_s)
 
-    def _find_last(self, count: int) -> int:
-        if not self.rule.narrowed and self.rule.frequency >= Frequency.WEEKLY:
-            if isinstance(self.times, ClockRecurrence):
-                return self._last_by_spans(count, self.times)
-            if _one_each(self.clock):
-                days = 7 if self.rule.frequency is Frequency.WEEKLY else 1
-                wall = self.clock.zone.wall_s(self.start_s)
-                wall += (count - 1) * self.rule.interval * days * DAY_S
-                return self.clock.instant(wall) if wall < HORIZON_S else HORIZON_S
-        instant = self.start_s - 1
-        for _ in range(count):
-            found = self._next(instant)
-            if found is None:
+    def _within(self, count: int, after_s: int, found_s: int) -> bool:
+        """Whether the occurrence that comes next after an instant is among the first `count`."""
+        reached_s, number = self._counted.reached
+        if reached_s == after_s and number < count:
+            # Whoever goes through them in order has found the next one already.
+            reached_s, number = found_s, number + 1
+        while reached_s < found_s and number < count:
+            following = self._next(reached_s)
+            if following is None:
                 break
-            instant = found
-        return instant
-
-    def _last_by_spans(self, count: int, times: ClockRecurrence) -> int:
-        """As many as fit between two changes of the clock are counted at once."""
-        instant = self.start_s
-        while instant < HORIZON_S:
-            span = self.clock.zone.span_at(instant)
-            first = times.at_or_after(instant + span.offset_s, span.offset_s)
-            if first is not None and first < span.end_s + span.offset_s:
-                here = (span.end_s + span.offset_s - 1 - first) // times.step_s + 1
-                if here >= count:
-                    return first - span.offset_s + (count - 1) * times.step_s
-                count -= here
-            instant = span.end_s
-        return HORIZON_S
-
-
-def _one_each(clock: WallClock) -> bool:
-    """Each wall-clock time means one instant."""
-    return clock.gap is not DstGap.SKIP and clock.overlap is not DstOverlap.BOTH
+            reached_s, number = following, number + 1
+        self._counted.reached = (reached_s, number)
+        return found_s <= reached_s
 
 
 def rule_series(
     rule: RecurrenceRule, start: Moment | None, clock: WallClock, anchor_ms: int
-) -> RuleSeries:
+) -> Series:
     """The occurrences; `anchor_ms` takes the place of a DTSTART, rounded up to a whole second.
 
     Raises:
@@ -111,17 +98,48 @@ def rule_series(
     else:
         start_s = start.wall_s - start.offset_s
         wall = clock.zone.wall_s(start_s)
-    if rule.frequency >= Frequency.HOURLY:
-        times = ClockRecurrence(rule, wall, clock.zone.span_at(start_s).offset_s)
+    until_s = _until(rule.until, clock)
+    unit_s = _UNITS_S.get(rule.frequency)
+    if unit_s is not None and not rule.narrowed:
+        return _evenly(rule, start_s, unit_s * rule.interval, until_s)
+    count = rule.count
+    last_s = _last_by_calendar(rule, clock, wall) if count is not None else None
+    if last_s is not None:
+        until_s, count = last_s, None
+    if count is not None and count > _MOST_COUNTED:
+        refuse(
+            f"COUNT={count}: for a rule such as this {_MOST_COUNTED} is the most, as its "
+            "occurrences have to be counted one by one; use UNTIL or maxRuns"
+        )
+    offset_s = clock.zone.span_at(start_s).offset_s
+    if unit_s is not None:
+        times = ClockRecurrence(rule, wall, offset_s)
     else:
         times = DateRecurrence(rule, wall)
-    plain = not rule.narrowed and rule.frequency >= Frequency.WEEKLY
-    counted = not (plain and (isinstance(times, ClockRecurrence) or _one_each(clock)))
-    if rule.count is not None and rule.count > _MOST_COUNTED and counted:
-        refuse(
-            f"COUNT={rule.count}: with BY parts {_MOST_COUNTED} is the most; use UNTIL or maxRuns"
-        )
-    return RuleSeries(clock, rule, times, start_s, _until(rule.until, clock))
+    is_instant = start is None or start.offset_s is not None
+    start_counts = is_instant and times.at_or_after(wall, offset_s) == wall
+    elapsed = unit_s is not None and not rule.hours
+    return RuleSeries(clock, times, elapsed, start_s, start_counts, until_s, count)
+
+
+def _evenly(rule: RecurrenceRule, start_s: int, step_s: int, until_s: int) -> ExactSteps:
+    """Hours, minutes or seconds without any BY part: elapsed time, and nothing to look for."""
+    count = (min(until_s, HORIZON_S) - start_s) // step_s + 1
+    if rule.count is not None:
+        count = min(count, rule.count)
+    return ExactSteps(start_s * _NANOS, step_s * _NANOS, max(0, count))
+
+
+def _last_by_calendar(rule: RecurrenceRule, clock: WallClock, start_wall_s: int) -> int | None:
+    """The last of COUNT days or weeks, where none can be lost or doubled; else None."""
+    one_each = clock.gap is not DstGap.SKIP and clock.overlap is not DstOverlap.BOTH
+    if rule.narrowed or rule.count is None or not one_each:
+        return None
+    days = {Frequency.DAILY: 1, Frequency.WEEKLY: 7}.get(rule.frequency)
+    if days is None:
+        return None
+    wall = start_wall_s + (rule.count - 1) * rule.interval * days * DAY_S
+    return clock.instant(wall) if wall < HORIZON_S else HORIZON_S
 
 
 def _until(until: Moment | None, clock: WallClock) -> int:

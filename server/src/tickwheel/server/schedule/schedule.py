@@ -1,18 +1,19 @@
 """Compiling a schedule, and the compiled schedule."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from tickwheel.server.schedule.crontimes import cron_times
 from tickwheel.server.schedule.errors import ScheduleError, ScheduleErrorReason
 from tickwheel.server.schedule.excludes import Exclusion, Stretches
-from tickwheel.server.schedule.instants import format_wall, parse_moment
+from tickwheel.server.schedule.instants import LAST_S, format_wall, parse_moment
 from tickwheel.server.schedule.interval import interval_series, parse_interval
 from tickwheel.server.schedule.notes import emptiness, remarks
 from tickwheel.server.schedule.rrule import RecurrenceText, parse_rrule
 from tickwheel.server.schedule.rules import rule_series
-from tickwheel.server.schedule.series import Every, Once, OnTheClock, Series, Union, walk
-from tickwheel.server.schedule.spec import ScheduleSpec
+from tickwheel.server.schedule.series import Every, Once, OnTheClock, Series, Union
+from tickwheel.server.schedule.spec import DstGap, DstOverlap, ScheduleSpec
 from tickwheel.server.schedule.wallclock import WallClock
 from tickwheel.server.schedule.words import describe_spec
 from tickwheel.server.schedule.zone import ZONES, Zone
@@ -20,7 +21,9 @@ from tickwheel.server.schedule.zone import ZONES, Zone
 _SMALLEST_PERIOD_MS = 1000
 #: Schedules within schedules; deeper nesting says nothing that a flat list does not.
 _DEEPEST = 4
-_MOST_MEMBERS = 100
+_MOST_MEMBERS = 32
+#: Beyond it an instant has no year of four digits.
+_LAST_MS = LAST_S * 1000 - 1
 
 
 class Schedule:
@@ -38,8 +41,8 @@ class Schedule:
         #: More than one occurrence is possible.
         self.is_recurring = not isinstance(series, Once) and not (
             isinstance(series, Union)
-            and all(isinstance(one, Schedule) and not one.is_recurring for one in series.members)
             and len(series.members) == 1
+            and all(isinstance(one, Schedule) and not one.is_recurring for one in series.members)
         )
         self._series = series
         self._zone = zone
@@ -61,7 +64,7 @@ class Schedule:
             after_ms = start - 1
         while True:
             found = self._series.next_after(after_ms)
-            if found is None or (end is not None and found >= end):
+            if found is None or found > _LAST_MS or (end is not None and found >= end):
                 return None
             if self._left_out is None:
                 return found
@@ -72,28 +75,10 @@ class Schedule:
 
     def between(self, start_ms: int, end_ms: int) -> Iterator[int]:
         """The nominal occurrences from `start_ms` (inclusive) to `end_ms` (exclusive), lazily."""
-        if self.spec.end_ms is not None:
-            end_ms = min(end_ms, self.spec.end_ms)
-        if not isinstance(self._series, Union):
-            instant = self.next_after(start_ms - 1)
-            while instant is not None and instant < end_ms:
-                yield instant
-                instant = self.next_after(instant)
-            return
-        if self.spec.start_ms is not None:
-            start_ms = max(start_ms, self.spec.start_ms)
-        while start_ms < end_ms:
-            # From behind each stretch that is left out the members are asked anew.
-            resume_ms = end_ms
-            for instant in walk(self._series, start_ms - 1):
-                if instant >= end_ms:
-                    break
-                stretch_end = self._left_out.end_of(instant) if self._left_out else None
-                if stretch_end is not None:
-                    resume_ms = stretch_end
-                    break
-                yield instant
-            start_ms = resume_ms
+        instant = self.next_after(start_ms - 1)
+        while instant is not None and instant < end_ms:
+            yield instant
+            instant = self.next_after(instant)
 
     def due(self, nominal_ms: int, *, salt: str) -> int:
         """When an occurrence is due: its nominal instant and a delay of up to the jitter.
@@ -142,21 +127,34 @@ def compile_schedule(spec: ScheduleSpec, *, anchor_ms: int) -> Schedule:
     Raises:
         ScheduleError: the schedule cannot be used.
     """
-    return _compile(spec, anchor_ms, "", 0)
+    utc = WallClock(ZONES.zone("UTC"), DstGap.NEXT_VALID, DstOverlap.FIRST)
+    return _compile(spec, _Outer(utc, anchor_ms, 0))
 
 
-def _compile(spec: ScheduleSpec, anchor_ms: int, zone_name: str, depth: int) -> Schedule:
+@dataclass(frozen=True, slots=True)
+class _Outer:
+    """What holds for a schedule where it says nothing itself."""
+
+    clock: WallClock
+    anchor_ms: int
+    #: How many schedules this one is inside of.
+    depth: int
+
+
+def _compile(spec: ScheduleSpec, outer: _Outer) -> Schedule:
     form = _form(spec)
     _check_bounds(spec, form)
-    name = spec.time_zone or zone_name or "UTC"
     rule = parse_rrule(spec.rrule) if spec.rrule is not None else None
+    zone = ZONES.zone(spec.time_zone) if spec.time_zone else outer.clock.zone
     if rule is not None and rule.zone_name is not None:
-        name = _rule_zone(rule.zone_name, name)
-    zone = ZONES.zone(name)
-    clock = WallClock(zone, spec.dst_gap, spec.dst_overlap)
+        zone = _rule_zone(rule.zone_name, spec.time_zone)
+    clock = WallClock(
+        zone, spec.dst_gap or outer.clock.gap, spec.dst_overlap or outer.clock.overlap
+    )
+    anchor_ms = outer.anchor_ms
     for first in (spec.start_ms, spec.anchor_ms):
         anchor_ms = anchor_ms if first is None else first
-    series = _series(spec, rule, clock, anchor_ms, name, depth)
+    series = _series(spec, rule, _Outer(clock, anchor_ms, outer.depth))
     exclusions = tuple(_exclusion(index, text, clock) for index, text in enumerate(spec.excludes))
     if rule is not None:
         exclusions += tuple(
@@ -164,18 +162,12 @@ def _compile(spec: ScheduleSpec, anchor_ms: int, zone_name: str, depth: int) -> 
             for moment in rule.excluded
         )
     schedule = Schedule(spec, series, zone, exclusions)
-    _check_jitter(schedule, depth)
+    _check_jitter(schedule)
     return schedule
 
 
-def _series(
-    spec: ScheduleSpec,
-    rule: RecurrenceText | None,
-    clock: WallClock,
-    anchor_ms: int,
-    zone_name: str,
-    depth: int,
-) -> Series:
+def _series(spec: ScheduleSpec, rule: RecurrenceText | None, settings: _Outer) -> Series:
+    clock, anchor_ms = settings.clock, settings.anchor_ms
     if spec.at_ms is not None:
         return Once(spec.at_ms)
     if spec.every_ms is not None:
@@ -192,23 +184,24 @@ def _series(
         if spec.anchor_ms is not None and rule.start:
             raise _conflict("anchor", "anchor and the DTSTART in rrule are both given")
         return rule_series(rule.rule, rule.start, clock, anchor_ms)
-    return _union(spec.any_of or (), anchor_ms, zone_name, depth)
+    return _union(spec.any_of or (), settings)
 
 
-def _union(members: tuple[ScheduleSpec, ...], anchor_ms: int, zone_name: str, depth: int) -> Union:
+def _union(members: tuple[ScheduleSpec, ...], settings: _Outer) -> Union:
     if not 1 <= len(members) <= _MOST_MEMBERS:
         raise _invalid(
             "anyOf.schedules", f"{len(members)} schedules; it takes from 1 to {_MOST_MEMBERS}"
         )
-    if depth == _DEEPEST:
+    if settings.depth == _DEEPEST:
         raise _invalid("anyOf", f"anyOf is nested more than {_DEEPEST} times; use one flat list")
     compiled: list[Schedule] = []
+    inside = replace(settings, depth=settings.depth + 1)
     for index, member in enumerate(members):
         try:
             for field, given in (("maxRuns", member.max_runs), ("jitter", member.jitter_ms)):
                 if given:
                     raise _invalid(field, f"{field} belongs to the whole schedule, beside anyOf")
-            compiled.append(_compile(member, anchor_ms, zone_name, depth + 1))
+            compiled.append(_compile(member, inside))
         except ScheduleError as error:
             raise error.inside(f"anyOf.schedules[{index}]") from error
     return Union(tuple(compiled))
@@ -252,9 +245,9 @@ def _check_bounds(spec: ScheduleSpec, form: str) -> None:
         raise _invalid("jitter", "the jitter is negative; an occurrence is never early")
 
 
-def _check_jitter(schedule: Schedule, depth: int) -> None:
+def _check_jitter(schedule: Schedule) -> None:
     jitter = schedule.spec.jitter_ms
-    if not jitter or depth:
+    if not jitter:
         return
     gap = schedule.smallest_gap_ms()
     if gap is not None and jitter >= gap:
@@ -266,12 +259,12 @@ def _check_jitter(schedule: Schedule, depth: int) -> None:
         )
 
 
-def _rule_zone(rule_zone: str, name: str) -> str:
+def _rule_zone(rule_zone: str, name: str) -> Zone:
     """TZID in the rule is as good as timeZone, but two different zones are one too many."""
-    if name not in ("UTC", rule_zone):
+    if name not in ("", "UTC", rule_zone):
         raise _conflict("timeZone", f"timeZone is {name}, but the TZID in rrule is {rule_zone}")
     try:
-        return ZONES.zone(rule_zone).name
+        return ZONES.zone(rule_zone)
     except ScheduleError as error:
         raise ScheduleError(error.reason, "rrule", f"TZID: {error.message}") from error
 

@@ -1,12 +1,14 @@
 """What all forms come to: a series of instants that can be asked for the next one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from heapq import merge
 from typing import Protocol
 
 from tickwheel.server.schedule.instants import EARLIEST_S
 from tickwheel.server.schedule.wallclock import WallClock, WallTimes
+
+#: Later than anything that has a date.
+_NEVER_MS = 2**62
 
 
 class Series(Protocol):
@@ -79,37 +81,30 @@ class OnTheClock:
         return self.times.smallest_gap_s() * 1000
 
 
-@dataclass(frozen=True, slots=True)
 class Union:
     """The occurrences of several series, each instant once."""
 
-    members: Sequence[Series]
+    __slots__ = ("_answers", "members")
+
+    def __init__(self, members: Sequence[Series]) -> None:
+        self.members = members
+        #: What each member was asked last and what it answered. Whoever goes through a union in
+        #: order would else ask all its members for each occurrence. Entries are replaced whole, so
+        #: that threads can share them.
+        self._answers: list[tuple[int, int]] = [(0, 0)] * len(members)
 
     def next_after(self, after_ms: int) -> int | None:
         """The first of any member's."""
-        found = [member.next_after(after_ms) for member in self.members]
-        return min((instant for instant in found if instant is not None), default=None)
-
-    def walk(self, after_ms: int) -> Iterator[int]:
-        """All after `after_ms`, in order; quicker than asking for each."""
-        previous = None
-        for instant in merge(*(walk(member, after_ms) for member in self.members)):
-            if instant != previous:
-                yield instant
-            previous = instant
+        first = _NEVER_MS
+        for index, (asked_ms, answer_ms) in enumerate(self._answers):
+            if not asked_ms <= after_ms < answer_ms:
+                answer = self.members[index].next_after(after_ms)
+                answer_ms = _NEVER_MS if answer is None else answer
+                self._answers[index] = (after_ms, answer_ms)
+            first = min(first, answer_ms)
+        return None if first == _NEVER_MS else first
 
     def smallest_gap_ms(self) -> int | None:
         """That of the member that has the smallest; two members may come closer to each other."""
         gaps = [member.smallest_gap_ms() for member in self.members]
         return min((gap for gap in gaps if gap is not None), default=None)
-
-
-def walk(series: Series, after_ms: int) -> Iterator[int]:
-    """All occurrences of a series after an instant, in order, lazily."""
-    if isinstance(series, Union):
-        yield from series.walk(after_ms)
-        return
-    instant = series.next_after(after_ms)
-    while instant is not None:
-        yield instant
-        instant = series.next_after(instant)

@@ -51,5 +51,6 @@ class ScheduleSpec:
     excludes: tuple[str, ...] = ()
     #: With every_ms, or an rrule without DTSTART: what is counted from.
     anchor_ms: int | None = None
-    dst_gap: DstGap = DstGap.NEXT_VALID
-    dst_overlap: DstOverlap = DstOverlap.FIRST
+    #: None: that of the schedule this one is part of (any_of), NEXT_VALID and FIRST at the top.
+    dst_gap: DstGap | None = None
+    dst_overlap: DstOverlap | None = None

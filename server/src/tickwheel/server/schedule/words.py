@@ -26,7 +26,9 @@ from tickwheel.server.schedule.spec import ScheduleSpec
 def describe_spec(spec: ScheduleSpec) -> str:
     """The schedule in words; the spec is one that compiles."""
     words = _form(spec)
-    if spec.time_zone not in ("", "UTC") and (spec.cron or spec.iso8601 or spec.rrule):
+    if spec.time_zone not in ("", "UTC") and (
+        spec.cron or spec.iso8601 or spec.rrule or spec.any_of
+    ):
         words += f" ({spec.time_zone})"
     if spec.start_ms is not None:
         words += f", from {format_instant(spec.start_ms)}"
