@@ -104,6 +104,12 @@ def test_a_job_over_rest_is_published_on_time_and_seen(dev: DevProcess) -> None:
     assert [one["name"] for one in again["recentRuns"]] == [run["name"]]
 
 
+def test_an_instant_long_past_is_due_at_once(dev: DevProcess) -> None:
+    _create(dev, "past", {"at": "2020-01-01T00:00:00Z"})
+    run = _until_run(dev, "past")
+    assert (run["state"], run["dueTime"]) == ("RUN_STATE_SUCCEEDED", "2020-01-01T00:00:00Z")
+
+
 def test_a_recurring_job_runs_again_and_again_each_once(dev: DevProcess) -> None:
     _create(dev, "every", {"every": "1s"})
     _watch(dev, "every", 4)

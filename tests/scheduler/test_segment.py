@@ -17,7 +17,12 @@ from scheduler.making import (
 )
 from tickwheel.server.domain.names import instant_id
 from tickwheel.server.domain.run import RunState
-from tickwheel.server.scheduler.segment import COMMIT_GRACE_MS, PENDING_AFTER_MS
+from tickwheel.server.scheduler.segment import (
+    COMMIT_GRACE_MS,
+    MIN_PUBLISH_WINDOW_MS,
+    PENDING_AFTER_MS,
+    expire_ms,
+)
 from tickwheel.server.store.port import LOOK_AHEAD_MS
 from tickwheel.v1 import run_pb2, scheduler_service_pb2
 
@@ -276,3 +281,24 @@ def test_a_far_occurrence_is_let_go_of_and_read_again_from_its_row() -> None:
     (moved,) = owner.take_advance(NOW + 2 * SECOND).put
     later = moved.due_ms - LOOK_AHEAD_MS
     assert [again.due_ms for again in load(owner, job, moved, later + 1)] == [moved.due_ms]
+
+
+def test_a_one_off_job_without_a_window_has_its_time_to_publish_however_late_it_is() -> None:
+    long_ago = NOW - 30 * 86_400 * SECOND
+    (late,) = load(
+        make_owner(), (job := make_job(at_ms=long_ago, window_s=None)), entry_of(job, long_ago)
+    )
+    assert expire_ms(late, NOW) == NOW + MIN_PUBLISH_WINDOW_MS
+    ahead = NOW + 3 * SECOND
+    (soon,) = load(
+        make_owner(), (job := make_job(at_ms=ahead, window_s=None)), entry_of(job, ahead)
+    )
+    assert expire_ms(soon, NOW) == ahead + MIN_PUBLISH_WINDOW_MS
+
+
+def test_a_run_with_a_window_may_be_published_until_its_due_instant_and_the_window() -> None:
+    due = NOW - 5 * SECOND
+    (run,) = load(make_owner(), (job := make_job(at_ms=due, window_s=7200)), entry_of(job, due))
+    assert expire_ms(run, NOW) == due + 7200 * SECOND
+    (run,) = load(make_owner(), (job := make_job(at_ms=due, window_s=60)), entry_of(job, due))
+    assert expire_ms(run, NOW) == due + MIN_PUBLISH_WINDOW_MS

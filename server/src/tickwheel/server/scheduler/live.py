@@ -62,7 +62,7 @@ class LiveRun:
     #: In place of the job's payload.
     payload: Payload | None = None
     content_type: str = ""
-    #: When a worker was to stop trying; see `Assignment.expire_ms`.
+    #: When a worker was to stop trying; see `Assignment.expire_ms`. 0 until first handed out.
     expire_ms: int = 0
 
     @property

@@ -441,8 +441,10 @@ class Scheduler:
                 ready.extend(holding.owner.take_ready())
         if not ready:
             return
+        now_ms = self._clock.now_ms()
         for run in ready:
-            run.expire_ms = expire_ms(run)
+            # Kept when a run is handed out again: its time is not to begin anew.
+            run.expire_ms = run.expire_ms or expire_ms(run, now_ms)
         ready.sort(key=lambda run: run.due_ms)
         for run in self.fleet.assign(ready):
             self._holdings[run.job.segment].owner.give_back([run])

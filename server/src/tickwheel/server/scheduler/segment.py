@@ -434,6 +434,7 @@ class SegmentOwner:
             self._records.append(run.as_run(RunState.PENDING, now_ms, self.epoch))
             run.due_ms = max(run.due_ms, now_ms) + backoff_ms(policy, run.attempt)
             run.attempt += 1
+            run.expire_ms = 0
             run.phase = Phase.READY
             run.worker = ""
             self._live[run.key] = run
@@ -604,9 +605,15 @@ def backoff_ms(policy: job_pb2.RetryPolicy, attempt: int) -> int:
     return int(min(longest, initial * policy.backoff_multiplier ** (attempt - 1)))
 
 
-def expire_ms(run: LiveRun) -> int:
-    """Until when a worker tries to publish a run against a log that does not answer."""
-    window = catch_up_ms(run.job.spec) or 0
+def expire_ms(run: LiveRun, now_ms: int) -> int:
+    """Until when a worker tries to publish a run against a log that does not answer.
+
+    Counted from the due instant, but for a job without a catch-up window, which runs however late
+    it is: what is long due when it is first handed out has its time from then.
+    """
+    window = catch_up_ms(run.job.spec)
+    if window is None:
+        return max(run.due_ms, now_ms) + MIN_PUBLISH_WINDOW_MS
     return run.due_ms + max(window, MIN_PUBLISH_WINDOW_MS)
 
 
