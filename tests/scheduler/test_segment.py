@@ -61,6 +61,17 @@ def test_later_occurrences_are_computed_without_a_row_of_their_own() -> None:
     assert [run.due_ms for run in assign(owner)] == [NOW + 5 * SECOND]
 
 
+def test_a_step_leaves_nothing_to_do_at_its_own_instant() -> None:
+    owner, job = make_owner(), make_job(every_s=5)
+    load(owner, job, entry_of(job, NOW + 5 * SECOND))
+    visit = owner.next_visit_ms()
+    assert visit is not None
+    for instant in (NOW, NOW + 5 * SECOND - LOOK_AHEAD_MS, visit):
+        owner.step(instant)
+        following = owner.next_visit_ms()
+        assert following is None or following > instant
+
+
 def test_a_new_owner_does_not_fire_what_the_log_has_as_final() -> None:
     first, job = make_owner(), make_job(every_s=1)
     entry = entry_of(job, NOW + SECOND)

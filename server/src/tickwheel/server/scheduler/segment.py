@@ -283,7 +283,9 @@ class SegmentOwner:
             nominal_ms = tracked.next_ms
             due_ms = schedule.due(nominal_ms, salt=job.uid)
             if due_ms >= now_ms + LOOK_AHEAD_MS:
-                self._visit(due_ms - LOOK_AHEAD_MS, job.uid)
+                # The first instant at which it is inside: never the present one, or a step would
+                # come back to it until its budget is gone.
+                self._visit(due_ms - LOOK_AHEAD_MS + 1, job.uid)
                 break
             if job.paused and due_ms > now_ms:
                 self._visit(due_ms, job.uid)
