@@ -63,6 +63,9 @@ class Holding:
     early: list[tuple[pb.Outcome, str]] = field(default_factory=list[tuple[pb.Outcome, str]])
     #: Rows that could not be written yet.
     advances: list[Advance] = field(default_factory=list[Advance])
+    #: One writes at a time, in order: the loops, and who gives the segment back.
+    recording: asyncio.Lock = field(default_factory=asyncio.Lock)
+    advancing: asyncio.Lock = field(default_factory=asyncio.Lock)
     #: Which worker waits for the acknowledgement of which recorded run.
     unacknowledged: dict[tuple[str, str], tuple[str, pb.RunKey]] = field(
         default_factory=dict[tuple[str, str], tuple[str, pb.RunKey]]
@@ -538,6 +541,10 @@ class Scheduler:
                 _log.warning("records fenced", error=str(group.exceptions[0]))
 
     async def _record_segment(self, holding: Holding) -> None:
+        async with holding.recording:
+            await self._write_records(holding)
+
+    async def _write_records(self, holding: Holding) -> None:
         records = holding.owner.take_records()
         if not records:
             return
@@ -561,6 +568,11 @@ class Scheduler:
         await _bounded(self._advance_segment(holding) for holding in list(self._holdings.values()))
 
     async def _advance_segment(self, holding: Holding) -> None:
+        async with holding.advancing:
+            if self._holdings.get(holding.lease.segment) is holding:
+                await self._write_advances(holding)
+
+    async def _write_advances(self, holding: Holding) -> None:
         advance = holding.owner.take_advance(self._clock.now_ms())
         if advance:
             holding.advances.append(advance)
@@ -575,7 +587,7 @@ class Scheduler:
                 await self._store.jobs.complete(
                     self._keeper.stamp(segment, epoch), pending.complete, self._clock.now_ms()
                 )
-            holding.advances.remove(pending)
+            del holding.advances[0]
 
     async def _save_positions(self) -> None:
         await _bounded(

@@ -1,0 +1,66 @@
+"""A scheduler that is asked to stop while it writes."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
+
+import pytest
+
+from scheduler.making import SECOND, entry_of, make_job
+from tickwheel.server.domain.clock import SystemClock
+from tickwheel.server.domain.lease import WriteStamp
+from tickwheel.server.domain.names import new_uid
+from tickwheel.server.domain.occurrence import ScheduleEntry
+from tickwheel.server.scheduler.options import Identity, SchedulerOptions
+from tickwheel.server.scheduler.runtime import Scheduler
+from tickwheel.server.store.port import NewJob, Store
+from tickwheel.server.store.sqlite import open_sqlite
+
+
+@pytest.fixture
+async def store() -> AsyncGenerator[Store]:
+    opened = await open_sqlite(None, segments=1, clock=SystemClock())
+    yield opened
+    await opened.close()
+
+
+async def test_a_segment_is_given_back_after_the_write_that_is_under_way(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SystemClock()
+    now = clock.now_ms()
+    job = replace(make_job(every_s=1, create_ms=now - 3 * SECOND), paused=True)
+    entry = entry_of(job, now - 2 * SECOND)
+    await store.jobs.create([NewJob(job=job, entry=entry)])
+
+    writes = 0
+    begun, may_end = asyncio.Event(), asyncio.Event()
+    advance = store.schedule.advance
+
+    async def slow(
+        stamp: WriteStamp, put: Sequence[ScheduleEntry], remove: Sequence[ScheduleEntry]
+    ) -> None:
+        nonlocal writes
+        writes += 1
+        begun.set()
+        await may_end.wait()
+        await advance(stamp, put, remove)
+
+    monkeypatch.setattr(store.schedule, "advance", slow)
+    scheduler = Scheduler(
+        store,
+        clock,
+        Identity(session_id=new_uid(), address="local", version="test"),
+        SchedulerOptions(exclusive=True, advance_ms=20, membership_ms=20),
+    )
+    running = asyncio.create_task(scheduler.run())
+    async with asyncio.timeout(20):
+        await begun.wait()
+        await scheduler.stop()
+        # Both the loop and the one who gives the segment back have something to write now.
+        await clock.sleep(0.1)
+        assert writes == 1
+        may_end.set()
+        await running
+    (lease,) = await store.leases.segments()
+    assert lease.session_id == ""
