@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc"
@@ -18,7 +19,17 @@ import (
 func newHandler(ctx context.Context, conn *grpc.ClientConn) (http.Handler, error) {
 	rest := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, newStrictJSON()),
+		runtime.SetQueryParameterParser(&strictQuery{}),
 		runtime.WithErrorHandler(writeError),
+		runtime.WithStreamErrorHandler(streamError),
+		runtime.WithRoutingErrorHandler(writeRoutingError),
+		// A POST is never taken for a GET, whatever its content type.
+		runtime.WithDisablePathLengthFallback(),
+		func(mux *runtime.ServeMux) {
+			runtime.WithMiddlewares(func(next runtime.HandlerFunc) runtime.HandlerFunc {
+				return refuseStrayQuery(mux, next)
+			})(mux)
+		},
 		runtime.WithIncomingHeaderMatcher(passHeader),
 	)
 	for _, register := range []func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error{
@@ -31,12 +42,12 @@ func newHandler(ctx context.Context, conn *grpc.ClientConn) (http.Handler, error
 	}
 	health := newHealth(conn)
 	mux := http.NewServeMux()
-	mux.Handle("/v1/", limitBody(rest))
+	mux.Handle("/v1/", guard(rest))
 	mux.HandleFunc("GET /openapi.json", serveOpenAPI)
 	mux.HandleFunc("GET /healthz", serveHealthz)
 	mux.HandleFunc("GET /readyz", health.serveReadyz)
 	mux.Handle("GET /{$}", &indexPage{health: health})
-	mux.Handle("/", rest)
+	mux.Handle("/", guard(rest))
 	return mux, nil
 }
 
@@ -50,11 +61,18 @@ func passHeader(name string) (string, bool) {
 	}
 }
 
-// limitBody refuses bodies that the api would refuse anyway, before they are in memory.
-func limitBody(next http.Handler) http.Handler {
+// guard refuses what the api could not be asked anyway: a path that is not UTF-8, and, before they
+// are in memory, bodies over the largest message.
+func guard(rest *runtime.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !utf8.ValidString(r.URL.Path) {
+			_, marshaler := runtime.MarshalerForRequest(rest, r)
+			err := malformed{reason: reasonMalformed, text: "the path is not UTF-8"}
+			writeError(r.Context(), rest, marshaler, w, r, err.status().Err())
+			return
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxMessage)
-		next.ServeHTTP(w, r)
+		rest.ServeHTTP(&firstErrorPlain{ResponseWriter: w}, r)
 	})
 }
 

@@ -10,9 +10,14 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
+
+	tickwheelv1 "tickwheel.dev/gen/go/tickwheel/v1"
 )
 
 // strictJSON is the JSON mapping of protobuf, with unknown fields refused and with errors that
@@ -43,6 +48,10 @@ func (s *strictJSON) NewDecoder(r io.Reader) runtime.Decoder {
 		if len(bytes.TrimSpace(body)) == 0 {
 			return io.EOF
 		}
+		// Also because protojson stops behind the first value, whatever follows it.
+		if err := checkJSON(body); err != nil {
+			return err
+		}
 		if err := s.Unmarshal(body, v); err != nil {
 			return explain(body, err)
 		}
@@ -51,16 +60,16 @@ func (s *strictJSON) NewDecoder(r io.Reader) runtime.Decoder {
 }
 
 const (
-	reasonMalformed   = "MALFORMED_REQUEST"
-	reasonUnknown     = "UNKNOWN_FIELD"
-	reasonConflicting = "CONFLICTING_FIELDS"
-	reasonInvalid     = "FIELD_INVALID"
+	reasonMalformed   = tickwheelv1.ErrorReason_MALFORMED_REQUEST
+	reasonUnknown     = tickwheelv1.ErrorReason_UNKNOWN_FIELD
+	reasonConflicting = tickwheelv1.ErrorReason_CONFLICTING_FIELDS
+	reasonInvalid     = tickwheelv1.ErrorReason_FIELD_INVALID
 )
 
-// malformed is a body that cannot be read; its text survives the way through grpc-gateway, which
+// malformed is a request that cannot be read; its text survives the way through grpc-gateway, which
 // keeps nothing else of an error, and is parsed again by parseMalformed.
 type malformed struct {
-	reason string
+	reason tickwheelv1.ErrorReason
 	field  string
 	text   string
 }
@@ -69,8 +78,12 @@ func (m malformed) Error() string {
 	return fmt.Sprintf("%s field=%q %s", m.reason, m.field, m.text)
 }
 
+func (m malformed) status() *status.Status {
+	return status.New(codes.InvalidArgument, m.Error())
+}
+
 var malformedText = regexp.MustCompile(
-	`^(MALFORMED_REQUEST|UNKNOWN_FIELD|CONFLICTING_FIELDS|FIELD_INVALID) field=("(?:[^"\\]|\\.)*") (.*)$`)
+	`^([A-Z_]+) field=("(?:[^"\\]|\\.)*") ((?s:.*))$`)
 
 func parseMalformed(text string) (malformed, bool) {
 	match := malformedText.FindStringSubmatch(text)
@@ -81,7 +94,29 @@ func parseMalformed(text string) (malformed, bool) {
 	if err != nil {
 		return malformed{}, false
 	}
-	return malformed{reason: match[1], field: field, text: match[3]}, true
+	reason, ok := tickwheelv1.ErrorReason_value[match[1]]
+	if !ok {
+		return malformed{}, false
+	}
+	return malformed{tickwheelv1.ErrorReason(reason), field, match[3]}, true
+}
+
+// checkJSON says where a body is not JSON.
+func checkJSON(body []byte) error {
+	if json.Valid(body) {
+		return nil
+	}
+	var value any
+	err := json.Unmarshal(body, &value)
+	var syntax *json.SyntaxError
+	if !errors.As(err, &syntax) {
+		return malformed{reason: reasonMalformed, text: fmt.Sprintf("the body is not valid JSON: %v", err)}
+	}
+	before := body[:min(int(syntax.Offset), len(body))]
+	line := bytes.Count(before, []byte("\n")) + 1
+	column := utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
+	return malformed{reason: reasonMalformed, text: fmt.Sprintf(
+		"the body is not valid JSON at line %d, column %d: %v", line, max(column, 1), syntax)}
 }
 
 // Errors of protojson say where, by line and column, and what.
@@ -90,7 +125,7 @@ var protojsonText = regexp.MustCompile(`\(line (\d+):(\d+)\): (.*)$`)
 func explain(body []byte, err error) error {
 	match := protojsonText.FindStringSubmatch(err.Error())
 	if match == nil {
-		return malformed{reason: reasonMalformed, text: "the body is not valid JSON: " + err.Error()}
+		return malformed{reason: reasonMalformed, text: "the body cannot be read: " + err.Error()}
 	}
 	line, _ := strconv.Atoi(match[1])
 	column, _ := strconv.Atoi(match[2])
@@ -102,9 +137,15 @@ func explain(body []byte, err error) error {
 	case strings.Contains(what, "oneof") && strings.Contains(what, "already set"):
 		return malformed{reasonConflicting, field, fmt.Sprintf(
 			"%q cannot be set beside another field of its kind: exactly one of them may be", field)}
-	case strings.HasPrefix(what, "syntax error"), strings.HasPrefix(what, "unexpected token"):
+	case strings.HasPrefix(what, "syntax error"):
 		return malformed{reasonMalformed, field, fmt.Sprintf(
 			"the body is not valid JSON at line %d, column %d: %s", line, column, what)}
+	case strings.HasPrefix(what, "unexpected token"):
+		if field == "" {
+			return malformed{reasonMalformed, field, "the body has to be a JSON object"}
+		}
+		return malformed{reasonInvalid, field, fmt.Sprintf("%q has a value of the wrong type: %s",
+			field, strings.TrimPrefix(what, "unexpected token "))}
 	default:
 		return malformed{reasonInvalid, field, what}
 	}

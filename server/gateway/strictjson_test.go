@@ -8,7 +8,11 @@ import (
 )
 
 func TestBodiesThatCannotBeReadNameTheField(t *testing.T) {
-	for name, c := range map[string]struct{ body, reason, field string }{
+	for name, c := range map[string]struct {
+		body   string
+		reason tickwheelv1.ErrorReason
+		field  string
+	}{
 		"unknown at the top":    {`{"scheduel": {}}`, reasonUnknown, "scheduel"},
 		"unknown inside":        {`{"labels": {"a": "b"}, "schedule": {"cron": "* * * * *", "zone": "UTC"}}`, reasonUnknown, "schedule.zone"},
 		"two schedules":         {`{"schedule": {"cron": "* * * * *", "every": "60s"}}`, reasonConflicting, "schedule.every"},
@@ -18,6 +22,11 @@ func TestBodiesThatCannotBeReadNameTheField(t *testing.T) {
 		"over several lines":    {"{\n  \"target\": {\n    \"topik\": \"t\"}}", reasonUnknown, "target.topik"},
 		"text before the fault": {`{"description": "é日本", "nope": 1}`, reasonUnknown, "nope"},
 		"not JSON":              {`{"schedule": `, reasonMalformed, ""},
+		"more behind it":        {`{"description": "a"} {"description": "b"}`, reasonMalformed, ""},
+		"not an object":         {`["a"]`, reasonMalformed, ""},
+		"text for an object":    {`{"target": "topic"}`, reasonInvalid, "target"},
+		"a list for a map":      {`{"labels": ["a"]}`, reasonInvalid, "labels"},
+		"not UTF-8":             {"{\"description\": \"\xff\"}", reasonInvalid, "description"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := newStrictJSON().NewDecoder(strings.NewReader(c.body)).Decode(&tickwheelv1.Job{})
@@ -39,6 +48,13 @@ func TestAnEmptyBodyIsLeftToTheApi(t *testing.T) {
 	err := newStrictJSON().NewDecoder(strings.NewReader("  ")).Decode(&tickwheelv1.Job{})
 	if err == nil || err.Error() != "EOF" {
 		t.Errorf("got %v, want EOF", err)
+	}
+}
+
+func TestWhereABodyIsNotJSON(t *testing.T) {
+	err := newStrictJSON().NewDecoder(strings.NewReader("{\n  \"a\": é}")).Decode(&tickwheelv1.Job{})
+	if got, _ := parseMalformed(err.Error()); !strings.Contains(got.text, "line 2, column 8") {
+		t.Errorf("got %q", got.text)
 	}
 }
 

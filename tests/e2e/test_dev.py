@@ -213,7 +213,10 @@ def test_bad_input_over_rest_names_the_field(
         ("POST", "/v1/users/-x-/jobs", 400, "INVALID_NAME"),
         ("DELETE", "/v1/users/7/jobs/every?etag=%22old%22", 409, "ETAG_MISMATCH"),
         ("POST", "/v1/users/7/jobs/every:backfill", 501, "NOT_IMPLEMENTED"),
-        ("GET", "/v1/nothing", 404, "MALFORMED_REQUEST"),
+        ("GET", "/v1/nothing", 404, "PATH_NOT_FOUND"),
+        ("PUT", "/v1/users/7/jobs", 405, "METHOD_NOT_ALLOWED"),
+        ("GET", "/v1/users/7/jobs?pagesize=3", 400, "UNKNOWN_FIELD"),
+        ("GET", "/v1/users/7/jobs/-/runs:watch?filter=x", 400, "FILTER_INVALID"),
     ],
 )
 def test_errors_over_rest(
@@ -268,6 +271,26 @@ def test_it_goes_on_where_it_was_and_stops_quickly(tmp_path: Path, gateway: Path
         records = _records(dev, "often", 3)
         ids = [record["headers"]["ce_id"] for record in records]
         assert len(set(ids)) == len(ids)
+
+
+def test_a_stop_in_the_middle_of_a_burst_is_quick_and_clean(tmp_path: Path, gateway: Path) -> None:
+    with dev_process(tmp_path, gateway) as dev:
+        begin = time.time()
+        for second in range(3):
+            target = {"topic": "burst", "payload": {"json": second}}
+            at = datetime.fromtimestamp(begin + 2 + second, UTC).isoformat()
+            requests = [{"job": {"schedule": {"at": at}, "target": target}} for _ in range(500)]
+            answer = httpx.post(
+                f"{dev.url}/v1/users/7/jobs:batchCreate", json={"requests": requests}, timeout=30
+            )
+            assert answer.status_code == 200, answer.text
+        while time.time() < begin + 3.2:
+            time.sleep(0.01)
+        assert dev.stop() < 5
+        assert "Traceback" not in dev.log.read_text()
+        dev.start()
+        records = _records(dev, "burst", 1_500)
+        assert len({record["headers"]["ce_id"] for record in records}) == 1_500
 
 
 def test_what_was_acknowledged_survives_a_power_cut(tmp_path: Path, gateway: Path) -> None:

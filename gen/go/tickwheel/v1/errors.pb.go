@@ -30,7 +30,7 @@ type ErrorReason int32
 const (
 	// Never sent.
 	ErrorReason_ERROR_REASON_UNSPECIFIED ErrorReason = 0
-	// INVALID_ARGUMENT: a field's value breaks its rule.
+	// INVALID_ARGUMENT: a field's value breaks its rule, or is not of the field's type.
 	ErrorReason_FIELD_INVALID ErrorReason = 1
 	// INVALID_ARGUMENT: a required field is missing.
 	ErrorReason_FIELD_REQUIRED ErrorReason = 2
@@ -39,8 +39,8 @@ const (
 	// INVALID_ARGUMENT: a JSON field or a query parameter that the request does not
 	// have. REST only.
 	ErrorReason_UNKNOWN_FIELD ErrorReason = 4
-	// INVALID_ARGUMENT: the body is not JSON, or a value is not of its field's type.
-	// REST only.
+	// INVALID_ARGUMENT: the request is not one: its body is not a JSON object, or too
+	// large, or its path is not UTF-8. REST only.
 	ErrorReason_MALFORMED_REQUEST ErrorReason = 5
 	// INVALID_ARGUMENT: fields are given together of which only one may be, or which
 	// contradict each other.
@@ -90,6 +90,8 @@ const (
 	ErrorReason_RUN_NOT_FOUND ErrorReason = 31
 	// NOT_FOUND: no such worker is connected.
 	ErrorReason_WORKER_NOT_FOUND ErrorReason = 32
+	// NOT_FOUND: nothing is served at this path. REST only.
+	ErrorReason_PATH_NOT_FOUND ErrorReason = 33
 	// ALREADY_EXISTS: the owner has a job of this id.
 	ErrorReason_JOB_ALREADY_EXISTS ErrorReason = 40
 	// ALREADY_EXISTS: the request_id was used before with other content (AIP-155).
@@ -131,6 +133,9 @@ const (
 	ErrorReason_NOT_IMPLEMENTED ErrorReason = 100
 	// UNIMPLEMENTED: this engine does not have it (PullRecords on Kafka).
 	ErrorReason_ENGINE_UNSUPPORTED ErrorReason = 101
+	// UNIMPLEMENTED, 405 in HTTP: this path is not served by this HTTP method. REST
+	// only.
+	ErrorReason_METHOD_NOT_ALLOWED ErrorReason = 102
 	// INTERNAL: a defect of the server.
 	ErrorReason_INTERNAL_DEFECT ErrorReason = 110
 )
@@ -164,6 +169,7 @@ var (
 		30:  "JOB_NOT_FOUND",
 		31:  "RUN_NOT_FOUND",
 		32:  "WORKER_NOT_FOUND",
+		33:  "PATH_NOT_FOUND",
 		40:  "JOB_ALREADY_EXISTS",
 		41:  "REQUEST_ID_REUSED",
 		50:  "ETAG_MISMATCH",
@@ -182,6 +188,7 @@ var (
 		90:  "OVERLOADED",
 		100: "NOT_IMPLEMENTED",
 		101: "ENGINE_UNSUPPORTED",
+		102: "METHOD_NOT_ALLOWED",
 		110: "INTERNAL_DEFECT",
 	}
 	ErrorReason_value = map[string]int32{
@@ -211,6 +218,7 @@ var (
 		"JOB_NOT_FOUND":                30,
 		"RUN_NOT_FOUND":                31,
 		"WORKER_NOT_FOUND":             32,
+		"PATH_NOT_FOUND":               33,
 		"JOB_ALREADY_EXISTS":           40,
 		"REQUEST_ID_REUSED":            41,
 		"ETAG_MISMATCH":                50,
@@ -229,6 +237,7 @@ var (
 		"OVERLOADED":                   90,
 		"NOT_IMPLEMENTED":              100,
 		"ENGINE_UNSUPPORTED":           101,
+		"METHOD_NOT_ALLOWED":           102,
 		"INTERNAL_DEFECT":              110,
 	}
 )
@@ -264,7 +273,7 @@ var File_tickwheel_v1_errors_proto protoreflect.FileDescriptor
 
 const file_tickwheel_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x19tickwheel/v1/errors.proto\x12\ftickwheel.v1*\xd9\a\n" +
+	"\x19tickwheel/v1/errors.proto\x12\ftickwheel.v1*\x85\b\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rFIELD_INVALID\x10\x01\x12\x12\n" +
@@ -292,7 +301,8 @@ const file_tickwheel_v1_errors_proto_rawDesc = "" +
 	"\x12TIME_RANGE_INVALID\x10\x16\x12\x11\n" +
 	"\rJOB_NOT_FOUND\x10\x1e\x12\x11\n" +
 	"\rRUN_NOT_FOUND\x10\x1f\x12\x14\n" +
-	"\x10WORKER_NOT_FOUND\x10 \x12\x16\n" +
+	"\x10WORKER_NOT_FOUND\x10 \x12\x12\n" +
+	"\x0ePATH_NOT_FOUND\x10!\x12\x16\n" +
 	"\x12JOB_ALREADY_EXISTS\x10(\x12\x15\n" +
 	"\x11REQUEST_ID_REUSED\x10)\x12\x11\n" +
 	"\rETAG_MISMATCH\x102\x12\x0e\n" +
@@ -312,7 +322,8 @@ const file_tickwheel_v1_errors_proto_rawDesc = "" +
 	"\n" +
 	"OVERLOADED\x10Z\x12\x13\n" +
 	"\x0fNOT_IMPLEMENTED\x10d\x12\x16\n" +
-	"\x12ENGINE_UNSUPPORTED\x10e\x12\x13\n" +
+	"\x12ENGINE_UNSUPPORTED\x10e\x12\x16\n" +
+	"\x12METHOD_NOT_ALLOWED\x10f\x12\x13\n" +
 	"\x0fINTERNAL_DEFECT\x10nB/Z-tickwheel.dev/gen/go/tickwheel/v1;tickwheelv1b\x06proto3"
 
 var (

@@ -32,6 +32,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     JOB_NOT_FOUND: _ClassVar[ErrorReason]
     RUN_NOT_FOUND: _ClassVar[ErrorReason]
     WORKER_NOT_FOUND: _ClassVar[ErrorReason]
+    PATH_NOT_FOUND: _ClassVar[ErrorReason]
     JOB_ALREADY_EXISTS: _ClassVar[ErrorReason]
     REQUEST_ID_REUSED: _ClassVar[ErrorReason]
     ETAG_MISMATCH: _ClassVar[ErrorReason]
@@ -50,6 +51,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OVERLOADED: _ClassVar[ErrorReason]
     NOT_IMPLEMENTED: _ClassVar[ErrorReason]
     ENGINE_UNSUPPORTED: _ClassVar[ErrorReason]
+    METHOD_NOT_ALLOWED: _ClassVar[ErrorReason]
     INTERNAL_DEFECT: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 FIELD_INVALID: ErrorReason
@@ -77,6 +79,7 @@ TIME_RANGE_INVALID: ErrorReason
 JOB_NOT_FOUND: ErrorReason
 RUN_NOT_FOUND: ErrorReason
 WORKER_NOT_FOUND: ErrorReason
+PATH_NOT_FOUND: ErrorReason
 JOB_ALREADY_EXISTS: ErrorReason
 REQUEST_ID_REUSED: ErrorReason
 ETAG_MISMATCH: ErrorReason
@@ -95,4 +98,5 @@ DEADLINE_PASSED: ErrorReason
 OVERLOADED: ErrorReason
 NOT_IMPLEMENTED: ErrorReason
 ENGINE_UNSUPPORTED: ErrorReason
+METHOD_NOT_ALLOWED: ErrorReason
 INTERNAL_DEFECT: ErrorReason
