@@ -1,6 +1,7 @@
+from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -46,7 +47,7 @@ class JobRecord(_message.Message):
     def __init__(self, user: _Optional[str] = ..., uid: _Optional[str] = ..., job_id: _Optional[str] = ..., segment: _Optional[int] = ..., spec: _Optional[bytes] = ..., payload_kind: _Optional[int] = ..., payload: _Optional[bytes] = ..., payload_version: _Optional[int] = ..., version: _Optional[int] = ..., generation: _Optional[int] = ..., paused: _Optional[bool] = ..., pause_reason: _Optional[str] = ..., completed_generation: _Optional[int] = ..., complete_ms: _Optional[int] = ..., create_ms: _Optional[int] = ..., update_ms: _Optional[int] = ..., schedule_from_ms: _Optional[int] = ..., delete_ms: _Optional[int] = ...) -> None: ...
 
 class RunRecord(_message.Message):
-    __slots__ = ("user", "job_id", "job_uid", "run_id", "segment", "state", "trigger", "schedule_ms", "due_ms", "update_ms", "revision", "publish_ms", "start_ms", "end_ms", "attempt", "epoch", "worker", "topic", "partition_plus_1", "offset_plus_1", "error", "skip_reason", "skipped_count", "first_schedule_ms", "last_schedule_ms", "traceparent", "retention_ms")
+    __slots__ = ("user", "job_id", "job_uid", "run_id", "segment", "state", "trigger", "schedule_ms", "due_ms", "update_ms", "revision", "publish_ms", "start_ms", "end_ms", "attempt", "epoch", "worker", "topic", "partition_plus_1", "offset_plus_1", "error", "skip_reason", "skipped_count", "first_schedule_ms", "last_schedule_ms", "traceparent", "retention_ms", "create_ms", "attempt_due_ms", "fence", "executor", "cancel_requested", "next_attempt_ms", "error_type", "error_details", "progress_fraction", "progress_message", "progress_ms", "result", "retried_run", "backfill_id", "blocking_run", "dead_letter_topic", "overlap_policy", "detail", "past_attempts")
     USER_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     JOB_UID_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +75,25 @@ class RunRecord(_message.Message):
     LAST_SCHEDULE_MS_FIELD_NUMBER: _ClassVar[int]
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     RETENTION_MS_FIELD_NUMBER: _ClassVar[int]
+    CREATE_MS_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_DUE_MS_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    EXECUTOR_FIELD_NUMBER: _ClassVar[int]
+    CANCEL_REQUESTED_FIELD_NUMBER: _ClassVar[int]
+    NEXT_ATTEMPT_MS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_TYPE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_DETAILS_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_MS_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    RETRIED_RUN_FIELD_NUMBER: _ClassVar[int]
+    BACKFILL_ID_FIELD_NUMBER: _ClassVar[int]
+    BLOCKING_RUN_FIELD_NUMBER: _ClassVar[int]
+    DEAD_LETTER_TOPIC_FIELD_NUMBER: _ClassVar[int]
+    OVERLAP_POLICY_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    PAST_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     user: str
     job_id: str
     job_uid: str
@@ -101,7 +121,58 @@ class RunRecord(_message.Message):
     last_schedule_ms: int
     traceparent: str
     retention_ms: int
-    def __init__(self, user: _Optional[str] = ..., job_id: _Optional[str] = ..., job_uid: _Optional[str] = ..., run_id: _Optional[str] = ..., segment: _Optional[int] = ..., state: _Optional[int] = ..., trigger: _Optional[int] = ..., schedule_ms: _Optional[int] = ..., due_ms: _Optional[int] = ..., update_ms: _Optional[int] = ..., revision: _Optional[int] = ..., publish_ms: _Optional[int] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., attempt: _Optional[int] = ..., epoch: _Optional[int] = ..., worker: _Optional[str] = ..., topic: _Optional[str] = ..., partition_plus_1: _Optional[int] = ..., offset_plus_1: _Optional[int] = ..., error: _Optional[str] = ..., skip_reason: _Optional[int] = ..., skipped_count: _Optional[int] = ..., first_schedule_ms: _Optional[int] = ..., last_schedule_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., retention_ms: _Optional[int] = ...) -> None: ...
+    create_ms: int
+    attempt_due_ms: int
+    fence: int
+    executor: str
+    cancel_requested: bool
+    next_attempt_ms: int
+    error_type: str
+    error_details: str
+    progress_fraction: float
+    progress_message: str
+    progress_ms: int
+    result: bytes
+    retried_run: str
+    backfill_id: str
+    blocking_run: str
+    dead_letter_topic: str
+    overlap_policy: int
+    detail: bytes
+    past_attempts: _containers.RepeatedCompositeFieldContainer[AttemptRecord]
+    def __init__(self, user: _Optional[str] = ..., job_id: _Optional[str] = ..., job_uid: _Optional[str] = ..., run_id: _Optional[str] = ..., segment: _Optional[int] = ..., state: _Optional[int] = ..., trigger: _Optional[int] = ..., schedule_ms: _Optional[int] = ..., due_ms: _Optional[int] = ..., update_ms: _Optional[int] = ..., revision: _Optional[int] = ..., publish_ms: _Optional[int] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., attempt: _Optional[int] = ..., epoch: _Optional[int] = ..., worker: _Optional[str] = ..., topic: _Optional[str] = ..., partition_plus_1: _Optional[int] = ..., offset_plus_1: _Optional[int] = ..., error: _Optional[str] = ..., skip_reason: _Optional[int] = ..., skipped_count: _Optional[int] = ..., first_schedule_ms: _Optional[int] = ..., last_schedule_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., retention_ms: _Optional[int] = ..., create_ms: _Optional[int] = ..., attempt_due_ms: _Optional[int] = ..., fence: _Optional[int] = ..., executor: _Optional[str] = ..., cancel_requested: _Optional[bool] = ..., next_attempt_ms: _Optional[int] = ..., error_type: _Optional[str] = ..., error_details: _Optional[str] = ..., progress_fraction: _Optional[float] = ..., progress_message: _Optional[str] = ..., progress_ms: _Optional[int] = ..., result: _Optional[bytes] = ..., retried_run: _Optional[str] = ..., backfill_id: _Optional[str] = ..., blocking_run: _Optional[str] = ..., dead_letter_topic: _Optional[str] = ..., overlap_policy: _Optional[int] = ..., detail: _Optional[bytes] = ..., past_attempts: _Optional[_Iterable[_Union[AttemptRecord, _Mapping]]] = ...) -> None: ...
+
+class AttemptRecord(_message.Message):
+    __slots__ = ("attempt", "state", "due_ms", "publish_ms", "start_ms", "end_ms", "worker", "executor", "topic", "partition_plus_1", "offset_plus_1", "fence", "error", "error_type")
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    DUE_MS_FIELD_NUMBER: _ClassVar[int]
+    PUBLISH_MS_FIELD_NUMBER: _ClassVar[int]
+    START_MS_FIELD_NUMBER: _ClassVar[int]
+    END_MS_FIELD_NUMBER: _ClassVar[int]
+    WORKER_FIELD_NUMBER: _ClassVar[int]
+    EXECUTOR_FIELD_NUMBER: _ClassVar[int]
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
+    PARTITION_PLUS_1_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_PLUS_1_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    ERROR_TYPE_FIELD_NUMBER: _ClassVar[int]
+    attempt: int
+    state: int
+    due_ms: int
+    publish_ms: int
+    start_ms: int
+    end_ms: int
+    worker: str
+    executor: str
+    topic: str
+    partition_plus_1: int
+    offset_plus_1: int
+    fence: int
+    error: str
+    error_type: str
+    def __init__(self, attempt: _Optional[int] = ..., state: _Optional[int] = ..., due_ms: _Optional[int] = ..., publish_ms: _Optional[int] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., worker: _Optional[str] = ..., executor: _Optional[str] = ..., topic: _Optional[str] = ..., partition_plus_1: _Optional[int] = ..., offset_plus_1: _Optional[int] = ..., fence: _Optional[int] = ..., error: _Optional[str] = ..., error_type: _Optional[str] = ...) -> None: ...
 
 class EntryRecord(_message.Message):
     __slots__ = ("segment", "fire_ms", "user", "uid", "kind", "generation", "schedule_ms", "due_ms", "ordinal", "run_id", "attempt", "detail")

@@ -39,6 +39,26 @@ class Trigger(enum.IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PastAttempt:
+    """An attempt that ended without ending its run. Instants in Unix milliseconds, 0 for none."""
+
+    attempt: int
+    state: RunState
+    due_ms: int
+    publish_ms: int = 0
+    start_ms: int = 0
+    end_ms: int = 0
+    worker: str = ""
+    executor: str = ""
+    topic: str = ""
+    partition: int = -1
+    offset: int = -1
+    fence: int = 0
+    error: str = ""
+    error_type: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One run in one state. All instants in Unix milliseconds, 0 where it has not come to that."""
 
@@ -76,6 +96,34 @@ class Run:
     traceparent: str = ""
     #: How long the run is kept after `update_ms`, in milliseconds.
     retention_ms: int = 604_800_000
+    #: When its first state was made.
+    create_ms: int = 0
+    #: When the present attempt was due; 0: as the run itself.
+    attempt_due_ms: int = 0
+    #: The epoch under which the present attempt was published.
+    fence: int = 0
+    executor: str = ""
+    cancel_requested: bool = False
+    next_attempt_ms: int = 0
+    error_type: str = ""
+    error_details: str = ""
+    #: What the executor last said, 0 to 1, and when; 0 for never.
+    progress_fraction: float = 0.0
+    progress_message: str = ""
+    progress_ms: int = 0
+    #: Compact JSON, empty for none.
+    result: bytes = b""
+    #: The run ids of the run that this one retries, and of the one that it waits for.
+    retried_run: str = ""
+    blocking_run: str = ""
+    backfill_id: str = ""
+    #: Set once its dead-letter record is published.
+    dead_letter_topic: str = ""
+    #: A number of tickwheel.v1.Overlap; 0 for the job's own policy.
+    overlap_policy: int = 0
+    #: What differs from the job for this run, as in ScheduleEntry.
+    detail: bytes = b""
+    past_attempts: tuple[PastAttempt, ...] = ()
 
     @property
     def key(self) -> JobKey:

@@ -10,7 +10,7 @@ from typing import Final
 from tickwheel.internal.v1 import storage_pb2
 from tickwheel.server.domain.job import Job, Payload, PayloadKind
 from tickwheel.server.domain.occurrence import EntryKind, InboxEntry, ScheduleEntry
-from tickwheel.server.domain.run import FINAL_STATES, Run, RunState, Trigger
+from tickwheel.server.domain.run import FINAL_STATES, PastAttempt, Run, RunState, Trigger
 from tickwheel.v1 import job_pb2
 
 #: Payloads longer than this, in bytes, are kept apart from the job's row, once per job version
@@ -132,7 +132,64 @@ def encode_run(run: Run) -> bytes:
         last_schedule_ms=run.last_schedule_ms,
         traceparent=run.traceparent,
         retention_ms=run.retention_ms,
+        create_ms=run.create_ms,
+        attempt_due_ms=run.attempt_due_ms,
+        fence=run.fence,
+        executor=run.executor,
+        cancel_requested=run.cancel_requested,
+        next_attempt_ms=run.next_attempt_ms,
+        error_type=run.error_type,
+        error_details=run.error_details,
+        progress_fraction=run.progress_fraction,
+        progress_message=run.progress_message,
+        progress_ms=run.progress_ms,
+        result=run.result,
+        retried_run=run.retried_run,
+        backfill_id=run.backfill_id,
+        blocking_run=run.blocking_run,
+        dead_letter_topic=run.dead_letter_topic,
+        overlap_policy=run.overlap_policy,
+        detail=run.detail,
+        past_attempts=[_attempt_record(attempt) for attempt in run.past_attempts],
     ).SerializeToString()
+
+
+def _attempt_record(attempt: PastAttempt) -> storage_pb2.AttemptRecord:
+    return storage_pb2.AttemptRecord(
+        attempt=attempt.attempt,
+        state=int(attempt.state),
+        due_ms=attempt.due_ms,
+        publish_ms=attempt.publish_ms,
+        start_ms=attempt.start_ms,
+        end_ms=attempt.end_ms,
+        worker=attempt.worker,
+        executor=attempt.executor,
+        topic=attempt.topic,
+        partition_plus_1=attempt.partition + 1,
+        offset_plus_1=attempt.offset + 1,
+        fence=attempt.fence,
+        error=attempt.error,
+        error_type=attempt.error_type,
+    )
+
+
+def _attempt_of(record: storage_pb2.AttemptRecord) -> PastAttempt:
+    return PastAttempt(
+        attempt=record.attempt,
+        state=_RUN_STATES[record.state],
+        due_ms=record.due_ms,
+        publish_ms=record.publish_ms,
+        start_ms=record.start_ms,
+        end_ms=record.end_ms,
+        worker=record.worker,
+        executor=record.executor,
+        topic=record.topic,
+        partition=record.partition_plus_1 - 1,
+        offset=record.offset_plus_1 - 1,
+        fence=record.fence,
+        error=record.error,
+        error_type=record.error_type,
+    )
 
 
 def decode_run(data: bytes) -> Run:
@@ -174,6 +231,25 @@ def run_of(record: storage_pb2.RunRecord) -> Run:
         last_schedule_ms=record.last_schedule_ms,
         traceparent=record.traceparent,
         retention_ms=record.retention_ms,
+        create_ms=record.create_ms,
+        attempt_due_ms=record.attempt_due_ms,
+        fence=record.fence,
+        executor=record.executor,
+        cancel_requested=record.cancel_requested,
+        next_attempt_ms=record.next_attempt_ms,
+        error_type=record.error_type,
+        error_details=record.error_details,
+        progress_fraction=record.progress_fraction,
+        progress_message=record.progress_message,
+        progress_ms=record.progress_ms,
+        result=record.result,
+        retried_run=record.retried_run,
+        backfill_id=record.backfill_id,
+        blocking_run=record.blocking_run,
+        dead_letter_topic=record.dead_letter_topic,
+        overlap_policy=record.overlap_policy,
+        detail=record.detail,
+        past_attempts=tuple(_attempt_of(attempt) for attempt in record.past_attempts),
     )
 
 

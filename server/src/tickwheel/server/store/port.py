@@ -227,6 +227,10 @@ class RunStore(ABC):
         """A run in its present state."""
 
     @abstractmethod
+    async def get_many(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Run]:
+        """Runs by (job uid, run id), in their present states; missing ones are left out."""
+
+    @abstractmethod
     async def list_job(
         self,
         job_uid: str,
@@ -256,6 +260,37 @@ class RunStore(ABC):
     @abstractmethod
     async def read_log(self, segments: Sequence[int], since_ms: int) -> list[Run]:
         """Log entries with update_ms >= `since_ms`, oldest first within a segment."""
+
+
+class OpenRunStore(ABC):
+    """Runs that go on although their schedule entry is gone: waiting, published, running.
+
+    A segment's owner reads them once, when it takes the segment over, and keeps them in memory
+    from then on. What is stored here of a run may be older than its record in the run log; the
+    higher revision counts. A row is placed by the run's `create_ms`, which never changes.
+    """
+
+    @abstractmethod
+    async def put(self, stamp: WriteStamp, runs: Sequence[Run]) -> None:
+        """Writes the open runs, each in place of what is there of it."""
+
+    @abstractmethod
+    async def remove(self, stamp: WriteStamp, runs: Sequence[Run]) -> None:
+        """Removes runs that are open no more; those that are not there are passed over."""
+
+    @abstractmethod
+    async def read(self, segments: Sequence[int]) -> list[Run]:
+        """All open runs of the segments, in no particular order."""
+
+    @abstractmethod
+    async def tidy(self, stamp: WriteStamp, create_ms: Iterable[int]) -> None:
+        """Lets go of what an engine keeps of times at which no open run was created.
+
+        Args:
+            stamp: names the segment.
+            create_ms: when the segment's open runs were created; the owner knows them all. Times
+                within two minutes of the stamp are left alone.
+        """
 
 
 class LeaseStore(ABC):
@@ -312,6 +347,7 @@ class Store(ABC):
     jobs: JobStore
     schedule: ScheduleStore
     runs: RunStore
+    open_runs: OpenRunStore
     leases: LeaseStore
     #: Name of the engine, as in TICKWHEEL_STORE.
     engine: str
