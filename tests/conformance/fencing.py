@@ -1,12 +1,13 @@
 """A former owner's late writes: refused with Fenced, or lost to the next owner's."""
 
 import contextlib
+from dataclasses import replace
 
 from conformance.suite import case
 from conformance.world import DAY_MS, HOUR_MS, Owner, World
 from tickwheel.server.domain.errors import Fenced
 from tickwheel.server.domain.lease import WriteStamp
-from tickwheel.server.domain.run import RunState
+from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.store.port import Created, NewJob
 
 SEGMENT = 13
@@ -17,6 +18,14 @@ async def handed_over(world: World) -> tuple[WriteStamp, Owner]:
     former = await world.own(SEGMENT)
     stamp = former.stamp()
     return stamp, await world.own(SEGMENT)
+
+
+def open_run(world: World) -> Run:
+    """A run that began an hour ago."""
+    create_ms = world.now_ms() - HOUR_MS
+    return world.run(
+        world.job(segment=SEGMENT), create_ms, state=RunState.RUNNING, create_ms=create_ms
+    )
 
 
 @case
@@ -77,6 +86,47 @@ async def late_drop_spares_what_the_next_owner_wrote(world: World) -> None:
     with contextlib.suppress(Fenced):
         await world.store.schedule.drop_before(stale, world.now_ms() - 20 * DAY_MS)
     assert await world.due(job, entry.fire_ms, entry.fire_ms + 1) == [entry]
+
+
+@case
+async def late_put_does_not_replace_an_open_run(world: World) -> None:
+    stale, owner = await handed_over(world)
+    run = open_run(world)
+    await world.store.open_runs.put(owner.stamp(), [run])
+    with contextlib.suppress(Fenced):
+        await world.store.open_runs.put(stale, [replace(run, revision=9, executor="ghost")])
+    assert await world.open_of([SEGMENT]) == [run]
+
+
+@case
+async def late_put_does_not_bring_an_open_run_back(world: World) -> None:
+    stale, owner = await handed_over(world)
+    run = open_run(world)
+    await world.store.open_runs.put(owner.stamp(), [run])
+    await world.store.open_runs.remove(owner.stamp(), [run])
+    with contextlib.suppress(Fenced):
+        await world.store.open_runs.put(stale, [run])
+    assert await world.open_of([SEGMENT]) == []
+
+
+@case
+async def late_removal_does_not_take_an_open_run(world: World) -> None:
+    stale, owner = await handed_over(world)
+    run = open_run(world)
+    await world.store.open_runs.put(owner.stamp(), [run])
+    with contextlib.suppress(Fenced):
+        await world.store.open_runs.remove(stale, [run])
+    assert await world.open_of([SEGMENT]) == [run]
+
+
+@case
+async def late_tidy_spares_what_the_next_owner_wrote(world: World) -> None:
+    stale, owner = await handed_over(world)
+    run = open_run(world)
+    await world.store.open_runs.put(owner.stamp(), [run])
+    with contextlib.suppress(Fenced):
+        await world.store.open_runs.tidy(stale, [])
+    assert await world.open_of([SEGMENT]) == [run]
 
 
 @case

@@ -24,6 +24,50 @@ async def unknown_run_is_none(world: World) -> None:
 
 
 @case
+async def many_are_got_at_once(world: World) -> None:
+    """Of many jobs at one instant, of one job at many instants and weeks, and missing ones."""
+    jobs = [world.job(segment=10) for _ in range(130)]
+    owner = await world.own(10)
+    base_ms = world.now_ms()
+    runs = [world.run(job, base_ms) for job in jobs]
+    runs += [world.run(jobs[0], base_ms + i * DAY_MS // 4) for i in range(1, 150)]
+    runs += [world.run(jobs[1], base_ms, run_id=f"{instant_id(base_ms)}-m-{i}") for i in range(3)]
+    await world.store.runs.record(owner.stamp(), runs)
+    expected = {(run.job_uid, run.run_id): run for run in runs}
+    assert await world.store.runs.get_many(list(expected)) == expected
+    missing = [
+        (new_uid(), runs[0].run_id),
+        (jobs[0].uid, instant_id(base_ms + 1)),
+        (jobs[2].uid, instant_id(base_ms + DAY_MS // 4)),
+        (jobs[0].uid, "not a run id"),
+        (new_uid(), "'), \" \N{SNOWMAN}"),
+    ]
+    some = [(run.job_uid, run.run_id) for run in (runs[3], runs[140], runs[-1])]
+    found = await world.store.runs.get_many([*missing, *some, *some])
+    assert found == {key: expected[key] for key in some}
+    assert await world.store.runs.get_many(missing) == {}
+    assert await world.store.runs.get_many([]) == {}
+
+
+@case
+async def many_are_got_in_their_present_states(world: World) -> None:
+    jobs = [world.job(segment=10), world.job(segment=10)]
+    owner = await world.own(10)
+    base_ms = world.now_ms()
+    states = [
+        [
+            world.run(job, base_ms, state=state, revision=number, update_ms=base_ms + number)
+            for number, state in enumerate((RunState.PENDING, RunState.RUNNING), 1)
+        ]
+        for job in jobs
+    ]
+    await world.store.runs.record(owner.stamp(), states[0])
+    await world.store.runs.record(owner.stamp(), states[1][::-1])
+    expected = {(latest.job_uid, latest.run_id): latest for _, latest in states}
+    assert await world.store.runs.get_many(list(expected)) == expected
+
+
+@case
 async def present_state_follows_the_record(world: World) -> None:
     job = world.job(segment=10)
     owner = await world.own(10)

@@ -21,6 +21,7 @@ SUBJECTS = (
     "positions",
     "run_log",
     "history",
+    "open_runs",
     "leases",
     "fencing",
     "limits",

@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import dataclasses
+import importlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 import pytest_asyncio
@@ -28,6 +29,8 @@ from tickwheel.server.store.cassandra.claims import ABANDONED_MS, IdClaim, IdCla
 from tickwheel.server.store.cassandra.driver import Bound, Driver, Kind
 from tickwheel.server.store.cassandra.engine import CassandraStore
 from tickwheel.server.store.cassandra.job_rows import JobRows
+from tickwheel.server.store.cassandra.partition import WEEK_MS, bucket_of
+from tickwheel.server.store.cassandra.schema import STEPS
 from tickwheel.server.store.cassandra.session import CassandraSession, Conditional
 from tickwheel.server.store.port import Created, IdTaken, JobChange, NewJob, RequestReused
 
@@ -113,13 +116,29 @@ async def test_migrations_from_two_places_at_once(options: CassandraOptions) -> 
     taken = await asyncio.gather(
         *(migrate(fresh, SchemaOptions(segments=8), SystemClock()) for _ in range(2))
     )
-    assert sorted(len(steps) for steps in taken) == [0, 1]
+    assert sorted(len(steps) for steps in taken) == [0, len(STEPS)]
     assert await migrate(fresh, SchemaOptions(segments=16), SystemClock()) == []
     store = await open_cassandra(fresh, SystemClock())
     assert await store.leases.segment_count() == 8
     await store.ping()
     await store.session.text(f"DROP KEYSPACE {fresh.keyspace}", Kind.SCHEMA)
     await store.close()
+    await store.close()
+
+
+async def test_keyspace_of_an_earlier_release_is_brought_up_to_date(
+    options: CassandraOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = dataclasses.replace(options, keyspace=f"test_{uuid.uuid4().hex[:12]}")
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib.import_module(migrate.__module__), "STEPS", STEPS[:1])
+        assert await migrate(earlier, SchemaOptions(), SystemClock()) == [STEPS[0]]
+    with pytest.raises(StoreUnavailable, match="schema version 1"):
+        await open_cassandra(earlier, SystemClock())
+    assert await migrate(earlier, SchemaOptions(), SystemClock()) == list(STEPS[1:])
+    store = await open_cassandra(earlier, SystemClock())
+    assert await store.open_runs.read(range(64)) == []
+    await store.session.text(f"DROP KEYSPACE {earlier.keyspace}", Kind.SCHEMA)
     await store.close()
 
 
@@ -195,6 +214,111 @@ async def test_calls_at_the_same_time_share_statements(store: CassandraStore, wo
     await asyncio.gather(*(store.jobs.create([item]) for item in items))
     # Segments' hours that are not registered yet included.
     assert store.session.sent - before <= 40
+
+
+async def test_runs_are_got_together(store: CassandraStore, world: World) -> None:
+    """A thousand jobs of one instant, a thousand runs of one job."""
+    jobs = [world.job(segment=25) for _ in range(1000)]
+    owner = await world.own(25)
+    base_ms = world.now_ms() // WEEK_MS * WEEK_MS
+    runs = [world.run(job, base_ms) for job in jobs]
+    runs += [world.run(jobs[0], base_ms + number * 1000) for number in range(1, 1001)]
+    await store.runs.record(owner.stamp(), runs)
+    for some in (runs[:1000], runs[1000:]):
+        before = store.session.sent
+        found = await store.runs.get_many([(run.job_uid, run.run_id) for run in some])
+        assert found == {(run.job_uid, run.run_id): run for run in some}
+        assert store.session.sent - before <= 16
+
+
+# -- open runs -------------------------------------------------------------------------------
+
+
+async def test_minutes_that_are_done_with_are_let_go_of(
+    store: CassandraStore, world: World, options: CassandraOptions
+) -> None:
+    """Also such as hold a row of which no owner knows, and without a scan of what was there."""
+    owner = await world.own(26)
+    now_us = owner.stamp().timestamp_us
+    base_ms = world.now_ms() - HOUR_MS
+    job = world.job(segment=26)
+    runs = [world.run(job, base_ms + i * 60_000, create_ms=base_ms + i * 60_000) for i in range(10)]
+    early = dataclasses.replace(owner.stamp(), timestamp_us=now_us - 10 * 60_000_000)
+    await store.open_runs.put(early, runs)
+    kept = [runs[3], runs[7]]
+    before = store.session.sent
+    await store.open_runs.tidy(owner.stamp(), [run.create_ms for run in kept])
+    assert store.session.sent - before <= 4
+    assert await world.open_of([26]) == kept
+
+    async def stored(table: str) -> list[int]:
+        rows = await store.session.text(
+            f"SELECT segment, bucket FROM {options.keyspace}.{table}", Kind.READ
+        )
+        return sorted(row[1] for row in rows if row[0] == 26)
+
+    buckets = [bucket_of(run.create_ms) for run in kept]
+    assert await stored("open_run_buckets") == buckets
+    assert await stored("open_runs") == buckets
+    before = store.session.sent
+    await store.open_runs.tidy(owner.stamp(), [run.create_ms for run in kept])
+    assert store.session.sent - before == 1
+    await store.open_runs.remove(owner.stamp(), kept)
+    later = dataclasses.replace(owner.stamp(), timestamp_us=now_us + 10 * 60_000_000)
+    await store.open_runs.tidy(later, [])
+    assert await stored("open_run_buckets") == []
+    assert await world.open_of([26]) == []
+
+
+async def test_tidy_swallows_no_write_beside_it(
+    store: CassandraStore, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A put into a minute that an owner long ago registered, and that is tidied meanwhile."""
+    owner = await world.own(27)
+    now_us = owner.stamp().timestamp_us
+    create_ms = world.now_ms() - HOUR_MS
+    first, second = (
+        world.run(world.job(segment=27), create_ms, create_ms=create_ms) for _ in range(2)
+    )
+    early = dataclasses.replace(owner.stamp(), timestamp_us=now_us - 130_000_000)
+    await store.open_runs.put(early, [first])
+    put_stamp, tidy_stamp = owner.stamp(), owner.stamp()
+    write = store.session.write
+
+    async def write_after_a_tidy(rows: Sequence[Bound]) -> None:
+        if any(row.prepared.table == "open_runs" for row in rows):
+            with monkeypatch.context() as patch:
+                patch.setattr(store.session, "write", write)
+                await store.open_runs.tidy(tidy_stamp, [])
+        await write(rows)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.session, "write", write_after_a_tidy)
+        await store.open_runs.put(put_stamp, [second])
+    assert await world.open_of([27]) == [second]
+
+
+async def test_put_after_another_process_tidied(
+    store: CassandraStore, world: World, options: CassandraOptions
+) -> None:
+    """This process still remembers to have registered the minute; it owns the segment again."""
+    create_ms = world.now_ms() - HOUR_MS
+    run = world.run(world.job(segment=28), create_ms, create_ms=create_ms)
+    first = await world.own(28)
+    past = dataclasses.replace(
+        first.stamp(), timestamp_us=first.stamp().timestamp_us - 10 * 60_000_000
+    )
+    await store.open_runs.put(past, [run])
+    await store.open_runs.remove(
+        dataclasses.replace(past, timestamp_us=past.timestamp_us + 1), [run]
+    )
+    other = await open_cassandra(options, SystemClock())
+    second = await world.own(28)
+    await other.open_runs.tidy(second.stamp(), [])
+    await other.close()
+    third = await world.own(28)
+    await store.open_runs.put(third.stamp(), [run])
+    assert await world.open_of([28]) == [run]
 
 
 # -- shards ----------------------------------------------------------------------------------

@@ -49,6 +49,13 @@ class RunFields(TypedDict, total=False):
     last_schedule_ms: int
     traceparent: str
     retention_ms: int
+    create_ms: int
+    attempt_due_ms: int
+    executor: str
+    error_details: str
+    progress_message: str
+    result: bytes
+    detail: bytes
 
 
 class EntryFields(TypedDict, total=False):
@@ -244,6 +251,12 @@ class World:
         """What is in the run log, of this world's users only."""
         runs = await self.store.runs.read_log(segments, since_ms)
         return [run for run in runs if run.user.startswith(self.user)]
+
+    async def open_of(self, segments: Sequence[int]) -> list[Run]:
+        """The open runs of this world's users only, in a fixed order."""
+        runs = await self.store.open_runs.read(segments)
+        mine = [run for run in runs if run.user.startswith(self.user)]
+        return sorted(mine, key=lambda run: (run.segment, run.create_ms, run.job_uid, run.run_id))
 
 
 async def all_pages(

@@ -71,11 +71,12 @@ from tickwheel.server.store.cassandra.packing import (
     Pack,
     list_packer,
     packer,
+    tuple_packer,
 )
 
 #: A row of a result: one value per selected column, None where the cell is empty.
 Row = tuple[Any, ...]
-Value = int | str | bytes | UUID | None | Sequence[int] | Sequence[str]
+Value = int | str | bytes | UUID | None | Sequence[int] | Sequence[str] | Sequence[tuple[int, str]]
 
 PROTOCOL_VERSION: Final = 4
 #: Rows of a page. A page is decoded in one go that lets no other thread run, so it is kept short.
@@ -498,4 +499,6 @@ def _cause(error: Exception) -> str:
 def _packer(cql_type: Any) -> Pack:
     if cql_type.typename == "list":
         return list_packer(_packer(cql_type.subtypes[0]))
+    if cql_type.typename == "tuple":
+        return tuple_packer([_packer(item) for item in cql_type.subtypes])
     return packer(cql_type.typename)

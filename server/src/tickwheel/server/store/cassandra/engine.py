@@ -14,6 +14,7 @@ from tickwheel.server.store.cassandra.inbox import Inbox
 from tickwheel.server.store.cassandra.job_rows import JobRows
 from tickwheel.server.store.cassandra.jobs import CassandraJobs
 from tickwheel.server.store.cassandra.leases import CassandraLeases
+from tickwheel.server.store.cassandra.open_runs import CassandraOpenRuns
 from tickwheel.server.store.cassandra.options import CassandraOptions
 from tickwheel.server.store.cassandra.run_log import RunLog
 from tickwheel.server.store.cassandra.runs import CassandraRuns
@@ -81,6 +82,7 @@ class CassandraStore(Store):
         self.runs = CassandraRuns(
             session, RunLog(driver, session, clock), TaskHistory(driver, session, clock)
         )
+        self.open_runs = CassandraOpenRuns(driver, session)
         self.leases = CassandraLeases(driver, session, segments)
 
     async def ping(self) -> None:

@@ -1,7 +1,7 @@
 """Values to the bytes of the CQL protocol (native_protocol_v4.spec, section 6), by type name."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -31,6 +31,20 @@ def list_packer(item: Pack) -> Pack:
     def pack(values: Any) -> bytes:
         parts = [_INT.pack(len(values))]
         for value in values:
+            packed = item(value)
+            parts.append(_INT.pack(len(packed)))
+            parts.append(packed)
+        return b"".join(parts)
+
+    return pack
+
+
+def tuple_packer(items: Sequence[Pack]) -> Pack:
+    """What packs tuples, such as those that an IN restriction of several columns lists."""
+
+    def pack(values: Any) -> bytes:
+        parts: list[bytes] = []
+        for item, value in zip(items, values, strict=True):
             packed = item(value)
             parts.append(_INT.pack(len(packed)))
             parts.append(packed)

@@ -41,7 +41,10 @@ class Memory(Generic[K, V]):
 
 
 class Registry(Generic[K]):
-    """Index rows of one kind, each with a weight: how long it is needed, or 1."""
+    """Index rows of one kind, each with a weight that grows.
+
+    It says how long the row is needed, or when it was written; 1 where neither matters.
+    """
 
     def __init__(self, session: CassandraSession) -> None:
         self._session = session

@@ -6,7 +6,7 @@ from typing import Final
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.run import Run
 from tickwheel.server.store.cassandra.run_log import LogRow, Place, RunLog
-from tickwheel.server.store.cassandra.session import CassandraSession, gather
+from tickwheel.server.store.cassandra.session import CassandraSession
 from tickwheel.server.store.cassandra.task_history import TaskHistory
 from tickwheel.server.store.codec import decode_run, encode_run
 from tickwheel.server.store.port import Page, RunStore
@@ -38,6 +38,10 @@ class CassandraRuns(RunStore):
     async def get(self, job_uid: str, run_id: str) -> Run | None:
         """A run in its present state."""
         return await self._history.get(job_uid, run_id)
+
+    async def get_many(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Run]:
+        """Runs in their present states."""
+        return await self._history.get_many(keys)
 
     async def list_job(
         self,
@@ -74,10 +78,12 @@ class CassandraRuns(RunStore):
         One that is not in the history any more has outlived its retention.
         """
         runs = [decode_run(row.record) for row in firsts]
-        open_runs = [run for run in runs if not run.state.is_final]
-        found = await gather(self._history.get(run.job_uid, run.run_id) for run in open_runs)
-        present = {run.name: now for run, now in zip(open_runs, found, strict=True)}
-        told = [present.get(run.name, run) for run in runs]
+        present = await self._history.get_many(
+            (run.job_uid, run.run_id) for run in runs if not run.state.is_final
+        )
+        told = [
+            run if run.state.is_final else present.get((run.job_uid, run.run_id)) for run in runs
+        ]
         return [run for run in told if run is not None]
 
     async def read_log(self, segments: Sequence[int], since_ms: int) -> list[Run]:

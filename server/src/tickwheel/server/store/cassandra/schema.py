@@ -185,6 +185,20 @@ CREATE TABLE IF NOT EXISTS job_expiry_days (
 )
 """
 
+_OPEN_RUNS = """
+CREATE TABLE IF NOT EXISTS open_runs (
+    segment int, bucket bigint, job_id uuid, run_id text, record blob,
+    PRIMARY KEY ((segment, bucket), job_id, run_id)
+) WITH gc_grace_seconds = 86400
+"""
+
+_OPEN_RUN_BUCKETS = """
+CREATE TABLE IF NOT EXISTS open_run_buckets (
+    segment int, bucket bigint,
+    PRIMARY KEY ((segment), bucket)
+) WITH gc_grace_seconds = 86400
+"""
+
 STEPS: Final = (
     Step(
         1,
@@ -213,6 +227,7 @@ STEPS: Final = (
             _JOB_EXPIRY_DAYS,
         ),
     ),
+    Step(2, "open runs", (_OPEN_RUNS, _OPEN_RUN_BUCKETS)),
 )
 #: What this program needs, at least.
 SCHEMA_VERSION: Final = STEPS[-1].version

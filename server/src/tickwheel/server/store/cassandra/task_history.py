@@ -6,7 +6,7 @@ a higher (epoch, revision) always wins, whoever writes it and however late.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from tickwheel.server.domain.clock import Clock
@@ -19,7 +19,7 @@ from tickwheel.server.store.cassandra.partition import (
     week_of,
 )
 from tickwheel.server.store.cassandra.registry import Registry
-from tickwheel.server.store.cassandra.session import IN_KEYS, CassandraSession
+from tickwheel.server.store.cassandra.session import IN_KEYS, CassandraSession, chunks
 from tickwheel.server.store.cassandra.ttl import LONGEST_TTL_S, run_ttl_s, ttl_s
 from tickwheel.server.store.codec import decode_run
 from tickwheel.server.store.port import Page
@@ -50,6 +50,16 @@ class TaskHistory:
         )
         self._select_one = driver.prepare(
             "SELECT record FROM task_history WHERE job_id = ? AND week = ? "
+            "AND execution_time = ? AND run_id = ?",
+            Kind.READ,
+        )
+        self._select_of_job = driver.prepare(
+            "SELECT record FROM task_history WHERE job_id = ? AND week = ? "
+            "AND (execution_time, run_id) IN ?",
+            Kind.READ,
+        )
+        self._select_of_jobs = driver.prepare(
+            "SELECT record FROM task_history WHERE job_id IN ? AND week = ? "
             "AND execution_time = ? AND run_id = ?",
             Kind.READ,
         )
@@ -102,6 +112,38 @@ class TaskHistory:
             return None
         row = await self._session.one(self._select_one.bind(job_uid, week_of(at_ms), at_ms, run_id))
         return None if row is None else decode_run(row[0])
+
+    async def get_many(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Run]:
+        """Runs by (job uid, run id) in their present states.
+
+        What is asked for together is mostly of one instant, when many jobs' runs have the same
+        id, or of one job: both are read a statement for many, and nothing beside is.
+        """
+        by_run: dict[str, list[str]] = {}
+        for job_uid, run_id in set(keys):
+            by_run.setdefault(run_id, []).append(job_uid)
+        reads: list[Bound] = []
+        places: dict[tuple[str, int], list[tuple[int, str]]] = {}
+        for run_id, uids in by_run.items():
+            at_ms = named_instant_ms(run_id)
+            if at_ms is None:
+                continue
+            week = week_of(at_ms)
+            if len(uids) == 1:
+                places.setdefault((uids[0], week), []).append((at_ms, run_id))
+            else:
+                reads += [
+                    self._select_of_jobs.bind(part, week, at_ms, run_id)
+                    for part in chunks(uids, IN_KEYS)
+                ]
+        reads += [
+            self._select_of_job.bind(job_uid, week, part)
+            for (job_uid, week), members in places.items()
+            for part in chunks(members, IN_KEYS)
+        ]
+        rows = await self._session.read_all(reads)
+        runs = await self._session.mapped(lambda row: decode_run(row[0]), rows)
+        return {(run.job_uid, run.run_id): run for run in runs}
 
     async def page(
         self, job_uid: str, cursor: bytes, limit: int, start_ms: int, end_ms: int

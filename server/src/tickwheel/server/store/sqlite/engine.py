@@ -9,6 +9,7 @@ from tickwheel.server.store.port import Store
 from tickwheel.server.store.sqlite.database import Database
 from tickwheel.server.store.sqlite.jobs import SqliteJobStore
 from tickwheel.server.store.sqlite.leases import SqliteLeaseStore
+from tickwheel.server.store.sqlite.open_runs import SqliteOpenRunStore
 from tickwheel.server.store.sqlite.runs import SqliteRunStore
 from tickwheel.server.store.sqlite.schedule import SqliteScheduleStore
 from tickwheel.server.store.sqlite.schema import migrate
@@ -29,6 +30,7 @@ class SqliteStore(Store):
         self.jobs = SqliteJobStore(database, clock)
         self.schedule = SqliteScheduleStore(database, clock)
         self.runs = SqliteRunStore(database)
+        self.open_runs = SqliteOpenRunStore(database)
         self.leases = SqliteLeaseStore(database)
 
     async def ping(self) -> None:

@@ -1,5 +1,6 @@
 """The run log, and each run's present state."""
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
@@ -67,6 +68,17 @@ class SqliteRunStore(RunStore):
         sql = "SELECT record FROM task_history WHERE job_id = ? AND run_id = ?"
         rows = await self._all(sql, job_uid, run_id)
         return decode_run(rows[0][0]) if rows else None
+
+    async def get_many(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Run]:
+        """As the port says."""
+        sql = (
+            "SELECT history.job_id, history.run_id, history.record "
+            "FROM json_each(?) AS wanted CROSS JOIN task_history AS history "
+            "WHERE history.job_id = json_extract(wanted.value, '$[0]') "
+            "AND history.run_id = json_extract(wanted.value, '$[1]')"
+        )
+        rows = await self._all(sql, json.dumps(list(keys)))
+        return {(job_uid, run_id): decode_run(record) for job_uid, run_id, record in rows}
 
     async def list_job(
         self,

@@ -66,6 +66,12 @@ STEPS = (
         segment INTEGER PRIMARY KEY, epoch INTEGER, session_id TEXT, address TEXT, floor INTEGER
     );
     """,
+    """
+    CREATE TABLE open_runs (
+        segment INTEGER, job_id TEXT, run_id TEXT, record BLOB NOT NULL,
+        PRIMARY KEY (segment, job_id, run_id)
+    ) WITHOUT ROWID;
+    """,
 )
 
 

@@ -1,0 +1,1 @@
+"""What the engines share, and what none of the suite's cases sees of one."""
