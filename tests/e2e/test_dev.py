@@ -316,6 +316,45 @@ def test_a_second_start_on_the_same_data_is_refused(dev: DevProcess) -> None:
     assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [("nothing", "not a directory"), ("rubbish", "not a database"), ("records", "not a database")],
+)
+def test_data_that_cannot_be_used_is_said_plainly(
+    tmp_path: Path, gateway: Path, content: str, why: str
+) -> None:
+    data = tmp_path / "my data"
+    if content == "nothing":
+        data.write_text("a file")
+    else:
+        data.mkdir()
+        name = "records.db" if content == "records" else "tickwheel.db"
+        (data / name).write_bytes(b"no database" * 1000)
+    dev = DevProcess(str(data), tmp_path / "dev.log", gateway)
+    _refused_with(dev.environment, str(data), why)
+
+
+def test_an_address_in_use_is_said_plainly(dev: DevProcess, tmp_path: Path) -> None:
+    other = dev.environment | {"TICKWHEEL_DATA": str(tmp_path)}
+    free = {"TICKWHEEL_GRPC_ADDRESS": "127.0.0.1:0", "TICKWHEEL_HTTP_ADDRESS": "127.0.0.1:0"}
+    _refused_with(other | free | {"TICKWHEEL_HTTP_ADDRESS": dev.http_address}, dev.http_address)
+    _refused_with(other | free | {"TICKWHEEL_GRPC_ADDRESS": dev.grpc_address}, dev.grpc_address)
+    _refused_with(other | free | {"TICKWHEEL_HTTP_ADDRESS": "nowhere"}, "nowhere", "host:port")
+
+
+def _refused_with(environment: dict[str, str], *words: str) -> None:
+    """`tickwheel dev` ends with one line, in which the words are."""
+    refused = subprocess.run(
+        [TICKWHEEL, "dev"], env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert refused.returncode == 1, refused.stderr
+    last = refused.stderr.splitlines()[-1]
+    assert last.startswith("tickwheel dev: ")
+    assert "Traceback" not in refused.stderr
+    for word in words:
+        assert word in last, last
+
+
 def test_everything_works_in_memory(tmp_path: Path, gateway: Path) -> None:
     with dev_process(tmp_path, gateway, data=":memory:") as dev:
         _create(dev, "fleeting", {"at": _due_in(1)})

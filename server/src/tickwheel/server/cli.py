@@ -1,5 +1,6 @@
 """The servers' commands of the `tickwheel` command line."""
 
+import os
 from typing import Annotated, Any
 
 import typer
@@ -46,6 +47,8 @@ LogFormat = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Adds dev, api, scheduler and migrate."""
+    # gRPC's own notes on standard error (a fork, a port) are not for users; we say what matters.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     app.command("dev")(dev)
     app.command("api")(api)
     app.command("scheduler")(scheduler)
@@ -178,7 +181,9 @@ def _run(main: Any, **flags: object) -> None:
     import pydantic
     import uvloop
 
+    from tickwheel.server.domain.errors import TickwheelError
     from tickwheel.server.settings import Settings
+    from tickwheel.server.store.sqlite import DataInUseError
     from tickwheel.server.wiring.logs import configure_logs
 
     try:
@@ -189,4 +194,10 @@ def _run(main: Any, **flags: object) -> None:
             typer.echo(f"tickwheel: {name}: {problem['msg']}", err=True)
         raise typer.Exit(2) from error
     configure_logs(settings.log_level, settings.log_format)
-    uvloop.run(main(settings))
+    try:
+        uvloop.run(main(settings))
+    except (TickwheelError, DataInUseError, OSError) as error:
+        # What the one who starts it can mend: an address that is taken, a folder that is not ours.
+        command = main.__name__.removeprefix("run_")
+        typer.echo(f"tickwheel {command}: {error}", err=True)
+        raise typer.Exit(1) from error

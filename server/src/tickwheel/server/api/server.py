@@ -120,7 +120,7 @@ async def start_grpc_server(
     try:
         port = server.add_insecure_port(address)
     except RuntimeError as error:
-        raise OSError(f"cannot listen on {address}: {error}") from error
+        raise OSError(f"cannot listen on {address}: {str(error).partition(';')[0]}") from error
     started = GrpcServer(server, health_servicer, names, calls, port)
     await started.set_ready(False)
     await server.start()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import shutil
+import socket
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -20,6 +21,22 @@ def find_gateway(settings: Settings) -> Path | None:
     """The gateway's program: the one that is set, or the one on PATH."""
     found = shutil.which(settings.gateway or PROGRAM)
     return Path(found) if found else None
+
+
+def check_free(address: str) -> None:
+    """Sees that the gateway can listen on `host:port`, before anything is started.
+
+    Raises:
+        OSError: it cannot; the message says where and why.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit():
+        raise OSError(f"cannot listen on {address}: it is not host:port")
+    try:
+        socket.create_server((host.strip("[]"), int(port))).close()
+    except (OSError, OverflowError) as error:
+        why = error.strerror if isinstance(error, OSError) else "there is no such port"
+        raise OSError(f"cannot listen on {address}: {why}") from error
 
 
 @contextlib.asynccontextmanager

@@ -7,17 +7,15 @@ import socket
 import sys
 
 import structlog
-import typer
 
 from tickwheel.server.api.build import build_api
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.api.server import Service, start_grpc_server
-from tickwheel.server.dev.gateway import find_gateway, gateway_child
+from tickwheel.server.dev.gateway import check_free, find_gateway, gateway_child
 from tickwheel.server.dev.publisher import EmbeddedPublisher
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.names import new_uid
 from tickwheel.server.owner.directory import OwnerDirectory
-from tickwheel.server.records.errors import LogUnavailable
 from tickwheel.server.records.log import RecordLog
 from tickwheel.server.records.service import RecordService
 from tickwheel.server.scheduler.endpoint import SchedulerEndpoint
@@ -25,7 +23,6 @@ from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.scheduler.services import scheduler_services
 from tickwheel.server.settings import Settings
-from tickwheel.server.store.sqlite import DataInUseError
 from tickwheel.server.wiring.readiness import watch_store
 from tickwheel.server.wiring.signals import stop_event
 from tickwheel.server.wiring.stores import data_dir, open_store
@@ -44,14 +41,9 @@ WINDOW = Limits(count=20_000, size=64 << 20)
 
 async def run_dev(settings: Settings) -> None:
     """Runs every part until SIGINT or SIGTERM."""
-    try:
-        await _run(settings)
-    except (DataInUseError, LogUnavailable, OSError) as error:
-        typer.echo(f"tickwheel dev: {error}", err=True)
-        raise typer.Exit(1) from error
-
-
-async def _run(settings: Settings) -> None:
+    program = find_gateway(settings)
+    if program is not None:
+        check_free(settings.http_address)
     clock = SystemClock()
     stopped = stop_event()
     store = await open_store(settings, clock, stopped)
@@ -88,7 +80,6 @@ async def _run(settings: Settings) -> None:
             scheduling = tasks.create_task(scheduler.run())
             working = tasks.create_task(worker.run())
             async with watch_store(store, clock, server.set_ready, scheduler.ready):
-                program = find_gateway(settings)
                 if program is not None:
                     await children.enter_async_context(gateway_child(program, settings))
                 _greet(settings, program is not None)

@@ -82,7 +82,7 @@ class RecordLog:
         try:
             log = await asyncio.to_thread(cls, path, clock, limits or LogLimits())
         except sqlite3.Error as error:
-            raise unavailable(error) from error
+            raise LogUnavailable(f"cannot open {path}: {error}") from error
         log._begin()
         return log
 

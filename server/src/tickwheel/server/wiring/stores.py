@@ -31,7 +31,14 @@ T = TypeVar("T")
 
 
 async def open_store(settings: Settings, clock: Clock, stopped: asyncio.Event) -> Store | None:
-    """Opens the store, waiting for it; None when the process is asked to stop meanwhile."""
+    """Opens the store, waiting for it; None when the process is asked to stop meanwhile.
+
+    Raises:
+        DataInUseError: another process has the embedded engine's data.
+        StoreUnavailable: the embedded engine cannot use its data; waiting does not help.
+    """
+    if settings.store is Engine.SQLITE:
+        return await _open(settings, clock)
     return await until_available(lambda: _open(settings, clock), settings.store, stopped)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import IO
 
 from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.store.port import Store
 from tickwheel.server.store.sqlite.database import Database
 from tickwheel.server.store.sqlite.jobs import SqliteJobStore
@@ -55,7 +56,7 @@ async def open_sqlite(path: Path | None, *, segments: int = 64, clock: Clock) ->
 
     Raises:
         DataInUseError: another process has it open.
-        StoreUnavailable: it cannot be opened or written.
+        StoreUnavailable: it cannot be opened or written; waiting does not help.
     """
     lock = _lock(path) if path is not None else None
     database = Database(path)
@@ -65,8 +66,15 @@ async def open_sqlite(path: Path | None, *, segments: int = 64, clock: Clock) ->
 
 def _lock(path: Path) -> IO[str]:
     """Holds the folder for this process; the system lets go of it however the process ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = (path.parent / "lock").open("a")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = (path.parent / "lock").open("a")
+    except FileExistsError as error:
+        raise StoreUnavailable(f"{path.parent} is not a directory") from error
+    except OSError as error:
+        raise StoreUnavailable(
+            f"cannot use the data directory {path.parent}: {error.strerror}"
+        ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
