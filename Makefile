@@ -5,6 +5,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+SEEDS ?= 1-100
 
 export PYTHONPATH := $(CURDIR)/tools
 
@@ -12,7 +13,7 @@ WITH := $(PYTHON) -m bootstrap run --need uv
 RUN := $(WITH) -- uv run --no-sync
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev test verify bench generate cluster cluster-down clean
+.PHONY: help setup dev test verify simulate bench generate cluster cluster-down clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +37,9 @@ verify: setup ## check style, types, layers, the contract, and that what is gene
 	$(RUN) lint-imports
 	$(WITH) --need go --need node -- uv run --no-sync python tools/codegen/verify.py
 	$(WITH) --need go -- go vet -C server/gateway ./...
+
+simulate: setup ## run the whole in simulated time: SEEDS="1-500", ARGS="--shrink" cuts failures down
+	@$(RUN) python -m simulator $(SEEDS) $(ARGS)
 
 bench: setup ## measure this checkout
 	$(WITH) --want gateway -- uv run --no-sync tickwheel bench $(ARGS)

@@ -56,15 +56,34 @@ class SessionKeeper:
     async def _write(self, *, first: bool) -> None:
         begun_ms = self._clock.steady_ms()
         until_ms = self._clock.now_ms() + self._options.lease_ms
-        session = self._identity.session(self._beat + 1, until_ms)
-        if first:
+        stored = await self._stored() if first else self._beat
+        session = self._identity.session((stored or 0) + 1, until_ms)
+        if stored is None:
             await self._leases.open_session(session)
         elif not await self._leases.renew_session(session):
-            raise SessionLostError
-        self._beat += 1
+            stored = await self._stored()
+            if stored is None:
+                raise SessionLostError
+            # Nobody else writes our beat: a renewal that we took for failed has come late.
+            session = self._identity.session(stored + 1, until_ms)
+            if not await self._leases.renew_session(session):
+                raise SessionLostError
+        self._beat = session.beat
         self._lease_until_ms = until_ms
         self._valid_until_steady_ms = (
             begun_ms + self._options.lease_ms - self._options.lease_margin_ms
+        )
+
+    async def _stored(self) -> int | None:
+        """The beat that the store has of us; None where somebody has ended the session."""
+        mine = self._identity.session_id
+        return next(
+            (
+                session.beat
+                for session in await self._leases.sessions()
+                if session.session_id == mine and not session.closed
+            ),
+            None,
         )
 
     async def close(self) -> None:

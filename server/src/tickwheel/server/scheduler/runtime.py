@@ -113,6 +113,7 @@ class Scheduler:
             except* SessionLostError:
                 _log.error("session lost: all segments let go", segments=len(self._holdings))
                 self._abandon()
+                await self._clock.sleep(0.5)
             except* StoreUnavailable as group:
                 _log.warning("store away", error=str(group.exceptions[0]))
                 self._abandon()

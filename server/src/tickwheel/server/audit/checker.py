@@ -1,0 +1,276 @@
+"""Judges one job: what ought to have happened, against its runs and its records.
+
+Bounded: the occurrences are a stream, and of runs and records only those of one job and one window
+are held.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from tickwheel.server.audit.expected import Expected, expected
+from tickwheel.server.audit.facts import LogRecord, Rules, Subject
+from tickwheel.server.audit.findings import Fault, Finding, Tally
+from tickwheel.server.domain.names import instant_id
+from tickwheel.server.domain.run import FINAL_STATES, Run, RunState, Trigger
+from tickwheel.v1 import job_pb2, run_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The facts about one job in one window."""
+
+    subject: Subject
+    #: Runs in their present states.
+    runs: Sequence[Run]
+    #: All records of the job.
+    records: Sequence[LogRecord]
+    #: All states of its runs that the run log has, where it was read; in any order.
+    states: Sequence[Run] = ()
+
+
+def check(case: Case, rules: Rules, tally: Tally) -> Iterator[Finding]:
+    """What is wrong with a job; counts into `tally`."""
+    yield from _Check(case, rules, tally).run()
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """A record that stands for several skipped occurrences."""
+
+    run: Run
+    found: int = 0
+    #: Some of what it covers may rightly have no trace.
+    uncertain: int = 0
+
+
+@dataclass(slots=True)
+class _Check:
+    case: Case
+    rules: Rules
+    tally: Tally
+    runs: dict[str, Run] = field(default_factory=dict[str, Run])
+    records: dict[str, list[LogRecord]] = field(default_factory=dict[str, list[LogRecord]])
+    stretches: list[_Stretch] = field(default_factory=list[_Stretch])
+
+    def run(self) -> Iterator[Finding]:
+        """All findings."""
+        for run in self.case.runs:
+            if run.state is RunState.SKIPPED and run.trigger is Trigger.SCHEDULE:
+                self.stretches.append(_Stretch(run))
+            else:
+                self.runs[run.run_id] = run
+        for record in self.case.records:
+            self.records.setdefault(record.run_id, []).append(record)
+        known: set[str] = set()
+        rules = self.rules
+        for one in expected(self.case.subject, rules.start_ms, rules.end_ms, rules.clock_ms):
+            run_id = instant_id(one.schedule_ms)
+            known.add(run_id)
+            if one.due_ms >= self.rules.start_ms:
+                yield from self._occurrence(one, run_id)
+        yield from self._stretches_add_up()
+        yield from self._others(known)
+        for records in self.records.values():
+            yield from self._records_of(records)
+        yield from self._states()
+
+    # -- occurrences -------------------------------------------------------------------------
+
+    def _occurrence(self, one: Expected, run_id: str) -> Iterator[Finding]:
+        self.tally.occurrences += 1
+        run = self.runs.get(run_id)
+        records = self.records.get(run_id, [])
+        skips = [
+            stretch
+            for stretch in self.stretches
+            if stretch.run.first_schedule_ms <= one.schedule_ms <= stretch.run.last_schedule_ms
+        ]
+        for stretch in skips:
+            stretch.found += 1
+            stretch.uncertain += one.may_be_absent or run is not None
+        self.tally.checks += 1
+        if run is None and not skips:
+            if records:
+                yield self._finding(Fault.UNRECORDED, run_id, "its record has no run")
+            elif not one.may_be_absent:
+                yield self._finding(Fault.MISSING, run_id, f"due {one.due_ms}; nothing is known")
+        if (run is not None or records) and not one.may_fire:
+            yield self._finding(Fault.FORBIDDEN, run_id, f"due {one.due_ms}; it must not fire")
+        for stretch in skips[:1]:
+            self.tally.skipped += 1
+            yield from self._skip(one, run_id, stretch.run)
+            if records:
+                yield self._finding(Fault.CONTRADICTED, run_id, "skipped, and on the log")
+        if run is not None:
+            yield from self._run(run, records)
+            yield from self._content(one, records)
+
+    def _skip(self, one: Expected, run_id: str, run: Run) -> Iterator[Finding]:
+        self.tally.checks += 1
+        match run.skip_reason:
+            case run_pb2.SKIP_REASON_PAUSED:
+                fits = one.may_pause
+            case run_pb2.SKIP_REASON_CATCH_UP_WINDOW:
+                fits = one.may_fire and self._is_old(one, run)
+            case run_pb2.SKIP_REASON_UPDATED | run_pb2.SKIP_REASON_DELETED:
+                fits = one.ended_ms <= run.update_ms + self.rules.clock_ms
+            case _:
+                fits = one.may_fire
+        if not fits:
+            reason = run_pb2.SkipReason.Name(run.skip_reason)
+            yield self._finding(Fault.MISJUDGED, run_id, f"due {one.due_ms}; skipped as {reason}")
+
+    def _is_old(self, one: Expected, run: Run) -> bool:
+        """Whether it was older than its job's window when that was recorded."""
+        for version in self.case.subject.versions:
+            window = version.job.spec.catch_up_window
+            if version.job.spec.HasField("catch_up_window"):
+                age_ms = run.update_ms - one.due_ms
+                if age_ms + self.rules.clock_ms > window.ToMilliseconds():
+                    return True
+        return False
+
+    def _content(self, one: Expected, records: Sequence[LogRecord]) -> Iterator[Finding]:
+        versions = self.case.subject.versions
+        for record in records:
+            self.tally.checks += 1
+            if not any(
+                version.job.payload.data == record.value
+                and version.job.spec.target.topic == record.topic
+                and version.made_ms <= record.given_ms + self.rules.clock_ms
+                for version in versions[one.first :]
+            ):
+                yield self._finding(
+                    Fault.OUTDATED, record.run_id, f"due {one.due_ms}; content {record.value!r:.60}"
+                )
+
+    def _stretches_add_up(self) -> Iterator[Finding]:
+        for stretch in self.stretches:
+            run = stretch.run
+            if not self.rules.start_ms <= run.due_ms or run.last_schedule_ms >= self.rules.end_ms:
+                continue
+            self.tally.checks += 1
+            if not stretch.found - stretch.uncertain <= run.skipped_count <= stretch.found:
+                yield self._finding(
+                    Fault.CONTRADICTED,
+                    run.run_id,
+                    f"stands for {run.skipped_count} skipped occurrences, of {stretch.found} there",
+                )
+
+    # -- runs --------------------------------------------------------------------------------
+
+    def _others(self, known: set[str]) -> Iterator[Finding]:
+        """Runs that no schedule made, and those that should not be."""
+        for run_id, run in self.runs.items():
+            if run_id in known:
+                continue
+            if run.trigger is Trigger.SCHEDULE:
+                if self.rules.start_ms <= run.due_ms < self.rules.end_ms:
+                    yield self._finding(Fault.UNEXPECTED, run_id, f"due {run.due_ms}")
+            elif run.due_ms < self.rules.end_ms:
+                self.tally.manual += 1
+                yield from self._run(run, self.records.get(run_id, []))
+        for run_id in self.records:
+            if run_id not in known and run_id not in self.runs:
+                record = self.records[run_id][0]
+                if self.rules.start_ms <= record.due_ms < self.rules.end_ms:
+                    yield self._finding(Fault.UNRECORDED, run_id, f"due {record.due_ms}")
+
+    def _run(self, run: Run, records: Sequence[LogRecord]) -> Iterator[Finding]:
+        self.tally.checks += 1
+        match run.state:
+            case RunState.SUCCEEDED:
+                self.tally.published += 1
+                if not any(self._is_its(run, record) for record in records):
+                    yield self._finding(Fault.VANISHED, run.run_id, f"offset {run.offset}")
+            case RunState.FAILED | RunState.CANCELLED:
+                self.tally.failed += 1
+            case RunState.SKIPPED:
+                self.tally.skipped += 1
+                if records:
+                    yield self._finding(Fault.CONTRADICTED, run.run_id, "skipped, and on the log")
+            case _:
+                yield self._finding(Fault.UNFINISHED, run.run_id, f"{run.state.name} for ever")
+
+    @staticmethod
+    def _is_its(run: Run, record: LogRecord) -> bool:
+        return record.attempt == run.attempt and run.offset in (-1, record.offset)
+
+    def _states(self) -> Iterator[Finding]:
+        """One final state, and nothing after it."""
+        by_run: dict[str, list[Run]] = {}
+        for state in self.case.states:
+            by_run.setdefault(state.run_id, []).append(state)
+        for run_id, states in by_run.items():
+            self.tally.checks += 1
+            finals = {state.state for state in states if state.state in FINAL_STATES}
+            if len(finals) > 1:
+                names = ", ".join(sorted(state.name for state in finals))
+                yield self._finding(Fault.CONTRADICTED, run_id, f"final states: {names}")
+
+    # -- records -----------------------------------------------------------------------------
+
+    def _records_of(self, records: Sequence[LogRecord]) -> Iterator[Finding]:
+        """The records of one run."""
+        by_attempt: dict[int, list[LogRecord]] = {}
+        for record in records:
+            by_attempt.setdefault(record.attempt, []).append(record)
+            self.tally.checks += 2
+            late_ms = record.given_ms - record.due_ms
+            if late_ms < -self.rules.clock_ms:
+                yield self._finding(Fault.EARLY, record.run_id, f"by {-late_ms} ms")
+            self.tally.add_lateness(late_ms)
+            since_ms = self._ended_ms(record)
+            if since_ms is not None and record.given_ms > since_ms + self.rules.clock_ms:
+                yield self._finding(
+                    Fault.STALE,
+                    record.run_id,
+                    f"fence {record.fence}, given {record.given_ms - since_ms} ms after its end",
+                )
+        if len(by_attempt) > 1 and not self._is_reported():
+            yield self._finding(
+                Fault.DOUBLED, records[0].run_id, f"attempts {sorted(by_attempt)} are all there"
+            )
+        for same in by_attempt.values():
+            yield from self._duplicates(same)
+
+    def _duplicates(self, records: Sequence[LogRecord]) -> Iterator[Finding]:
+        ordered = sorted(records, key=lambda record: record.given_ms)
+        for first, second in pairwise(ordered):
+            self.tally.duplicates += 1
+            self.tally.checks += 1
+            if (first.topic, first.key, first.value) != (second.topic, second.key, second.value):
+                if first.fence == second.fence:
+                    yield self._finding(Fault.DOUBLED, first.run_id, "the contents differ")
+            elif self.rules.failovers is not None and not any(
+                begun_ms <= second.given_ms and first.given_ms <= ended_ms
+                for begun_ms, ended_ms in self.rules.failovers
+            ):
+                yield self._finding(
+                    Fault.DOUBLED,
+                    first.run_id,
+                    f"given {first.given_ms} and {second.given_ms}, nothing failed over",
+                )
+
+    def _ended_ms(self, record: LogRecord) -> int | None:
+        """When the record's fence was followed by a higher one."""
+        owners = self.rules.owners.get(self.case.subject.job.segment, ())
+        return next((since_ms for epoch, since_ms in owners if epoch > record.fence), None)
+
+    def _is_reported(self) -> bool:
+        return any(
+            version.job.spec.completion == job_pb2.COMPLETION_REPORTED
+            for version in self.case.subject.versions
+        )
+
+    def _finding(self, fault: Fault, run_id: str, text: str) -> Finding:
+        return Finding(fault, str(self.case.subject.job.name), run_id, text)
+
+
+def by_job(records: Iterable[LogRecord]) -> Mapping[str, list[LogRecord]]:
+    """Records of one window by the uid of their job."""
+    grouped: dict[str, list[LogRecord]] = {}
+    for record in records:
+        grouped.setdefault(record.uid, []).append(record)
+    return grouped

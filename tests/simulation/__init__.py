@@ -1,0 +1,1 @@
+"""The simulation: its parts, its determinism, and what it must catch."""

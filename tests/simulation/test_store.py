@@ -1,0 +1,20 @@
+"""The simulated store keeps the store port's contract, without exception."""
+
+from collections.abc import AsyncGenerator
+
+import pytest_asyncio
+
+from conformance.suite import suite
+from simulator.store.cells import Cells
+from simulator.store.engine import SimStore
+from simulator.store.link import DirectLink
+from tickwheel.server.domain.clock import SystemClock
+from tickwheel.server.store.port import Store
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def store() -> AsyncGenerator[Store]:
+    yield SimStore(Cells(segments=64), DirectLink(), SystemClock())
+
+
+test_conformance = suite()

@@ -1,0 +1,78 @@
+"""`python -m simulator 1-500`: runs seeds, says what they found, and cuts failing plans down."""
+
+import argparse
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from simulator.generate import plan_of
+from simulator.plan import Plan
+from simulator.runner import check_hash_seed, run_plan, run_plans
+from simulator.shrink import same_fault, shrink
+from simulator.totals import Totals
+from simulator.world import Report
+
+
+def main() -> int:
+    """The command line; exit code 1 where something was found."""
+    parser = argparse.ArgumentParser(prog="simulator", description=__doc__)
+    parser.add_argument("what", nargs="+", help="seeds (7, 1-500), or files with plans")
+    parser.add_argument("--width", type=int, default=os.cpu_count() or 1, help="at a time")
+    parser.add_argument("--shrink", action="store_true", help="cut failing plans down")
+    parser.add_argument("--trace", metavar="FILE", help="write what happened; of one plan only")
+    options = parser.parse_args()
+    check_hash_seed()
+    plans = list(_plans(options.what))
+    if options.trace:
+        report = run_plan(plans[0], verbose=True)
+        Path(options.trace).write_text("\n".join([*report.lines, ""]))
+        _tell(report)
+        return 0 if report.is_good else 1
+    totals = Totals()
+    failed: list[Plan] = []
+    begun = time.monotonic()
+    for plan, report in run_plans(plans, options.width):
+        totals.add(report)
+        if not report.is_good:
+            _tell(report)
+            failed.append(plan)
+    print(totals.line(time.monotonic() - begun))
+    if options.shrink:
+        for plan in failed:
+            _shrink(plan, options.width)
+    return 1 if failed else 0
+
+
+def _plans(words: list[str]) -> Iterator[Plan]:
+    for word in words:
+        if word.endswith(".json"):
+            yield Plan.of_json(Path(word).read_text())
+            continue
+        first, _, last = word.partition("-")
+        for seed in range(int(first), int(last or first) + 1):
+            yield plan_of(seed)
+
+
+def _tell(report: Report) -> None:
+    kinds = Counter(finding.fault.name for finding in report.findings)
+    print(f"seed {report.seed} ({report.digest}): {dict(kinds) or 'nothing found'}")
+    for finding in report.findings[:5]:
+        print(f"  {finding}")
+    for defect in report.defects[:2]:
+        print(f"  DEFECT {defect}")
+
+
+def _shrink(plan: Plan, width: int) -> None:
+    print(f"seed {plan.seed}: cutting down {len(plan.steps)} steps and {len(plan.faults)} faults")
+    small = shrink(plan, same_fault(run_plan(plan)), width, say=lambda text: print(f"  {text}"))
+    path = Path(f"simulation-{plan.seed}.json")
+    path.write_text(small.to_json())
+    _tell(run_plan(small))
+    print(f"  replay it by: python -m simulator {path} --trace FILE")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

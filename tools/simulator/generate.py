@@ -1,0 +1,382 @@
+"""Draws a plan from a seed.
+
+Workloads and faults are two lists of makers with weights: what a later release can do is added as
+one more maker, and every seed then mixes it in.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from simulator.chance import Chance
+from simulator.plan import Fault, Plan, Step
+
+#: 23 November 2026, 12:00 UTC.
+_ORIGIN_MS = 1_795_435_200_000
+ACTIVE_MS = 45_000
+#: Clients begin once segments are owned.
+_FIRST_MS = 2_500
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A plan in the making."""
+
+    chance: random.Random
+    schedulers: int
+    workers: int
+    apis: int
+    clock_ms: int
+    steps: list[Step] = field(default_factory=list[Step])
+    faults: list[Fault] = field(default_factory=list[Fault])
+    #: Jobs that go on for the whole time.
+    lasting: list[str] = field(default_factory=list[str])
+    serial: int = 0
+
+    def name(self, kind: str) -> str:
+        """A job id that is free."""
+        self.serial += 1
+        return f"{kind}{self.serial}"
+
+    def when(self, first_ms: int = _FIRST_MS, last_ms: int = ACTIVE_MS - 3_000) -> int:
+        """Some instant."""
+        return self.chance.randrange(first_ms, last_ms)
+
+    def do(self, at_ms: int, act: str, job: str, **args: Any) -> None:
+        """Adds a step."""
+        self.steps.append(Step(at_ms, act, job, args))
+
+
+def plan_of(seed: int) -> Plan:
+    """The plan of a seed: at least 1,000 occurrences, 20 faults and all kinds of jobs."""
+    chance = Chance(seed).stream("plan")
+    draft = _Draft(
+        chance,
+        schedulers=chance.choice((1, 2, 2, 2, 3)),
+        workers=chance.choice((1, 2, 2, 3)),
+        apis=chance.choice((1, 2)),
+        clock_ms=chance.choice((0, 0, 0, 60)),
+    )
+    _workload(draft)
+    _faults(draft)
+    draft.steps.sort(key=lambda step: step.at_ms)
+    draft.faults.sort(key=lambda fault: fault.at_ms)
+    return Plan(
+        seed=seed,
+        start_ms=_ORIGIN_MS + chance.randrange(3_600_000),
+        schedulers=draft.schedulers,
+        workers=draft.workers,
+        apis=draft.apis,
+        window=chance.choice((10_000, 10_000, 400, 40)),
+        active_ms=ACTIVE_MS,
+        clock_ms=2 * draft.clock_ms,
+        steps=tuple(draft.steps),
+        faults=tuple(draft.faults),
+    )
+
+
+# -- workloads -----------------------------------------------------------------------------------
+
+
+def _workload(draft: _Draft) -> None:
+    for _ in range(16):
+        _recurring(draft)
+    for maker, count in (
+        (_burst, 2),
+        (_scattered, 12),
+        (_counted, 4),
+        (_short_lived, 4),
+        (_wrong, 3),
+        (_refused_topic, 1),
+    ):
+        for _ in range(count):
+            maker(draft)
+    changes: tuple[tuple[Callable[[_Draft, str], None], int], ...] = (
+        (_pausing, 10),
+        (_rescheduling, 6),
+        (_retargeting, 6),
+        (_by_hand, 12),
+        (_reading, 4),
+        (_deleting, 3),
+    )
+    for change, count in changes:
+        for _ in range(count):
+            change(draft, draft.chance.choice(draft.lasting))
+
+
+def _tries(draft: _Draft) -> int:
+    return draft.chance.choice((1, 2, 4, 4))
+
+
+def _schedule(draft: _Draft) -> dict[str, Any]:
+    """A schedule with an occurrence each one to five seconds."""
+    chance = draft.chance
+    pick = chance.random()
+    if pick < 0.25:
+        return {"cron": f"*/{chance.choice((1, 2, 3, 5))} * * * * *"}
+    schedule: dict[str, Any] = {"every": chance.choice((1000, 1000, 1500, 2000, 2500, 3333))}
+    if pick < 0.45:
+        schedule["jitter"] = chance.randrange(1, schedule["every"])
+    return schedule
+
+
+def _window(draft: _Draft) -> dict[str, Any]:
+    """Now and then a window so short that an outage outlasts it."""
+    return {"window_s": draft.chance.randrange(1, 8)} if draft.chance.random() < 0.25 else {}
+
+
+def _create(draft: _Draft, at_ms: int, kind: str, schedule: dict[str, Any], **args: Any) -> str:
+    job = draft.name(kind)
+    payload = f"{job}.1"
+    draft.do(
+        at_ms,
+        "create",
+        job,
+        schedule=schedule,
+        topic=draft.chance.choice(("t1", "t2")),
+        payload=payload,
+        tries=_tries(draft),
+        **args,
+    )
+    return job
+
+
+def _recurring(draft: _Draft) -> None:
+    job = _create(
+        draft,
+        _FIRST_MS + draft.chance.randrange(2_000),
+        "every",
+        _schedule(draft),
+        **_window(draft),
+    )
+    draft.lasting.append(job)
+
+
+def _burst(draft: _Draft) -> None:
+    """Many one-off jobs of the same instant."""
+    at_ms = draft.when(last_ms=ACTIVE_MS - 12_000)
+    draft.do(
+        at_ms,
+        "batch",
+        draft.name("burst"),
+        schedule={"at": at_ms + draft.chance.randrange(100, 12_000)},
+        topic="t1",
+        payload="burst",
+        count=draft.chance.randrange(80, 160),
+        named=draft.chance.random() < 0.2,
+        request=draft.chance.random() < 0.5,
+        tries=_tries(draft),
+    )
+
+
+def _scattered(draft: _Draft) -> None:
+    """One job that runs once; perhaps its instant has passed, perhaps it is far ahead."""
+    at_ms = draft.when()
+    ahead_ms = draft.chance.choice((-5_000, 0, 200, 3_000, 8_000, 22_000))
+    _create(draft, at_ms, "once", {"at": at_ms + ahead_ms}, named=draft.chance.random() < 0.5)
+
+
+def _counted(draft: _Draft) -> None:
+    """A job with maxRuns, whose schedule is changed."""
+    chance = draft.chance
+    at_ms = draft.when(last_ms=ACTIVE_MS - 20_000)
+    schedule = {**_schedule(draft), "max_runs": chance.randrange(2, 14)}
+    job = _create(draft, at_ms, "count", schedule)
+    for _ in range(chance.randrange(3)):
+        at_ms += chance.randrange(500, 9_000)
+        schedule = {**_schedule(draft), "max_runs": chance.randrange(2, 20)}
+        draft.do(at_ms, "reschedule", job, schedule=schedule, tries=_tries(draft))
+    if chance.random() < 0.4:
+        at_ms += chance.randrange(500, 4_000)
+        draft.do(at_ms, "pause", job, tries=_tries(draft))
+        draft.do(at_ms + chance.randrange(500, 6_000), "resume", job, tries=_tries(draft))
+
+
+def _short_lived(draft: _Draft) -> None:
+    """A job that is deleted, whose id is used again."""
+    at_ms = draft.when(last_ms=ACTIVE_MS - 15_000)
+    job = _create(draft, at_ms, "short", _schedule(draft))
+    gone_ms = at_ms + draft.chance.randrange(300, 8_000)
+    draft.do(gone_ms, "delete", job, tries=_tries(draft))
+    if draft.chance.random() < 0.5:
+        draft.do(
+            gone_ms + draft.chance.randrange(10, 3_000),
+            "create",
+            job,
+            schedule=_schedule(draft),
+            topic="t2",
+            payload=f"{job}.again",
+            tries=_tries(draft),
+        )
+
+
+def _wrong(draft: _Draft) -> None:
+    breaks = draft.chance.choice(("schedule", "cron", "period", "topic", "size"))
+    job = draft.name("wrong")
+    draft.do(
+        draft.when(), "wrong", job, schedule={"every": 1000}, topic="t1", payload="", breaks=breaks
+    )
+
+
+def _refused_topic(draft: _Draft) -> None:
+    """Records that the log does not take, and retries."""
+    at_ms = draft.when(last_ms=ACTIVE_MS - 15_000)
+    job = draft.name("refused")
+    draft.do(
+        at_ms,
+        "create",
+        job,
+        schedule={"at": at_ms + 1_500},
+        topic="refused",
+        payload=job,
+        retries=draft.chance.randrange(3),
+    )
+
+
+def _pausing(draft: _Draft, job: str) -> None:
+    at_ms = draft.when()
+    draft.do(at_ms, "pause", job, tries=_tries(draft), reason=f"at {at_ms}")
+    if draft.chance.random() < 0.85:
+        back_ms = at_ms + draft.chance.choice((50, 700, 3_000, 9_000))
+        draft.do(back_ms, "resume", job, tries=_tries(draft))
+
+
+def _rescheduling(draft: _Draft, job: str) -> None:
+    draft.do(draft.when(), "reschedule", job, schedule=_schedule(draft), tries=_tries(draft))
+
+
+def _retargeting(draft: _Draft, job: str) -> None:
+    draft.do(draft.when(), "retarget", job, payload=draft.name(f"{job}."), tries=_tries(draft))
+
+
+def _by_hand(draft: _Draft, job: str) -> None:
+    at_ms = draft.when()
+    args: dict[str, Any] = {"request": draft.chance.random() < 0.7, "tries": _tries(draft)}
+    if draft.chance.random() < 0.3:
+        args["payload"] = draft.name("by hand ")
+    draft.do(at_ms, "run", job, **args)
+    if args["request"] and draft.chance.random() < 0.3:
+        # A client that lost its patience asks again.
+        draft.steps.append(Step(at_ms, "run", job, args))
+
+
+def _reading(draft: _Draft, job: str) -> None:
+    draft.do(draft.when(), "read", job)
+
+
+def _deleting(draft: _Draft, job: str) -> None:
+    if len(draft.lasting) > 8:
+        draft.lasting.remove(job)
+    draft.do(draft.when(ACTIVE_MS // 2), "delete", job, tries=_tries(draft))
+
+
+# -- faults --------------------------------------------------------------------------------------
+
+
+def _faults(draft: _Draft) -> None:
+    chance = draft.chance
+    if draft.clock_ms:
+        for kind, count in (("s", draft.schedulers), ("a", draft.apis)):
+            for number in range(count):
+                by_ms = chance.randrange(-draft.clock_ms, draft.clock_ms + 1)
+                draft.faults.append(
+                    Fault(0, "skew", f"{kind}{number}", ACTIVE_MS, {"by_ms": by_ms})
+                )
+    makers = [maker for maker, weight in _MAKERS for _ in range(weight)]
+    for _ in range(chance.randrange(24, 34)):
+        at_ms = draft.when(1_000, ACTIVE_MS - 500)
+        draft.faults.append(chance.choice(makers)(draft, at_ms))
+
+
+def _server(draft: _Draft) -> str:
+    kind, count = draft.chance.choice(
+        (("s", draft.schedulers), ("s", draft.schedulers), ("w", draft.workers), ("a", draft.apis))
+    )
+    return f"{kind}{draft.chance.randrange(count)}"
+
+
+def _lasting(draft: _Draft) -> int:
+    """Mostly short, now and then beyond every lease; in ms."""
+    return int(draft.chance.choice((50, 300, 1_000, 2_800, 4_500, 9_000, 13_000)))
+
+
+def _way(draft: _Draft) -> str:
+    names = [f"s{number}" for number in range(draft.schedulers)]
+    others = [f"w{number}" for number in range(draft.workers)]
+    others += [f"a{number}" for number in range(draft.apis)]
+    pair = [draft.chance.choice(names), draft.chance.choice(others)]
+    draft.chance.shuffle(pair)
+    return ">".join(pair)
+
+
+def _kill(draft: _Draft, at_ms: int) -> Fault:
+    steps = draft.chance.randrange(60)
+    return Fault(at_ms, "kill", _server(draft), draft.chance.choice((200, 3_000)), {"steps": steps})
+
+
+def _end(draft: _Draft, at_ms: int) -> Fault:
+    return Fault(at_ms, "end", _server(draft), draft.chance.choice((200, 3_000)))
+
+
+def _stop(draft: _Draft, at_ms: int) -> Fault:
+    return Fault(
+        at_ms, draft.chance.choice(("stop", "stop", "suspend")), _server(draft), _lasting(draft)
+    )
+
+
+def _skew(draft: _Draft, at_ms: int) -> Fault:
+    """Only of workers: that a record is not early, schedulers' clocks and theirs make sure."""
+    by_ms = draft.chance.choice((-2_000, -700, -300, 100, 300, 700, 2_000))
+    worker = f"w{draft.chance.randrange(draft.workers)}"
+    return Fault(at_ms, "skew", worker, _lasting(draft), {"by_ms": by_ms})
+
+
+def _cut(draft: _Draft, at_ms: int) -> Fault:
+    return Fault(at_ms, "cut", _way(draft), _lasting(draft), {"both": draft.chance.random() < 0.5})
+
+
+def _isolate(draft: _Draft, at_ms: int) -> Fault:
+    return Fault(at_ms, "isolate", _server(draft), _lasting(draft))
+
+
+def _slow_way(draft: _Draft, at_ms: int) -> Fault:
+    args = {"slow_ms": draft.chance.choice((20, 300, 2_000)), "loss": draft.chance.choice((0, 0.3))}
+    return Fault(at_ms, "slow_way", _way(draft), _lasting(draft), args)
+
+
+def _trouble(draft: _Draft) -> dict[str, Any]:
+    how = draft.chance.choice(("down", "shaky", "shaky", "slow"))
+    if how == "shaky":
+        return {
+            "how": how,
+            "failure": draft.chance.choice((0.05, 0.3, 0.8)),
+            "late_ms": draft.chance.choice((0, 500, 7_000)),
+        }
+    return {"how": how, "slow_ms": draft.chance.choice((100, 1_500, 6_000))}
+
+
+def _store(draft: _Draft, at_ms: int) -> Fault:
+    target = "store"
+    if draft.chance.random() < 0.6:
+        kind, count = draft.chance.choice((("s", draft.schedulers), ("a", draft.apis)))
+        target = f"{kind}{draft.chance.randrange(count)}"
+    return Fault(at_ms, "store", target, _lasting(draft), _trouble(draft))
+
+
+def _log(draft: _Draft, at_ms: int) -> Fault:
+    target = "log" if draft.chance.random() < 0.5 else f"w{draft.chance.randrange(draft.workers)}"
+    return Fault(at_ms, "log", target, _lasting(draft), _trouble(draft))
+
+
+_MAKERS: tuple[tuple[Callable[[_Draft, int], Fault], int], ...] = (
+    (_kill, 5),
+    (_end, 2),
+    (_stop, 4),
+    (_skew, 2),
+    (_cut, 3),
+    (_isolate, 2),
+    (_slow_way, 2),
+    (_store, 5),
+    (_log, 3),
+)

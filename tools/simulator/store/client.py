@@ -1,0 +1,129 @@
+"""A process's connection to the store, on which requests are slow, get lost, or are done late."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from typing_extensions import override
+
+from simulator.chance import Chance
+from simulator.loop import SimLoop
+from simulator.process import SimProcess
+from simulator.store.link import Kind, Link
+from tickwheel.server.domain.errors import OutcomeUnknown, StoreUnavailable
+
+T = TypeVar("T")
+
+#: The client gives up on a request after this long.
+TIMEOUT_US = 4_000_000
+
+
+@dataclass(slots=True)
+class StoreWeather:
+    """What is wrong with the store, for one process or for all."""
+
+    #: No request gets an answer; those sent meanwhile are not done.
+    down_until_us: int = 0
+    #: Requests fail, each with this probability, in one of three ways: not done, done but not
+    #: answered, or done later than answered.
+    shaky_until_us: int = 0
+    failure: float = 0.0
+    #: How much later a late write may be done.
+    late_us: int = 0
+    #: Every request takes up to so much longer.
+    slow_until_us: int = 0
+    slow_us: int = 0
+
+
+class StoreLink(Link):
+    """Carries requests of one process."""
+
+    def __init__(
+        self, loop: SimLoop, process: SimProcess, chance: Chance, weathers: list[StoreWeather]
+    ) -> None:
+        """Makes one.
+
+        Args:
+            loop: the time.
+            process: whose connection it is.
+            chance: the seed.
+            weathers: what is wrong, all that apply to this process.
+        """
+        self._loop = loop
+        self._process = process
+        self._chance = chance.stream(f"store/{process}")
+        self._weathers = weathers
+        #: Requests that have failed, for the report.
+        self.failures = 0
+
+    @override
+    async def call(self, kind: Kind, work: Callable[[], T]) -> T:
+        done: asyncio.Future[T] = self._loop.create_future()
+        pick = self._chance.random()
+        there_us = 100 + int(pick * 500)
+        now_us = self._loop.now_us
+        down_until_us = slow_us = 0
+        for weather in self._weathers:
+            down_until_us = max(down_until_us, weather.down_until_us)
+            if weather.slow_until_us > now_us:
+                slow_us += int(self._chance.random() * weather.slow_us)
+            if weather.shaky_until_us > now_us and self._chance.random() < weather.failure:
+                return await self._fail(kind, work, weather, done)
+        if down_until_us > now_us:
+            self.failures += 1
+            self._process.call_in_us(there_us, _refuse, done)
+        else:
+            self._loop.call_in_us(
+                there_us + slow_us, self._do, kind, work, done, slow_us, context=self._loop.world
+            )
+        return await done
+
+    def _do(
+        self, kind: Kind, work: Callable[[], Any], done: "asyncio.Future[Any]", slow_us: int
+    ) -> None:
+        """At the store."""
+        if slow_us > TIMEOUT_US:
+            # The client has given up by now, though the store has not.
+            if kind is not Kind.READ:
+                work()
+            self._process.call_in_us(0, _lose, done, kind)
+            return
+        back_us = 600 if kind is Kind.CONDITIONAL else 200
+        self._process.call_in_us(back_us, _settle, done, work())
+
+    async def _fail(
+        self,
+        kind: Kind,
+        work: Callable[[], T],
+        weather: StoreWeather,
+        done: "asyncio.Future[T]",
+    ) -> T:
+        self.failures += 1
+        way = self._chance.random()
+        wait_us = 1_000 + int(self._chance.random() * TIMEOUT_US)
+        late_us = int(self._chance.random() * weather.late_us)
+        if kind is not Kind.READ and way > 0.4:
+            at_us = 300 if way > 0.7 else wait_us + late_us
+            self._loop.call_in_us(at_us, work, context=self._loop.world)
+        if kind is not Kind.READ and way < 0.2:
+            self._process.call_in_us(wait_us, _refuse, done)
+        else:
+            self._process.call_in_us(wait_us, _lose, done, kind)
+        return await done
+
+
+def _settle(done: "asyncio.Future[Any]", value: Any) -> None:
+    if not done.done():
+        done.set_result(value)
+
+
+def _refuse(done: "asyncio.Future[Any]") -> None:
+    if not done.done():
+        done.set_exception(StoreUnavailable("no replica answers"))
+
+
+def _lose(done: "asyncio.Future[Any]", kind: Kind) -> None:
+    if not done.done():
+        error = StoreUnavailable if kind is Kind.READ else OutcomeUnknown
+        done.set_exception(error("timed out"))

@@ -1,0 +1,38 @@
+"""What many simulations come to."""
+
+from dataclasses import dataclass, field
+
+from simulator.world import Report
+from tickwheel.server.audit.findings import Tally
+
+
+@dataclass(slots=True)
+class Totals:
+    """Sums over reports."""
+
+    seeds: int = 0
+    failed: int = 0
+    faults: int = 0
+    failures: int = 0
+    calls: int = 0
+    tally: Tally = field(default_factory=Tally)
+
+    def add(self, report: Report) -> None:
+        """Counts one simulation."""
+        self.seeds += 1
+        self.failed += not report.is_good
+        self.faults += report.faults
+        self.failures += report.failures
+        self.calls += report.calls
+        self.tally.add(report.tally)
+
+    def line(self, seconds: float) -> str:
+        """For people, and for the record of a test run."""
+        tally = self.tally
+        return (
+            f"simulated {self.seeds} seeds in {seconds:.0f} s, {self.failed} with findings: "
+            f"{tally.occurrences} occurrences ({tally.published} published, {tally.skipped} "
+            f"skipped, {tally.failed} failed), {tally.manual} by hand, {tally.duplicates} "
+            f"duplicates with the same ce_id; {self.faults} faults, {self.failures} failed "
+            f"requests, {self.calls} calls; {tally.checks} checks"
+        )
