@@ -51,6 +51,25 @@ def test_the_same_run_under_a_higher_epoch_is_published_once_with_the_new_fence(
     assert dict(record.headers)["ce_fence"] == b"2"
 
 
+def test_a_higher_epoch_takes_the_permission_from_what_the_publisher_tries_still() -> None:
+    """The log is away: the former scheduler lives, and its permission is renewed all the time."""
+    bench = CoreBench()
+    first = bench.connect("s1", "a")
+    bench.hear(first, assignments(assignment("old", NOW_MS - 5, segment=3, epoch=1)))
+    bench.hear(first, assignments(assignment("other", NOW_MS - 5, segment=4, epoch=1)))
+    old, other = bench.due()
+    second = bench.connect("s2", "b")
+    bench.hear(second, revocation(7, epochs={3: 2}))
+    now_ms = bench.now.steady_ms
+    assert not old.permit.holds(now_ms)
+    assert other.permit.holds(now_ms)
+    bench.hear(second, assignments(assignment("old", NOW_MS - 5, segment=3, epoch=2)))
+    bench.report([old], Unavailable("permission ran out"))
+    (again,) = bench.due()
+    assert again.permit.holds(now_ms)
+    assert dict(again.headers)["ce_fence"] == b"2"
+
+
 def test_a_segment_that_goes_to_another_worker_takes_nothing_along() -> None:
     bench = CoreBench()
     stream = bench.connect()

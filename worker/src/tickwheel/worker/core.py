@@ -6,8 +6,9 @@ waits, sends or reads a clock. The promises it keeps:
 - Never early: an assignment is taken from the wheel once our wall clock and the lower bound of its
   scheduler's have both reached the due instant.
 - A scheduler's assignments are published only while its permission holds.
-- A higher epoch of a segment drops what waits under a lower one. A segment that merely goes to
-  another worker of the same scheduler takes nothing along: the scheduler revokes what is to move.
+- A higher epoch of a segment drops what waits under a lower one, and takes the permission from what
+  is with the publisher. A segment that merely goes to another worker of the same scheduler takes
+  nothing along: the scheduler revokes what is to move.
 - One attempt of one run is given to the publisher once, unless the publisher says that it is not
   known to be on the log.
 - An outcome is kept until a scheduler has acknowledged it, and told to each new stream, and to
@@ -386,7 +387,8 @@ class WorkerCore:
             item = self._held.get(run)
             if item is not None and item.epoch >= epoch:
                 continue
-            fresh = held_of(assignment, source.scheduler_id, source.permit)
+            permit = source.permit_of(segment, epoch)
+            fresh = held_of(assignment, source.scheduler_id, permit)
             if item is not None:
                 # The publisher has it already under a lower epoch; only if it comes back from
                 # there unpublished, the new assignment counts.
@@ -434,6 +436,7 @@ class WorkerCore:
                 self._owners[segment] = (epoch, source.scheduler_id)
         if raised:
             for one in self._sources.values():
+                one.end_below(raised)
                 self._drop(one.wheel.remove_below(raised))
 
     def _hold(self, source: Source, item: Held) -> None:

@@ -1,5 +1,6 @@
 """One scheduler as the worker knows it: its clock, its permission, what it has assigned. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tickwheel.worker.clock import Moment
@@ -13,6 +14,7 @@ from tickwheel.worker.wheel import Wheel
 PERMISSION_MARGIN_MS = 250
 #: The clocks may differ by this much, in milliseconds; beyond it no work is taken.
 CLOCK_BOUND_MS = 500
+_FOR_EVER_MS = 1 << 62
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +41,8 @@ class Source:
     sent_ms: dict[int, int] = field(default_factory=dict[int, int])
     #: Segments of the last Segments message, with their epochs.
     segments: dict[int, int] = field(default_factory=dict[int, int])
+    #: The epoch of each segment under which something was assigned last, and its permit.
+    fences: dict[int, tuple[int, Permit]] = field(default_factory=dict[int, tuple[int, Permit]])
 
     def reset(self, stream: int) -> None:
         """A new stream to it: what belonged to the old one is void, what is held stays.
@@ -65,6 +69,21 @@ class Source:
             del self.sent_ms[earlier]
         self.clock.observe(wall_ms, sent_ms, now.steady_ms)
         self.permit.until_ms = sent_ms + permission_ms - PERMISSION_MARGIN_MS
+
+    def permit_of(self, segment: int, epoch: int) -> Permit:
+        """The permit of what it assigns under an epoch."""
+        fence = self.fences.get(segment)
+        if fence is None or fence[0] != epoch:
+            fence = self.fences[segment] = (epoch, Permit(_FOR_EVER_MS, self.permit))
+        return fence[1]
+
+    def end_below(self, epochs: Mapping[int, int]) -> None:
+        """Takes the permits of lower epochs away, also of what is with the publisher."""
+        for segment in epochs.keys() & self.fences.keys():
+            epoch, permit = self.fences[segment]
+            if epoch < epochs[segment]:
+                permit.until_ms = 0
+                del self.fences[segment]
 
     def check_clocks(self, now: Moment) -> int | None:
         """By how many milliseconds the clocks are apart where that has just changed, else None.

@@ -16,20 +16,23 @@ class RunId(NamedTuple):
 
 
 class Permit:
-    """Until when records of one scheduler may be given to the log.
+    """Until when records may be given to the log.
 
-    Shared by all records of that scheduler, so that one heartbeat extends all of them.
+    A scheduler has one, so that one heartbeat extends it for all that it has assigned. Within it
+    each epoch of a segment has one of its own, which ends for good once a higher epoch is known.
     """
 
-    __slots__ = ("until_ms",)
+    __slots__ = ("until_ms", "within")
 
-    def __init__(self, until_ms: int = 0) -> None:
+    def __init__(self, until_ms: int = 0, within: "Permit | None" = None) -> None:
         #: On the worker's steady clock, exclusive, in milliseconds.
         self.until_ms = until_ms
+        #: Has to hold as well.
+        self.within = within
 
     def holds(self, steady_ms: int) -> bool:
         """Whether records may be given to the log at this instant of the steady clock."""
-        return steady_ms < self.until_ms
+        return steady_ms < self.until_ms and (self.within is None or self.within.holds(steady_ms))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
