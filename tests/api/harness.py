@@ -11,6 +11,7 @@ import grpc.aio
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from tickwheel.internal.v1 import owner_service_pb2
 from tickwheel.server.api.build import Api, build_api
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.api.records import Records
@@ -18,14 +19,22 @@ from tickwheel.server.api.server import GrpcServer, start_grpc_server
 from tickwheel.server.convert.run import run_message
 from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.clock import SystemClock
-from tickwheel.server.domain.errors import TickwheelError
+from tickwheel.server.domain.errors import RunNotFound, TickwheelError
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import SchedulerSession, SegmentLease, WriteStamp
 from tickwheel.server.domain.occurrence import ScheduleEntry
 from tickwheel.server.domain.run import Run, RunState, Trigger
-from tickwheel.server.owner.port import Owners, TriggerRequest
+from tickwheel.server.owner.port import BackfillRequest, Owners, TriggerRequest
+from tickwheel.server.owner.refusals import refusal_of
+from tickwheel.server.scheduler.override import encode_override
 from tickwheel.server.store.port import Store
-from tickwheel.v1 import job_pb2, job_service_pb2, job_service_pb2_grpc, run_pb2
+from tickwheel.v1 import (
+    executor_service_pb2_grpc,
+    job_pb2,
+    job_service_pb2,
+    job_service_pb2_grpc,
+    run_pb2,
+)
 
 PARENT = "users/7"
 SESSION = "test-owner"
@@ -72,6 +81,9 @@ class FakeOwners(Owners):
         self.announced: list[Job] = []
         self.confirmed: list[Job] = []
         self.triggered: list[TriggerRequest] = []
+        self.backfilled: list[BackfillRequest] = []
+        self.cancelled: list[tuple[str, str]] = []
+        self.reported: list[owner_service_pb2.RunReport] = []
         #: Raised by the next calls.
         self.failure: TickwheelError | None = None
 
@@ -101,11 +113,36 @@ class FakeOwners(Owners):
             request.job,
             request.schedule_ms,
             run_id=request.run_id,
-            trigger=Trigger.MANUAL,
+            trigger=Trigger.RETRY if request.retried_run else Trigger.MANUAL,
             state=RunState.PENDING,
+            retried_run=request.retried_run,
+            detail=encode_override(request),
         )
         await self.record([run])
         return run_message(run)
+
+    async def backfill(self, request: BackfillRequest) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.backfilled.append(request)
+
+    async def cancel(self, job: Job, run_id: str, reason: str) -> run_pb2.Run:
+        if self.failure is not None:
+            raise self.failure
+        self.cancelled.append((run_id, reason))
+        run = await self._store.runs.get(job.uid, run_id)
+        if run is None:
+            raise RunNotFound(f"there is no run {run_id}")
+        return run_message(replace(run, state=RunState.CANCELLED))
+
+    async def report(
+        self, reports: Sequence[owner_service_pb2.RunReport]
+    ) -> list[owner_service_pb2.RunReportResult]:
+        self.reported += reports
+        if self.failure is not None:
+            refusal = refusal_of(self.failure)
+            return [owner_service_pb2.RunReportResult(refusal=refusal) for _ in reports]
+        return [owner_service_pb2.RunReportResult(timeout_ms=60_000) for _ in reports]
 
     async def stamp(self, segment: int) -> WriteStamp:
         lease = self._leases.get(segment)
@@ -151,6 +188,8 @@ class FakeOwners(Owners):
         state: RunState = RunState.SUCCEEDED,
         revision: int = 1,
         error: str = "",
+        retried_run: str = "",
+        detail: bytes = b"",
     ) -> Run:
         return Run(
             user=job.user,
@@ -166,6 +205,9 @@ class FakeOwners(Owners):
             revision=revision,
             topic=job.spec.target.topic,
             error=error,
+            create_ms=self._clock.now_ms(),
+            retried_run=retried_run,
+            detail=detail,
         )
 
 
@@ -183,6 +225,9 @@ class ApiUnderTest:
         self.address = f"127.0.0.1:{server.port}"
         self.channel = grpc.aio.insecure_channel(
             self.address, options=(("grpc.max_receive_message_length", 16 * 1024 * 1024),)
+        )
+        self.executors: executor_service_pb2_grpc.ExecutorServiceAsyncStub = (
+            executor_service_pb2_grpc.ExecutorServiceStub(self.channel)
         )
         self.jobs: job_service_pb2_grpc.JobServiceAsyncStub = job_service_pb2_grpc.JobServiceStub(
             self.channel

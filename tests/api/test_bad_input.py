@@ -193,26 +193,6 @@ async def test_a_refusal_of_very_many_fields_still_arrives(api: ApiUnderTest) ->
     assert 1 < len(refusal.fields) < 64
 
 
-UNBUILT: list[tuple[Mutation, str]] = [
-    (lambda job: setattr(job, "completion", job_pb2.COMPLETION_REPORTED), "job.completion"),
-    (lambda job: setattr(job, "max_in_flight", 1), "job.maxInFlight"),
-    (lambda job: setattr(job, "pause_after_failures", 3), "job.pauseAfterFailures"),
-]
-
-
-@pytest.mark.parametrize(("mutate", "field"), UNBUILT, ids=[field for _, field in UNBUILT])
-async def test_what_is_not_built_is_refused_not_ignored(
-    api: ApiUnderTest, mutate: Mutation, field: str
-) -> None:
-    job = api.at()
-    mutate(job)
-
-    refusal = await refused(api.create(job))
-
-    assert refusal.summary == ("UNIMPLEMENTED", "NOT_IMPLEMENTED", [field])
-    assert await api.count() == 0
-
-
 @pytest.mark.parametrize("job_id", ["Nightly", "-a", "a-", "a" * 64, "a.b", "ä"])
 async def test_a_bad_job_id_is_refused(api: ApiUnderTest, job_id: str) -> None:
     refusal = await refused(api.create(api.at(), job_id))

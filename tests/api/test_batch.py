@@ -20,10 +20,10 @@ async def send(
 
 
 async def test_results_are_in_order_and_each_by_itself(api: ApiUnderTest) -> None:
-    wrong_cron, wrong_field, unbuilt = api.at(), api.at(), api.at()
+    wrong_cron, wrong_field, no_topic = api.at(), api.at(), api.at()
     wrong_cron.schedule.cron = "* * * * 9"
     wrong_field.priority = 11
-    unbuilt.completion = job_pb2.COMPLETION_REPORTED
+    no_topic.target.topic = ""
 
     results = await send(
         api,
@@ -32,7 +32,7 @@ async def test_results_are_in_order_and_each_by_itself(api: ApiUnderTest) -> Non
         item(wrong_field),
         item(api.at(), "a"),
         item(api.at(), "b", parent="users/8"),
-        item(unbuilt),
+        item(no_topic),
         item(api.at(), "c", parent=PARENT),
     )
 
@@ -45,7 +45,7 @@ async def test_results_are_in_order_and_each_by_itself(api: ApiUnderTest) -> Non
         ("INVALID_ARGUMENT", "FIELD_INVALID", ["requests[2].job.priority"]),
         ("ALREADY_EXISTS", "JOB_ALREADY_EXISTS", []),
         ("INVALID_ARGUMENT", "CONFLICTING_FIELDS", ["requests[4].parent"]),
-        ("UNIMPLEMENTED", "NOT_IMPLEMENTED", ["requests[5].job.completion"]),
+        ("INVALID_ARGUMENT", "FIELD_REQUIRED", ["requests[5].job.target.topic"]),
     ]
     assert results[0].job.name == "users/7/jobs/a"
     assert len(results[0].job.next_run_times) == 1

@@ -20,8 +20,6 @@ from tickwheel.server.store.port import Store
 from tickwheel.v1 import (
     cluster_service_pb2,
     cluster_service_pb2_grpc,
-    executor_service_pb2,
-    executor_service_pb2_grpc,
     job_service_pb2,
 )
 
@@ -70,16 +68,9 @@ async def test_reflection_lists_and_describes(api: ApiUnderTest) -> None:
 
 
 async def test_what_is_not_built_says_so(api: ApiUnderTest) -> None:
-    executors = executor_service_pb2_grpc.ExecutorServiceStub(api.channel)
     cluster = cluster_service_pb2_grpc.ClusterServiceStub(api.channel)
     for call in (
-        api.jobs.BackfillJob(job_service_pb2.BackfillJobRequest(name=NAME)),
-        api.jobs.CancelRun(job_service_pb2.CancelRunRequest(name=RUN)),
-        api.jobs.RetryRun(job_service_pb2.RetryRunRequest(name=RUN)),
         api.jobs.ExplainJob(job_service_pb2.ExplainJobRequest(name=NAME)),
-        executors.StartRuns(executor_service_pb2.StartRunsRequest()),
-        executors.HeartbeatRuns(executor_service_pb2.HeartbeatRunsRequest()),
-        executors.FinishRuns(executor_service_pb2.FinishRunsRequest()),
         cluster.GetCluster(cluster_service_pb2.GetClusterRequest()),
         cluster.DrainWorker(cluster_service_pb2.DrainWorkerRequest()),
     ):

@@ -94,14 +94,14 @@ def assign(owner: SegmentOwner, worker: str = "w") -> list[LiveRun]:
 def publish(owner: SegmentOwner, run: LiveRun, now_ms: int) -> None:
     """The log took the run."""
     ack = scheduler_service_pb2.Published(publish_ms=now_ms, partition=1, offset=42)
-    assert owner.published(run.key, "w", ack, now_ms)
+    assert owner.published(run.key, "w", owner.epoch, ack, now_ms)
 
 
-def store_records(owner: SegmentOwner) -> list[Run]:
+def store_records(owner: SegmentOwner, now_ms: int = NOW) -> list[Run]:
     """The store took what is to be recorded."""
-    records = owner.take_records()
-    owner.recorded(records)
-    return records
+    batch = owner.take_batch()
+    owner.stored(batch, now_ms)
+    return batch.records
 
 
 def changed(job: Job, now_ms: int, **changes: object) -> Job:

@@ -17,12 +17,9 @@ from scheduler.making import (
 )
 from tickwheel.server.domain.names import instant_id
 from tickwheel.server.domain.run import RunState
-from tickwheel.server.scheduler.segment import (
-    COMMIT_GRACE_MS,
-    MIN_PUBLISH_WINDOW_MS,
-    PENDING_AFTER_MS,
-    expire_ms,
-)
+from tickwheel.server.scheduler.runs import PENDING_AFTER_MS
+from tickwheel.server.scheduler.segment import COMMIT_GRACE_MS
+from tickwheel.server.scheduler.terms import BACKOFF_SPREAD, MIN_PUBLISH_WINDOW_MS, expire_ms
 from tickwheel.server.store.port import LOOK_AHEAD_MS
 from tickwheel.v1 import run_pb2, scheduler_service_pb2
 
@@ -44,9 +41,9 @@ def test_what_is_not_recorded_does_not_advance() -> None:
     owner, job = make_owner(), make_job(every_s=10)
     (run,) = load(owner, job, entry_of(job, NOW + 2 * SECOND))
     publish(owner, run, NOW + 2 * SECOND)
-    taken = owner.take_records()
+    taken = owner.take_batch()
     assert not owner.take_advance(NOW + 3 * SECOND)
-    owner.put_back_records(taken)
+    owner.put_back(taken)
     store_records(owner)
     advance = owner.take_advance(NOW + 3 * SECOND)
     assert [entry.schedule_ms for entry in advance.put] == [NOW + 10 * SECOND]
@@ -97,21 +94,22 @@ def test_a_pending_run_goes_on_with_its_attempt_and_trace() -> None:
     log = store_records(first)
     assert [record.state for record in log] == [RunState.PENDING]
     second = make_owner(epoch=2)
-    second.recover(log)
+    second.recover(log, (), {job.key: job}, NOW + 2 * SECOND)
     (again,) = load(second, job, entry, NOW + 2 * SECOND)
-    assert again.traceparent == run.traceparent
+    assert (again.traceparent, again.attempt) == (run.traceparent, 2)
     publish(second, again, NOW + 2 * SECOND)
     (record,) = store_records(second)
-    assert record.revision == 2
+    assert record.revision > log[-1].revision
+    assert [past.error for past in record.past_attempts] == ["too large"]
 
 
 def test_a_run_that_is_late_can_be_read_as_pending() -> None:
     owner, job = make_owner(), make_job(at_ms=NOW + SECOND)
     load(owner, job, entry_of(job, NOW + SECOND))
     owner.step(NOW + SECOND + PENDING_AFTER_MS - 1)
-    assert not owner.has_records()
+    assert not owner.has_batch()
     owner.step(NOW + SECOND + PENDING_AFTER_MS)
-    assert [record.state for record in owner.take_records()] == [RunState.PENDING]
+    assert [record.state for record in owner.take_batch().records] == [RunState.PENDING]
 
 
 def test_an_entry_without_a_job_does_not_fire_until_the_job_is_there() -> None:
@@ -153,7 +151,7 @@ def test_a_pause_takes_back_what_is_not_due_and_skips_it_once_due() -> None:
     assert revoked == runs
     assert owner.revoking(job.uid)
     owner.step(NOW + 2 * SECOND)
-    assert not owner.has_records()
+    assert not owner.has_batch()
     owner.confirm_revoked([run.key for run in runs], (), NOW + 2 * SECOND)
     owner.step(NOW + 2 * SECOND)
     (first,) = store_records(owner)
@@ -244,11 +242,11 @@ def test_refusals_are_retried_with_backoff(attempt: int, delay_s: int) -> None:
     refusal = scheduler_service_pb2.PublishFailure(message="no", refused=True)
     now = due = NOW
     for _ in range(attempt):
-        due = run.due_ms
+        due = run.fire_ms
         assert owner.failed(run.key, "w", refusal, now)
         (run,) = assign(owner)
-        now = run.due_ms
-    assert run.due_ms - due == delay_s * SECOND
+        now = run.fire_ms
+    assert delay_s * SECOND <= run.fire_ms - due <= delay_s * SECOND * (1 + BACKOFF_SPREAD)
     assert run.attempt == attempt + 1
 
 
@@ -267,7 +265,7 @@ def test_refusals_end_as_failed_when_attempts_are_used_up() -> None:
 def test_given_back_runs_are_handed_out_again_and_a_late_outcome_counts() -> None:
     owner, job = make_owner(), make_job(at_ms=NOW + SECOND)
     (run,) = load(owner, job, entry_of(job, NOW + SECOND))
-    owner.give_back([run])
+    owner.give_back([run], NOW)
     publish(owner, run, NOW + SECOND)
     assert not owner.take_ready()
 
@@ -299,17 +297,17 @@ def test_a_one_off_job_without_a_window_has_its_time_to_publish_however_late_it_
     (late,) = load(
         make_owner(), (job := make_job(at_ms=long_ago, window_s=None)), entry_of(job, long_ago)
     )
-    assert expire_ms(late, NOW) == NOW + MIN_PUBLISH_WINDOW_MS
+    assert expire_ms(late.job.spec, late.fire_ms, NOW) == NOW + MIN_PUBLISH_WINDOW_MS
     ahead = NOW + 3 * SECOND
     (soon,) = load(
         make_owner(), (job := make_job(at_ms=ahead, window_s=None)), entry_of(job, ahead)
     )
-    assert expire_ms(soon, NOW) == ahead + MIN_PUBLISH_WINDOW_MS
+    assert expire_ms(soon.job.spec, soon.fire_ms, NOW) == ahead + MIN_PUBLISH_WINDOW_MS
 
 
 def test_a_run_with_a_window_may_be_published_until_its_due_instant_and_the_window() -> None:
     due = NOW - 5 * SECOND
     (run,) = load(make_owner(), (job := make_job(at_ms=due, window_s=7200)), entry_of(job, due))
-    assert expire_ms(run, NOW) == due + 7200 * SECOND
+    assert expire_ms(run.job.spec, run.fire_ms, NOW) == due + 7200 * SECOND
     (run,) = load(make_owner(), (job := make_job(at_ms=due, window_s=60)), entry_of(job, due))
-    assert expire_ms(run, NOW) == due + MIN_PUBLISH_WINDOW_MS
+    assert expire_ms(run.job.spec, run.fire_ms, NOW) == due + MIN_PUBLISH_WINDOW_MS

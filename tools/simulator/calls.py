@@ -162,7 +162,10 @@ class SimChannel:
                 return await self._calls.call(self._caller, self._address, method, request, timeout)
             except CallFailed as failure:
                 raise grpc.aio.AioRpcError(
-                    failure.code, grpc.aio.Metadata(), grpc.aio.Metadata(), failure.details
+                    failure.code,
+                    grpc.aio.Metadata(),
+                    grpc.aio.Metadata(*failure.trailers),
+                    failure.details,
                 ) from None
 
         return call

@@ -515,7 +515,9 @@ type RunKey struct {
 	// From 1.
 	Attempt int32 `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	// The segment the job belongs to.
-	Segment       int32 `protobuf:"varint,4,opt,name=segment,proto3" json:"segment,omitempty"`
+	Segment int32 `protobuf:"varint,4,opt,name=segment,proto3" json:"segment,omitempty"`
+	// The dead letter of the run, after this its last attempt.
+	DeadLetter    bool `protobuf:"varint,5,opt,name=dead_letter,json=deadLetter,proto3" json:"dead_letter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -576,6 +578,13 @@ func (x *RunKey) GetSegment() int32 {
 		return x.Segment
 	}
 	return 0
+}
+
+func (x *RunKey) GetDeadLetter() bool {
+	if x != nil {
+		return x.DeadLetter
+	}
+	return false
 }
 
 // How much a worker takes at once. Zero in either takes nothing (drain).
@@ -1841,12 +1850,14 @@ const file_tickwheel_v1_scheduler_service_proto_rawDesc = "" +
 	"\x04host\x18\a \x01(\tR\x04host\"D\n" +
 	"\x04Held\x12&\n" +
 	"\x03key\x18\x01 \x01(\v2\x14.tickwheel.v1.RunKeyR\x03key\x12\x14\n" +
-	"\x05epoch\x18\x02 \x01(\x03R\x05epoch\"l\n" +
+	"\x05epoch\x18\x02 \x01(\x03R\x05epoch\"\x8d\x01\n" +
 	"\x06RunKey\x12\x17\n" +
 	"\ajob_uid\x18\x01 \x01(\tR\x06jobUid\x12\x15\n" +
 	"\x06run_id\x18\x02 \x01(\tR\x05runId\x12\x18\n" +
 	"\aattempt\x18\x03 \x01(\x05R\aattempt\x12\x18\n" +
-	"\asegment\x18\x04 \x01(\x05R\asegment\"B\n" +
+	"\asegment\x18\x04 \x01(\x05R\asegment\x12\x1f\n" +
+	"\vdead_letter\x18\x05 \x01(\bR\n" +
+	"deadLetter\"B\n" +
 	"\x06Window\x12\x1b\n" +
 	"\tmax_count\x18\x01 \x01(\x03R\bmaxCount\x12\x1b\n" +
 	"\tmax_bytes\x18\x02 \x01(\x03R\bmaxBytes\"=\n" +

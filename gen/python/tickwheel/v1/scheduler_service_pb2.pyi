@@ -68,16 +68,18 @@ class Held(_message.Message):
     def __init__(self, key: _Optional[_Union[RunKey, _Mapping]] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class RunKey(_message.Message):
-    __slots__ = ("job_uid", "run_id", "attempt", "segment")
+    __slots__ = ("job_uid", "run_id", "attempt", "segment", "dead_letter")
     JOB_UID_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     SEGMENT_FIELD_NUMBER: _ClassVar[int]
+    DEAD_LETTER_FIELD_NUMBER: _ClassVar[int]
     job_uid: str
     run_id: str
     attempt: int
     segment: int
-    def __init__(self, job_uid: _Optional[str] = ..., run_id: _Optional[str] = ..., attempt: _Optional[int] = ..., segment: _Optional[int] = ...) -> None: ...
+    dead_letter: bool
+    def __init__(self, job_uid: _Optional[str] = ..., run_id: _Optional[str] = ..., attempt: _Optional[int] = ..., segment: _Optional[int] = ..., dead_letter: _Optional[bool] = ...) -> None: ...
 
 class Window(_message.Message):
     __slots__ = ("max_count", "max_bytes")

@@ -55,9 +55,15 @@ def held_of(assignment: pb.Assignment, scheduler_id: str, permit: Permit) -> Hel
 
 def key_message(run: RunId, segment: int) -> pb.RunKey:
     """A run as the stream names it."""
-    return pb.RunKey(job_uid=run.job_uid, run_id=run.run_id, attempt=run.attempt, segment=segment)
+    return pb.RunKey(
+        job_uid=run.job_uid,
+        run_id=run.run_id,
+        attempt=run.attempt,
+        segment=segment,
+        dead_letter=run.dead_letter,
+    )
 
 
 def run_of(key: pb.RunKey) -> RunId:
     """The run that the stream names."""
-    return RunId(key.job_uid, key.run_id, key.attempt)
+    return RunId(key.job_uid, key.run_id, key.attempt, key.dead_letter)

@@ -104,6 +104,7 @@ def _fill(outcome: pb.Outcome, finished: Finished) -> None:
     key.job_uid = run.job_uid
     key.run_id = run.run_id
     key.attempt = run.attempt
+    key.dead_letter = run.dead_letter
     key.segment = finished.segment
     outcome.epoch = finished.epoch
     result = finished.result

@@ -1,4 +1,5 @@
 from google.rpc import status_pb2 as _status_pb2
+from tickwheel.v1 import executor_service_pb2 as _executor_service_pb2
 from tickwheel.v1 import run_pb2 as _run_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -31,7 +32,7 @@ class NotifyJobsResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[_status_pb2.Status, _Mapping]]] = ...) -> None: ...
 
 class TriggerRunRequest(_message.Message):
-    __slots__ = ("job", "run_id", "schedule_ms", "payload_given", "payload", "content_type", "overlap_policy", "traceparent", "payload_kind")
+    __slots__ = ("job", "run_id", "schedule_ms", "payload_given", "payload", "content_type", "overlap_policy", "traceparent", "payload_kind", "retried_run", "request_id")
     JOB_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     SCHEDULE_MS_FIELD_NUMBER: _ClassVar[int]
@@ -41,6 +42,8 @@ class TriggerRunRequest(_message.Message):
     OVERLAP_POLICY_FIELD_NUMBER: _ClassVar[int]
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_KIND_FIELD_NUMBER: _ClassVar[int]
+    RETRIED_RUN_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     job: JobRef
     run_id: str
     schedule_ms: int
@@ -50,10 +53,99 @@ class TriggerRunRequest(_message.Message):
     overlap_policy: int
     traceparent: str
     payload_kind: int
-    def __init__(self, job: _Optional[_Union[JobRef, _Mapping]] = ..., run_id: _Optional[str] = ..., schedule_ms: _Optional[int] = ..., payload_given: _Optional[bool] = ..., payload: _Optional[bytes] = ..., content_type: _Optional[str] = ..., overlap_policy: _Optional[int] = ..., traceparent: _Optional[str] = ..., payload_kind: _Optional[int] = ...) -> None: ...
+    retried_run: str
+    request_id: str
+    def __init__(self, job: _Optional[_Union[JobRef, _Mapping]] = ..., run_id: _Optional[str] = ..., schedule_ms: _Optional[int] = ..., payload_given: _Optional[bool] = ..., payload: _Optional[bytes] = ..., content_type: _Optional[str] = ..., overlap_policy: _Optional[int] = ..., traceparent: _Optional[str] = ..., payload_kind: _Optional[int] = ..., retried_run: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class TriggerRunResponse(_message.Message):
     __slots__ = ("run",)
     RUN_FIELD_NUMBER: _ClassVar[int]
     run: _run_pb2.Run
     def __init__(self, run: _Optional[_Union[_run_pb2.Run, _Mapping]] = ...) -> None: ...
+
+class CancelRunRequest(_message.Message):
+    __slots__ = ("job", "run_id", "reason")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    job: JobRef
+    run_id: str
+    reason: str
+    def __init__(self, job: _Optional[_Union[JobRef, _Mapping]] = ..., run_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class CancelRunResponse(_message.Message):
+    __slots__ = ("run",)
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    run: _run_pb2.Run
+    def __init__(self, run: _Optional[_Union[_run_pb2.Run, _Mapping]] = ...) -> None: ...
+
+class StartBackfillRequest(_message.Message):
+    __slots__ = ("job", "backfill_id", "first_ms", "end_ms", "overlap_policy")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    BACKFILL_ID_FIELD_NUMBER: _ClassVar[int]
+    FIRST_MS_FIELD_NUMBER: _ClassVar[int]
+    END_MS_FIELD_NUMBER: _ClassVar[int]
+    OVERLAP_POLICY_FIELD_NUMBER: _ClassVar[int]
+    job: JobRef
+    backfill_id: str
+    first_ms: int
+    end_ms: int
+    overlap_policy: int
+    def __init__(self, job: _Optional[_Union[JobRef, _Mapping]] = ..., backfill_id: _Optional[str] = ..., first_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., overlap_policy: _Optional[int] = ...) -> None: ...
+
+class StartBackfillResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ReportRunsRequest(_message.Message):
+    __slots__ = ("reports",)
+    REPORTS_FIELD_NUMBER: _ClassVar[int]
+    reports: _containers.RepeatedCompositeFieldContainer[RunReport]
+    def __init__(self, reports: _Optional[_Iterable[_Union[RunReport, _Mapping]]] = ...) -> None: ...
+
+class RunReport(_message.Message):
+    __slots__ = ("job", "start", "heartbeat", "finish", "executor")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    FINISH_FIELD_NUMBER: _ClassVar[int]
+    EXECUTOR_FIELD_NUMBER: _ClassVar[int]
+    job: JobRef
+    start: _executor_service_pb2.StartRun
+    heartbeat: _executor_service_pb2.HeartbeatRun
+    finish: _executor_service_pb2.FinishRun
+    executor: str
+    def __init__(self, job: _Optional[_Union[JobRef, _Mapping]] = ..., start: _Optional[_Union[_executor_service_pb2.StartRun, _Mapping]] = ..., heartbeat: _Optional[_Union[_executor_service_pb2.HeartbeatRun, _Mapping]] = ..., finish: _Optional[_Union[_executor_service_pb2.FinishRun, _Mapping]] = ..., executor: _Optional[str] = ...) -> None: ...
+
+class ReportRunsResponse(_message.Message):
+    __slots__ = ("results",)
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[RunReportResult]
+    def __init__(self, results: _Optional[_Iterable[_Union[RunReportResult, _Mapping]]] = ...) -> None: ...
+
+class RunReportResult(_message.Message):
+    __slots__ = ("refusal", "timeout_ms", "cancel_requested")
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    CANCEL_REQUESTED_FIELD_NUMBER: _ClassVar[int]
+    refusal: ReportRefusal
+    timeout_ms: int
+    cancel_requested: bool
+    def __init__(self, refusal: _Optional[_Union[ReportRefusal, _Mapping]] = ..., timeout_ms: _Optional[int] = ..., cancel_requested: _Optional[bool] = ...) -> None: ...
+
+class ReportRefusal(_message.Message):
+    __slots__ = ("reason", "message", "metadata")
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    reason: int
+    message: str
+    metadata: _containers.ScalarMap[str, str]
+    def __init__(self, reason: _Optional[int] = ..., message: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...

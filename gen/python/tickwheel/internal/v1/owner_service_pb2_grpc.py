@@ -46,6 +46,21 @@ class OwnerServiceStub:
                 request_serializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.TriggerRunRequest.SerializeToString,
                 response_deserializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.TriggerRunResponse.FromString,
                 _registered_method=True)
+        self.CancelRun = channel.unary_unary(
+                '/tickwheel.internal.v1.OwnerService/CancelRun',
+                request_serializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.CancelRunRequest.SerializeToString,
+                response_deserializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.CancelRunResponse.FromString,
+                _registered_method=True)
+        self.StartBackfill = channel.unary_unary(
+                '/tickwheel.internal.v1.OwnerService/StartBackfill',
+                request_serializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.StartBackfillRequest.SerializeToString,
+                response_deserializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.StartBackfillResponse.FromString,
+                _registered_method=True)
+        self.ReportRuns = channel.unary_unary(
+                '/tickwheel.internal.v1.OwnerService/ReportRuns',
+                request_serializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.ReportRunsRequest.SerializeToString,
+                response_deserializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.ReportRunsResponse.FromString,
+                _registered_method=True)
 
 
 class OwnerServiceServicer:
@@ -74,6 +89,34 @@ class OwnerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelRun(self, request, context):
+        """Cancels a run as far as it can be, and answers with the run as it was stored.
+
+        Errors: UNAVAILABLE (not the owner), NOT_FOUND (no such run),
+        FAILED_PRECONDITION (it has ended).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartBackfill(self, request, context):
+        """Begins to run the occurrences of a past range; answered once that is stored.
+
+        Errors: UNAVAILABLE (not the owner), NOT_FOUND (no such job).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportRuns(self, request, context):
+        """Takes in what executors report; answered once it is stored.
+
+        Errors, per report: those of ExecutorService.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OwnerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -86,6 +129,21 @@ def add_OwnerServiceServicer_to_server(servicer, server):
                     servicer.TriggerRun,
                     request_deserializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.TriggerRunRequest.FromString,
                     response_serializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.TriggerRunResponse.SerializeToString,
+            ),
+            'CancelRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelRun,
+                    request_deserializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.CancelRunRequest.FromString,
+                    response_serializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.CancelRunResponse.SerializeToString,
+            ),
+            'StartBackfill': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartBackfill,
+                    request_deserializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.StartBackfillRequest.FromString,
+                    response_serializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.StartBackfillResponse.SerializeToString,
+            ),
+            'ReportRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportRuns,
+                    request_deserializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.ReportRunsRequest.FromString,
+                    response_serializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.ReportRunsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -144,6 +202,87 @@ class OwnerService:
             '/tickwheel.internal.v1.OwnerService/TriggerRun',
             tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.TriggerRunRequest.SerializeToString,
             tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.TriggerRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tickwheel.internal.v1.OwnerService/CancelRun',
+            tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.CancelRunRequest.SerializeToString,
+            tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.CancelRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartBackfill(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tickwheel.internal.v1.OwnerService/StartBackfill',
+            tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.StartBackfillRequest.SerializeToString,
+            tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.StartBackfillResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tickwheel.internal.v1.OwnerService/ReportRuns',
+            tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.ReportRunsRequest.SerializeToString,
+            tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.ReportRunsResponse.FromString,
             options,
             channel_credentials,
             insecure,

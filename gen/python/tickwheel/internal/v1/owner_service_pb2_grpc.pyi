@@ -48,6 +48,22 @@ class OwnerServiceStub:
 
     Errors: UNAVAILABLE (not the owner), NOT_FOUND (no such job).
     """
+    CancelRun: _grpc.UnaryUnaryMultiCallable[_owner_service_pb2.CancelRunRequest, _owner_service_pb2.CancelRunResponse]
+    """Cancels a run as far as it can be, and answers with the run as it was stored.
+
+    Errors: UNAVAILABLE (not the owner), NOT_FOUND (no such run),
+    FAILED_PRECONDITION (it has ended).
+    """
+    StartBackfill: _grpc.UnaryUnaryMultiCallable[_owner_service_pb2.StartBackfillRequest, _owner_service_pb2.StartBackfillResponse]
+    """Begins to run the occurrences of a past range; answered once that is stored.
+
+    Errors: UNAVAILABLE (not the owner), NOT_FOUND (no such job).
+    """
+    ReportRuns: _grpc.UnaryUnaryMultiCallable[_owner_service_pb2.ReportRunsRequest, _owner_service_pb2.ReportRunsResponse]
+    """Takes in what executors report; answered once it is stored.
+
+    Errors, per report: those of ExecutorService.
+    """
 
 @_typing.type_check_only
 class OwnerServiceAsyncStub(OwnerServiceStub):
@@ -68,6 +84,22 @@ class OwnerServiceAsyncStub(OwnerServiceStub):
     """Fires a run by hand, now, and answers with the run as it was stored.
 
     Errors: UNAVAILABLE (not the owner), NOT_FOUND (no such job).
+    """
+    CancelRun: _aio.UnaryUnaryMultiCallable[_owner_service_pb2.CancelRunRequest, _owner_service_pb2.CancelRunResponse]  # type: ignore[assignment]
+    """Cancels a run as far as it can be, and answers with the run as it was stored.
+
+    Errors: UNAVAILABLE (not the owner), NOT_FOUND (no such run),
+    FAILED_PRECONDITION (it has ended).
+    """
+    StartBackfill: _aio.UnaryUnaryMultiCallable[_owner_service_pb2.StartBackfillRequest, _owner_service_pb2.StartBackfillResponse]  # type: ignore[assignment]
+    """Begins to run the occurrences of a past range; answered once that is stored.
+
+    Errors: UNAVAILABLE (not the owner), NOT_FOUND (no such job).
+    """
+    ReportRuns: _aio.UnaryUnaryMultiCallable[_owner_service_pb2.ReportRunsRequest, _owner_service_pb2.ReportRunsResponse]  # type: ignore[assignment]
+    """Takes in what executors report; answered once it is stored.
+
+    Errors, per report: those of ExecutorService.
     """
 
 class OwnerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -98,6 +130,40 @@ class OwnerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Fires a run by hand, now, and answers with the run as it was stored.
 
         Errors: UNAVAILABLE (not the owner), NOT_FOUND (no such job).
+        """
+
+    @_abc_1.abstractmethod
+    def CancelRun(
+        self,
+        request: _owner_service_pb2.CancelRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_owner_service_pb2.CancelRunResponse, _abc.Awaitable[_owner_service_pb2.CancelRunResponse]]:
+        """Cancels a run as far as it can be, and answers with the run as it was stored.
+
+        Errors: UNAVAILABLE (not the owner), NOT_FOUND (no such run),
+        FAILED_PRECONDITION (it has ended).
+        """
+
+    @_abc_1.abstractmethod
+    def StartBackfill(
+        self,
+        request: _owner_service_pb2.StartBackfillRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_owner_service_pb2.StartBackfillResponse, _abc.Awaitable[_owner_service_pb2.StartBackfillResponse]]:
+        """Begins to run the occurrences of a past range; answered once that is stored.
+
+        Errors: UNAVAILABLE (not the owner), NOT_FOUND (no such job).
+        """
+
+    @_abc_1.abstractmethod
+    def ReportRuns(
+        self,
+        request: _owner_service_pb2.ReportRunsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_owner_service_pb2.ReportRunsResponse, _abc.Awaitable[_owner_service_pb2.ReportRunsResponse]]:
+        """Takes in what executors report; answered once it is stored.
+
+        Errors, per report: those of ExecutorService.
         """
 
 def add_OwnerServiceServicer_to_server(servicer: OwnerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

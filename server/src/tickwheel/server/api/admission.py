@@ -5,12 +5,11 @@ Pure: takes the client's message, gives what the store is to keep, or says which
 
 from dataclasses import dataclass
 
-from tickwheel.server.api.errors import NotImplementedYet, invalid, schedule_invalid
+from tickwheel.server.api.errors import invalid, schedule_invalid
 from tickwheel.server.api.next_runs import first_ms
 from tickwheel.server.convert.job import bare_spec, default_dead_letter_topic, fill_defaults
 from tickwheel.server.convert.payload import NotJson, payload_of
 from tickwheel.server.convert.schedule import plain_at_ms, schedule_from_spec
-from tickwheel.server.domain.errors import FieldViolation
 from tickwheel.server.domain.job import EMPTY_PAYLOAD, Job, Payload, PayloadKind
 from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
 from tickwheel.server.schedule import ScheduleError
@@ -44,7 +43,6 @@ class Admission:
 
         Raises:
             InvalidInput: names the field.
-            NotImplementedYet: the job asks for what this release does not do.
         """
         payload = EMPTY_PAYLOAD
         if message.target.HasField("payload"):
@@ -58,14 +56,12 @@ class Admission:
 
         Raises:
             InvalidInput: names the field.
-            NotImplementedYet: the job asks for what this release does not do.
         """
         if not spec.HasField("target"):
             raise invalid(errors_pb2.FIELD_REQUIRED, f"{path}.target", "is required")
         if not spec.target.topic:
             raise invalid(errors_pb2.FIELD_REQUIRED, f"{path}.target.topic", "is required")
         _check_headers(spec.target, path)
-        _check_built(spec, path)
         target = spec.target
         if not target.dead_letter_topic and len(default_dead_letter_topic(target)) > _MAX_TOPIC:
             raise invalid(
@@ -171,17 +167,3 @@ def _check_headers(target: target_pb2.Target, path: str) -> None:
                 f'{path}.target.headers["{key}"]',
                 "is a header that Tickwheel sets itself",
             )
-
-
-def _check_built(spec: job_pb2.Job, path: str) -> None:
-    if spec.completion == job_pb2.COMPLETION_REPORTED:
-        raise _not_built(f"{path}.completion", "COMPLETION_REPORTED; use COMPLETION_PUBLISHED")
-    if spec.max_in_flight:
-        raise _not_built(f"{path}.maxInFlight", "a limit on runs in flight; leave it at 0")
-    if spec.pause_after_failures:
-        raise _not_built(f"{path}.pauseAfterFailures", "pausing by itself; leave it at 0")
-
-
-def _not_built(field: str, what: str) -> NotImplementedYet:
-    why = f"this release does not have {what}"
-    return NotImplementedYet(f"{field}: {why}", (FieldViolation(field, why),))

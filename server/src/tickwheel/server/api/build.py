@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from tickwheel.server.api.admission import Admission
 from tickwheel.server.api.answers import Answers
 from tickwheel.server.api.cluster_servicer import UnbuiltClusterServicer
+from tickwheel.server.api.commands.backfill_job import BackfillJob
 from tickwheel.server.api.commands.batch_create_jobs import BatchCreateJobs
+from tickwheel.server.api.commands.cancel_run import CancelRun
 from tickwheel.server.api.commands.change import JobChanger
 from tickwheel.server.api.commands.create_job import CreateJob
 from tickwheel.server.api.commands.creation import Creation
@@ -16,24 +18,32 @@ from tickwheel.server.api.commands.list_jobs import ListJobs
 from tickwheel.server.api.commands.list_runs import ListRuns
 from tickwheel.server.api.commands.pause_job import PauseJob
 from tickwheel.server.api.commands.preview_schedule import PreviewSchedule
+from tickwheel.server.api.commands.report_runs import ReportRuns
 from tickwheel.server.api.commands.resume_job import ResumeJob
+from tickwheel.server.api.commands.retry_run import RetryRun
 from tickwheel.server.api.commands.run_job import RunJob
 from tickwheel.server.api.commands.update_job import UpdateJob
 from tickwheel.server.api.commands.watch_runs import WatchRuns
 from tickwheel.server.api.executor_servicer import ExecutorHandlers, ExecutorServicer
 from tickwheel.server.api.handlers.ack_records import AckRecordsHandler
+from tickwheel.server.api.handlers.backfill_job import BackfillJobHandler
 from tickwheel.server.api.handlers.batch_create_jobs import BatchCreateJobsHandler
+from tickwheel.server.api.handlers.cancel_run import CancelRunHandler
 from tickwheel.server.api.handlers.create_job import CreateJobHandler
 from tickwheel.server.api.handlers.delete_job import DeleteJobHandler
+from tickwheel.server.api.handlers.finish_runs import FinishRunsHandler
 from tickwheel.server.api.handlers.get_job import GetJobHandler
 from tickwheel.server.api.handlers.get_run import GetRunHandler
+from tickwheel.server.api.handlers.heartbeat_runs import HeartbeatRunsHandler
 from tickwheel.server.api.handlers.list_jobs import ListJobsHandler
 from tickwheel.server.api.handlers.list_runs import ListRunsHandler
 from tickwheel.server.api.handlers.pause_job import PauseJobHandler
 from tickwheel.server.api.handlers.preview_schedule import PreviewScheduleHandler
 from tickwheel.server.api.handlers.pull_records import PullRecordsHandler
 from tickwheel.server.api.handlers.resume_job import ResumeJobHandler
+from tickwheel.server.api.handlers.retry_run import RetryRunHandler
 from tickwheel.server.api.handlers.run_job import RunJobHandler
+from tickwheel.server.api.handlers.start_runs import StartRunsHandler
 from tickwheel.server.api.handlers.update_job import UpdateJobHandler
 from tickwheel.server.api.handlers.watch_runs import WatchRunsHandler
 from tickwheel.server.api.job_servicer import JobHandlers, JobServicer
@@ -100,15 +110,23 @@ def build_api(
             pause_job=PauseJobHandler(PauseJob(changer), answers),
             resume_job=ResumeJobHandler(ResumeJob(changer), answers),
             run_job=RunJobHandler(RunJob(store, owners, clock, admission)),
+            backfill_job=BackfillJobHandler(BackfillJob(store, owners, clock)),
             preview_schedule=PreviewScheduleHandler(PreviewSchedule(), clock),
             get_run=GetRunHandler(GetRun(store)),
             list_runs=ListRunsHandler(ListRuns(store, limits)),
+            cancel_run=CancelRunHandler(CancelRun(store, owners)),
+            retry_run=RetryRunHandler(RetryRun(store, owners, GetRun(store))),
             watch_runs=WatchRunsHandler(WatchRuns(store, clock, hub, segments), clock),
         )
     )
+    reports = ReportRuns(store, owners, segments)
     executors = ExecutorServicer(
         ExecutorHandlers(
-            pull_records=PullRecordsHandler(records), ack_records=AckRecordsHandler(records)
+            start_runs=StartRunsHandler(reports),
+            heartbeat_runs=HeartbeatRunsHandler(reports),
+            finish_runs=FinishRunsHandler(reports),
+            pull_records=PullRecordsHandler(records),
+            ack_records=AckRecordsHandler(records),
         )
     )
     cluster = UnbuiltClusterServicer()

@@ -1,24 +1,27 @@
-"""ExecutorService: the embedded log's records; executors themselves are not built yet."""
+"""ExecutorService: what executors report, and the embedded log's records."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import grpc.aio
 
-from tickwheel.server.api.errors import NotImplementedYet
 from tickwheel.server.api.handlers.ack_records import AckRecordsHandler
+from tickwheel.server.api.handlers.finish_runs import FinishRunsHandler
+from tickwheel.server.api.handlers.heartbeat_runs import HeartbeatRunsHandler
 from tickwheel.server.api.handlers.pull_records import PullRecordsHandler
+from tickwheel.server.api.handlers.start_runs import StartRunsHandler
 from tickwheel.v1 import executor_service_pb2, executor_service_pb2_grpc
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-_NO_EXECUTORS = "this release has no executors; consume the topic, with COMPLETION_PUBLISHED"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutorHandlers:
-    """One for each method that this release has."""
+    """One for each method."""
 
+    start_runs: StartRunsHandler
+    heartbeat_runs: HeartbeatRunsHandler
+    finish_runs: FinishRunsHandler
     pull_records: PullRecordsHandler
     ack_records: AckRecordsHandler
 
@@ -32,20 +35,20 @@ class ExecutorServicer(executor_service_pb2_grpc.ExecutorServiceServicer):
     async def StartRuns(
         self, request: executor_service_pb2.StartRunsRequest, context: Context
     ) -> executor_service_pb2.StartRunsResponse:
-        """Not built yet."""
-        raise NotImplementedYet(_NO_EXECUTORS)
+        """See the contract."""
+        return await self._handlers.start_runs(request)
 
     async def HeartbeatRuns(
         self, request: executor_service_pb2.HeartbeatRunsRequest, context: Context
     ) -> executor_service_pb2.HeartbeatRunsResponse:
-        """Not built yet."""
-        raise NotImplementedYet(_NO_EXECUTORS)
+        """See the contract."""
+        return await self._handlers.heartbeat_runs(request)
 
     async def FinishRuns(
         self, request: executor_service_pb2.FinishRunsRequest, context: Context
     ) -> executor_service_pb2.FinishRunsResponse:
-        """Not built yet."""
-        raise NotImplementedYet(_NO_EXECUTORS)
+        """See the contract."""
+        return await self._handlers.finish_runs(request)
 
     async def PullRecords(
         self, request: executor_service_pb2.PullRecordsRequest, context: Context

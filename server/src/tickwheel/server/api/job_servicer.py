@@ -9,7 +9,9 @@ import grpc.aio
 from google.protobuf import empty_pb2
 
 from tickwheel.server.api.errors import NotImplementedYet
+from tickwheel.server.api.handlers.backfill_job import BackfillJobHandler
 from tickwheel.server.api.handlers.batch_create_jobs import BatchCreateJobsHandler
+from tickwheel.server.api.handlers.cancel_run import CancelRunHandler
 from tickwheel.server.api.handlers.create_job import CreateJobHandler
 from tickwheel.server.api.handlers.delete_job import DeleteJobHandler
 from tickwheel.server.api.handlers.get_job import GetJobHandler
@@ -19,6 +21,7 @@ from tickwheel.server.api.handlers.list_runs import ListRunsHandler
 from tickwheel.server.api.handlers.pause_job import PauseJobHandler
 from tickwheel.server.api.handlers.preview_schedule import PreviewScheduleHandler
 from tickwheel.server.api.handlers.resume_job import ResumeJobHandler
+from tickwheel.server.api.handlers.retry_run import RetryRunHandler
 from tickwheel.server.api.handlers.run_job import RunJobHandler
 from tickwheel.server.api.handlers.update_job import UpdateJobHandler
 from tickwheel.server.api.handlers.watch_runs import WatchRunsHandler
@@ -40,9 +43,12 @@ class JobHandlers:
     pause_job: PauseJobHandler
     resume_job: ResumeJobHandler
     run_job: RunJobHandler
+    backfill_job: BackfillJobHandler
     preview_schedule: PreviewScheduleHandler
     get_run: GetRunHandler
     list_runs: ListRunsHandler
+    cancel_run: CancelRunHandler
+    retry_run: RetryRunHandler
     watch_runs: WatchRunsHandler
 
 
@@ -105,8 +111,8 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
     async def BackfillJob(
         self, request: job_service_pb2.BackfillJobRequest, context: Context
     ) -> job_service_pb2.BackfillJobResponse:
-        """Not built yet."""
-        raise NotImplementedYet("this release cannot run past occurrences; use RunJob")
+        """See the contract."""
+        return await self._handlers.backfill_job(request)
 
     async def PreviewSchedule(
         self, request: job_service_pb2.PreviewScheduleRequest, context: Context
@@ -127,16 +133,14 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
     async def CancelRun(
         self, request: job_service_pb2.CancelRunRequest, context: Context
     ) -> run_pb2.Run:
-        """Not built yet."""
-        raise NotImplementedYet(
-            "this release cannot cancel a run; pause or delete its job before it is due"
-        )
+        """See the contract."""
+        return await self._handlers.cancel_run(request)
 
     async def RetryRun(
         self, request: job_service_pb2.RetryRunRequest, context: Context
     ) -> run_pb2.Run:
-        """Not built yet."""
-        raise NotImplementedYet("this release cannot retry a run; use RunJob")
+        """See the contract."""
+        return await self._handlers.retry_run(request)
 
     async def WatchRuns(
         self, request: job_service_pb2.WatchRunsRequest, context: Context

@@ -73,6 +73,18 @@ class EtagMismatch(TickwheelError):
     reason = errors_pb2.ETAG_MISMATCH
 
 
+class RunStateWrong(TickwheelError):
+    """The run's state does not allow it (FAILED_PRECONDITION)."""
+
+    reason = errors_pb2.RUN_STATE_WRONG
+
+
+class StaleFence(TickwheelError):
+    """A report about an attempt that has been superseded (FAILED_PRECONDITION)."""
+
+    reason = errors_pb2.STALE_FENCE
+
+
 class SegmentUnowned(TickwheelError):
     """No scheduler owns the job's segment just now (UNAVAILABLE, with RetryInfo)."""
 

@@ -18,6 +18,7 @@ RUN_ID_PATTERN = re.compile(
     r"(\d{8}T\d{9}Z)(?:-m-([A-Za-z0-9]{8})|-b-([a-z0-9-]{1,64}))?(?:-r(\d+))?"
 )
 WILDCARD = "-"
+_RETRY = re.compile(r"-r\d+$")
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
@@ -94,6 +95,16 @@ def manual_run_id(schedule_ms: int, discriminator: str) -> str:
         discriminator: 8 characters of `[A-Za-z0-9]`, from the request_id or random.
     """
     return f"{instant_id(schedule_ms)}-m-{discriminator}"
+
+
+def backfill_run_id(schedule_ms: int, backfill_id: str) -> str:
+    """Id of a run that a backfill has brought about."""
+    return f"{instant_id(schedule_ms)}-b-{backfill_id}"
+
+
+def retry_run_id(run_id: str, number: int) -> str:
+    """Id of the `number`-th retry of a run, from 1; a retry of a retry is one of the first run."""
+    return f"{_RETRY.sub('', run_id)}-r{number}"
 
 
 def discriminator_of(run_id: str) -> str:

@@ -1,8 +1,8 @@
 """Finds the owner of a job's segment in the leases, and speaks to it."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -10,9 +10,10 @@ from tickwheel.internal.v1 import owner_service_pb2 as pb
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import ChangeUnconfirmed, SegmentUnowned, StoreUnavailable
 from tickwheel.server.domain.job import Job
-from tickwheel.server.owner.port import Owners, TriggerRequest
+from tickwheel.server.owner.port import BackfillRequest, Owners, TriggerRequest
+from tickwheel.server.owner.refusals import refusal_of
 from tickwheel.server.store.port import LeaseStore
-from tickwheel.v1 import run_pb2
+from tickwheel.v1 import errors_pb2, run_pb2
 
 _log = structlog.get_logger(__name__)
 
@@ -23,24 +24,33 @@ BELIEVE_MS = 2_000
 RETRY_S = 0.1
 MAX_REFS = 1_000
 
+T = TypeVar("T")
+
 
 class OwnerEndpoint(Protocol):
-    """One scheduler, in this process or in another."""
+    """One scheduler, in this process or in another; OwnerService says what each method does.
+
+    Each raises SegmentUnowned where it is not the owner or does not answer: nothing was done.
+    """
 
     async def notify(self, request: pb.NotifyJobsRequest) -> pb.NotifyJobsResponse:
-        """As OwnerService.NotifyJobs.
-
-        Raises:
-            SegmentUnowned: it is not the owner, or does not answer.
-        """
+        """As OwnerService.NotifyJobs."""
         ...
 
     async def trigger(self, request: pb.TriggerRunRequest) -> run_pb2.Run:
-        """As OwnerService.TriggerRun.
+        """As OwnerService.TriggerRun."""
+        ...
 
-        Raises:
-            SegmentUnowned: it is not the owner, or does not answer; nothing was fired.
-        """
+    async def cancel(self, request: pb.CancelRunRequest) -> run_pb2.Run:
+        """As OwnerService.CancelRun."""
+        ...
+
+    async def backfill(self, request: pb.StartBackfillRequest) -> None:
+        """As OwnerService.StartBackfill."""
+        ...
+
+    async def report(self, request: pb.ReportRunsRequest) -> pb.ReportRunsResponse:
+        """As OwnerService.ReportRuns."""
         ...
 
 
@@ -106,18 +116,72 @@ class OwnerDirectory(Owners):
             content_type=request.content_type,
             overlap_policy=request.overlap_policy,
             traceparent=request.traceparent,
+            retried_run=request.retried_run,
+            request_id=request.request_id,
         )
+        return await self._ask(request.job.segment, lambda owner: owner.trigger(message))
+
+    async def backfill(self, request: BackfillRequest) -> None:
+        """Asks the owner likewise."""
+        message = pb.StartBackfillRequest(
+            job=_ref(request.job),
+            backfill_id=request.backfill_id,
+            first_ms=request.first_ms,
+            end_ms=request.end_ms,
+            overlap_policy=request.overlap_policy,
+        )
+        await self._ask(request.job.segment, lambda owner: owner.backfill(message))
+
+    async def cancel(self, job: Job, run_id: str, reason: str) -> run_pb2.Run:
+        """Asks the owner likewise."""
+        message = pb.CancelRunRequest(job=_ref(job), run_id=run_id, reason=reason)
+        return await self._ask(job.segment, lambda owner: owner.cancel(message))
+
+    async def _ask(self, segment: int, question: Callable[[OwnerEndpoint], Awaitable[T]]) -> T:
         try:
-            return await self._trigger(request.job.segment, message)
+            return await question(await self._owner(segment))
         except SegmentUnowned:
             self._fresh_until_ms = 0
-            return await self._trigger(request.job.segment, message)
+            return await question(await self._owner(segment))
 
-    async def _trigger(self, segment: int, message: pb.TriggerRunRequest) -> run_pb2.Run:
+    async def _owner(self, segment: int) -> OwnerEndpoint:
         address = await self._address_of(segment)
         if address is None:
             raise SegmentUnowned("no scheduler owns the job's segment just now")
-        return await self._dial(address).trigger(message)
+        return self._dial(address)
+
+    async def report(self, reports: Sequence[pb.RunReport]) -> list[pb.RunReportResult]:
+        """Asks each owner for its share of the reports, all at once."""
+        await self._refresh()
+        unowned = refusal_of(SegmentUnowned("no scheduler owns the job's segment just now"))
+        results = [pb.RunReportResult(refusal=unowned) for _ in reports]
+        groups: dict[str, list[int]] = {}
+        for index, report in enumerate(reports):
+            address = self._addresses.get(report.job.segment)
+            if address is not None:
+                groups.setdefault(address, []).append(index)
+        async with asyncio.TaskGroup() as tasks:
+            for address, indices in groups.items():
+                tasks.create_task(self._report_to(address, indices, reports, results))
+        return results
+
+    async def _report_to(
+        self,
+        address: str,
+        indices: Sequence[int],
+        reports: Sequence[pb.RunReport],
+        results: list[pb.RunReportResult],
+    ) -> None:
+        request = pb.ReportRunsRequest(reports=[reports[index] for index in indices])
+        try:
+            answers = (await self._dial(address).report(request)).results
+        except (SegmentUnowned, StoreUnavailable) as error:
+            self._fresh_until_ms = 0
+            answers = [pb.RunReportResult(refusal=refusal_of(error)) for _ in indices]
+        for index, answer in zip(indices, answers, strict=True):
+            if answer.refusal.reason == errors_pb2.SEGMENT_UNOWNED:
+                self._fresh_until_ms = 0
+            results[index] = answer
 
     async def _address_of(self, segment: int) -> str | None:
         await self._refresh()

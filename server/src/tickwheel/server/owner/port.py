@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tickwheel.internal.v1 import owner_service_pb2
 from tickwheel.server.domain.job import Job, Payload
 from tickwheel.v1 import job_pb2, run_pb2
 
@@ -21,6 +22,25 @@ class TriggerRequest:
     #: In place of the job's policy; OVERLAP_UNSPECIFIED for the job's own.
     overlap_policy: "job_pb2.Overlap" = job_pb2.OVERLAP_UNSPECIFIED
     traceparent: str = ""
+    #: The run that is tried again; empty for a run by hand.
+    retried_run: str = ""
+    #: AIP-155, where it is not in the run's id; empty for none.
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillRequest:
+    """Occurrences of a past range, to be run in order."""
+
+    job: Job
+    #: Names it; the same again changes nothing.
+    backfill_id: str
+    #: The first occurrence, nominal; Unix milliseconds.
+    first_ms: int
+    #: Exclusive, Unix milliseconds.
+    end_ms: int
+    #: As in TriggerRequest.
+    overlap_policy: "job_pb2.Overlap" = job_pb2.OVERLAP_UNSPECIFIED
 
 
 class Owners(ABC):
@@ -48,3 +68,26 @@ class Owners(ABC):
         Raises:
             SegmentUnowned: no owner answers; nothing was fired.
         """
+
+    @abstractmethod
+    async def backfill(self, request: BackfillRequest) -> None:
+        """Begins a backfill, which from then on goes on by itself.
+
+        Raises:
+            SegmentUnowned: no owner answers; nothing was begun.
+        """
+
+    @abstractmethod
+    async def cancel(self, job: Job, run_id: str, reason: str) -> run_pb2.Run:
+        """Cancels a run as far as that is possible, and returns it as stored.
+
+        Raises:
+            SegmentUnowned: no owner answers.
+            RunNotFound, RunStateWrong, ChangeUnconfirmed: see the contract's CancelRun.
+        """
+
+    @abstractmethod
+    async def report(
+        self, reports: Sequence[owner_service_pb2.RunReport]
+    ) -> list[owner_service_pb2.RunReportResult]:
+        """Takes in what executors report; one answer each, in order, once it is stored."""

@@ -1,15 +1,20 @@
 """A scheduler in another process, reached over gRPC."""
 
+from collections.abc import Awaitable
+from typing import TypeVar
+
 import grpc
 import grpc.aio
 
 from tickwheel.internal.v1 import owner_service_pb2 as pb
 from tickwheel.internal.v1 import owner_service_pb2_grpc
 from tickwheel.server.domain.errors import SegmentUnowned
+from tickwheel.server.owner.refusals import METADATA, error_of
 from tickwheel.v1 import run_pb2
 
 #: An owner answers a notice once workers have confirmed, which may take a few seconds.
 TIMEOUT_S = 5.0
+T = TypeVar("T")
 _NOT_THERE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
@@ -21,18 +26,23 @@ class RemoteEndpoint:
 
     async def notify(self, request: pb.NotifyJobsRequest) -> pb.NotifyJobsResponse:
         """As OwnerService.NotifyJobs."""
-        try:
-            return await self._stub.NotifyJobs(request, timeout=TIMEOUT_S)
-        except grpc.aio.AioRpcError as error:
-            raise _as_unowned(error) from error
+        return await _told(self._stub.NotifyJobs(request, timeout=TIMEOUT_S))
 
     async def trigger(self, request: pb.TriggerRunRequest) -> run_pb2.Run:
         """As OwnerService.TriggerRun."""
-        try:
-            response = await self._stub.TriggerRun(request, timeout=TIMEOUT_S)
-        except grpc.aio.AioRpcError as error:
-            raise _as_unowned(error) from error
-        return response.run
+        return (await _told(self._stub.TriggerRun(request, timeout=TIMEOUT_S))).run
+
+    async def cancel(self, request: pb.CancelRunRequest) -> run_pb2.Run:
+        """As OwnerService.CancelRun."""
+        return (await _told(self._stub.CancelRun(request, timeout=TIMEOUT_S))).run
+
+    async def backfill(self, request: pb.StartBackfillRequest) -> None:
+        """As OwnerService.StartBackfill."""
+        await _told(self._stub.StartBackfill(request, timeout=TIMEOUT_S))
+
+    async def report(self, request: pb.ReportRunsRequest) -> pb.ReportRunsResponse:
+        """As OwnerService.ReportRuns."""
+        return await _told(self._stub.ReportRuns(request, timeout=TIMEOUT_S))
 
 
 class RemoteOwners:
@@ -55,7 +65,18 @@ class RemoteOwners:
         self._channels.clear()
 
 
-def _as_unowned(error: grpc.aio.AioRpcError) -> SegmentUnowned:
+async def _told(call: Awaitable[T]) -> T:
+    """The answer of an owner, or the domain's error that it was refused with."""
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        raise _as_domain_error(error) from error
+
+
+def _as_domain_error(error: grpc.aio.AioRpcError) -> Exception:
+    for name, value in error.trailing_metadata() or ():
+        if name == METADATA and isinstance(value, bytes):
+            return error_of(pb.ReportRefusal.FromString(value))
     if error.code() in _NOT_THERE:
         return SegmentUnowned(f"the owner does not answer: {error.details()}")
-    raise error
+    return error

@@ -29,12 +29,18 @@ def weigh(run: LiveRun) -> int:
 
 def key_message(key: AttemptKey, segment: int) -> pb.RunKey:
     """The key as the stream names it."""
-    return pb.RunKey(job_uid=key.uid, run_id=key.run_id, attempt=key.attempt, segment=segment)
+    return pb.RunKey(
+        job_uid=key.uid,
+        run_id=key.run_id,
+        attempt=key.attempt,
+        segment=segment,
+        dead_letter=key.dead_letter,
+    )
 
 
 def key_of(message: pb.RunKey) -> AttemptKey:
     """The key that a message names."""
-    return AttemptKey(message.job_uid, message.run_id, message.attempt)
+    return AttemptKey(message.job_uid, message.run_id, message.attempt, message.dead_letter)
 
 
 def assignment_message(run: LiveRun, epoch: int) -> pb.Assignment:
@@ -46,19 +52,33 @@ def assignment_message(run: LiveRun, epoch: int) -> pb.Assignment:
     return pb.Assignment(
         key=key_message(run.key, job.segment),
         epoch=epoch,
-        due_ms=run.due_ms,
+        due_ms=run.fire_ms,
         schedule_ms=run.schedule_ms,
         expire_ms=run.expire_ms,
         job_name=name,
-        topic=target.topic,
+        topic=target.dead_letter_topic if run.dead_letter else target.topic,
         key_text=target.key or name,
         type=target.type or DEFAULT_TYPE,
         content_type=run.content_type or target.content_type or CONTENT_TYPES[payload.kind],
-        headers=target.headers,
+        headers={**target.headers, **dead_letter_headers(run)},
         payload=payload.data,
         traceparent=run.traceparent,
         priority=job.spec.priority,
     )
+
+
+def dead_letter_headers(run: LiveRun) -> dict[str, str]:
+    """Why a run is a dead letter, as headers beside the original ones; none for all others."""
+    record = run.record
+    if not run.dead_letter or record is None:
+        return {}
+    return {
+        "tickwheel-dead-letter-reason": record.error,
+        "tickwheel-dead-letter-type": record.error_type,
+        "tickwheel-dead-letter-attempts": str(record.attempt),
+        "tickwheel-dead-letter-topic": record.topic,
+        "tickwheel-dead-letter-run": str(record.name),
+    }
 
 
 def batches(runs: Iterable[LiveRun], epoch_of: dict[int, int]) -> Iterator[pb.Assignments]:

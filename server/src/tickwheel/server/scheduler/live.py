@@ -1,14 +1,14 @@
-"""What an owner holds in memory: the jobs whose next occurrence is near, and their open runs."""
+"""What an owner holds in memory: jobs whose next occurrence is near, and unfinished runs."""
 
 import enum
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from tickwheel.server.domain.job import Job, Payload
 from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
-from tickwheel.server.domain.run import Run, RunState, Trigger
+from tickwheel.server.domain.run import PastAttempt, Run, RunState, Trigger
 from tickwheel.server.schedule import Schedule
-from tickwheel.v1 import job_pb2
+from tickwheel.server.scheduler.terms import is_reported, retention_ms
 
 TRIGGERS = {
     EntryKind.SCHEDULE: Trigger.SCHEDULE,
@@ -16,32 +16,50 @@ TRIGGERS = {
     EntryKind.RETRY: Trigger.RETRY,
     EntryKind.BACKFILL: Trigger.BACKFILL,
 }
+KINDS = {trigger: kind for kind, trigger in TRIGGERS.items()}
+#: An error of a past attempt is kept up to this length: a run may have a hundred of them.
+_PAST_ERROR_LENGTH = 512
 
 
 class AttemptKey(NamedTuple):
-    """Names one attempt of one run on the stream."""
+    """Names one record to be published: one attempt of one run, or its dead letter."""
 
     uid: str
     run_id: str
     attempt: int
+    dead_letter: bool = False
 
 
 class Phase(enum.Enum):
     """How far a live run has come."""
 
+    #: Waits for an earlier run of its job to end.
+    WAITING = enum.auto()
+    #: Its next attempt is further away than the look-ahead.
+    BACKOFF = enum.auto()
     #: To be handed to a worker.
     READY = enum.auto()
     #: A worker holds it.
     ASSIGNED = enum.auto()
-    #: Its outcome is known and on its way into the store.
+    #: On the log; an executor has to report.
+    PUBLISHED = enum.auto()
+    #: An executor has reported its start.
+    RUNNING = enum.auto()
+    #: Its final state is on its way into the store.
     RECORDING = enum.auto()
     #: It was taken back before it fired.
     DROPPED = enum.auto()
 
 
+#: With or before a worker: the log does not have the attempt.
+UNPUBLISHED = frozenset({Phase.WAITING, Phase.BACKOFF, Phase.READY, Phase.ASSIGNED})
+#: On the log, with an executor's word to come.
+REPORTABLE = frozenset({Phase.PUBLISHED, Phase.RUNNING})
+
+
 @dataclass(slots=True, eq=False)
 class LiveRun:
-    """An occurrence between being computed and being recorded as final."""
+    """A run between being computed and its final state being stored."""
 
     job: Job
     run_id: str
@@ -50,56 +68,156 @@ class LiveRun:
     due_ms: int
     ordinal: int
     traceparent: str
+    #: When the present attempt may be published; the due instant for the first.
+    fire_ms: int = 0
     attempt: int = 1
     phase: Phase = Phase.READY
     worker: str = ""
-    #: Revision of the last state that was recorded; 0 for none.
-    revision: int = 0
-    #: Why the last attempt failed.
-    error: str = ""
-    #: Its own row, where it has one (all kinds but SCHEDULE).
+    #: The state that was recorded last; None for none yet.
+    record: Run | None = None
+    #: Its own row, where it has one (all kinds but SCHEDULE) and that is still there.
     entry: ScheduleEntry | None = None
-    #: In place of the job's payload.
+    #: The cursor from which it was derived; None for a run by hand and the like.
+    cursor: "Cursor | None" = None
+    #: It has a row among the open runs.
+    has_row: bool = False
+    #: In place of the job's policy; number of tickwheel.v1.Overlap, 0 for the job's own.
+    overlap_policy: int = 0
+    #: What differs from the job, as in its entry, and what that means.
+    detail: bytes = b""
     payload: Payload | None = None
     content_type: str = ""
+    retried_run: str = ""
+    backfill_id: str = ""
     #: When a worker was to stop trying; see `Assignment.expire_ms`. 0 until first handed out.
     expire_ms: int = 0
+    #: When the present attempt fails unless its end is reported; 0 while it is not on the log.
+    deadline_ms: int = 0
+    #: When its silence is too long; 0 before its first heartbeat.
+    silent_ms: int = 0
+    #: Somebody wants it cancelled, and why; None: nobody does.
+    cancel_reason: str | None = None
+    #: It stands for the dead letter of a run that has failed.
+    dead_letter: bool = False
 
     @property
     def key(self) -> AttemptKey:
         """Its name on the stream."""
-        return AttemptKey(self.job.uid, self.run_id, self.attempt)
+        return AttemptKey(self.job.uid, self.run_id, self.attempt, self.dead_letter)
 
-    def as_run(self, state: RunState, now_ms: int, epoch: int) -> Run:
-        """The next revision of its record."""
-        self.revision += 1
-        return Run(
-            user=self.job.user,
-            job_id=self.job.job_id,
-            job_uid=self.job.uid,
-            run_id=self.run_id,
-            segment=self.job.segment,
-            state=state,
-            trigger=TRIGGERS[self.kind],
-            schedule_ms=self.schedule_ms,
-            due_ms=self.due_ms,
-            update_ms=now_ms,
-            revision=self.revision,
-            attempt=self.attempt,
-            epoch=epoch,
-            worker=self.worker,
-            topic=self.job.spec.target.topic,
-            error=self.error,
-            traceparent=self.traceparent,
-            retention_ms=retention_ms(self.job.spec),
-        )
+    @property
+    def name(self) -> tuple[str, str]:
+        """The run, whichever attempt: the job's uid and the run's id."""
+        return self.job.uid, self.run_id
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether an executor has to say how it ends."""
+        return is_reported(self.job.spec)
+
+    @property
+    def policy(self) -> int:
+        """The overlap policy that holds for it."""
+        return self.overlap_policy or self.job.spec.overlap_policy
+
+    @property
+    def revision(self) -> int:
+        """Of the state that was recorded last; 0 for none."""
+        return self.record.revision if self.record else 0
+
+    def as_run(self, state: RunState, now_ms: int, epoch: int, **changes: Any) -> Run:
+        """Its next state, which from here on is its `record`.
+
+        Args:
+            state: how far it has come.
+            now_ms: when.
+            epoch: the owner's.
+            changes: further fields of Run that are new.
+        """
+        common: dict[str, Any] = {
+            "state": state,
+            "update_ms": now_ms,
+            "epoch": epoch,
+            "attempt": self.attempt,
+            "worker": self.worker,
+            **changes,
+        }
+        if self.record is not None:
+            record = replace(self.record, revision=self.record.revision + 1, **common)
+        else:
+            common.setdefault("topic", self.job.spec.target.topic)
+            record = Run(
+                user=self.job.user,
+                job_id=self.job.job_id,
+                job_uid=self.job.uid,
+                run_id=self.run_id,
+                segment=self.job.segment,
+                trigger=TRIGGERS[self.kind],
+                schedule_ms=self.schedule_ms,
+                due_ms=self.due_ms,
+                attempt_due_ms=self.fire_ms,
+                create_ms=now_ms,
+                traceparent=self.traceparent,
+                retention_ms=retention_ms(self.job.spec),
+                retried_run=self.retried_run,
+                backfill_id=self.backfill_id,
+                overlap_policy=self.overlap_policy,
+                detail=self.detail,
+                **common,
+            )
+        self.record = record
+        return record
+
+
+def live_run_of(record: Run, job: Job) -> LiveRun:
+    """A run that a former owner has left unfinished, as its record has it; its phase is not set."""
+    return LiveRun(
+        job=job,
+        run_id=record.run_id,
+        kind=KINDS[record.trigger],
+        schedule_ms=record.schedule_ms,
+        due_ms=record.due_ms,
+        ordinal=0,
+        traceparent=record.traceparent,
+        fire_ms=record.next_attempt_ms or record.attempt_due_ms or record.due_ms,
+        attempt=record.attempt,
+        worker=record.worker,
+        record=record,
+        overlap_policy=record.overlap_policy,
+        detail=record.detail,
+        retried_run=record.retried_run,
+        backfill_id=record.backfill_id,
+        cancel_reason="" if record.cancel_requested else None,
+    )
+
+
+def past_attempt(record: Run, state: RunState, now_ms: int) -> PastAttempt:
+    """The present attempt of a run, when another one follows it."""
+    return PastAttempt(
+        attempt=record.attempt,
+        state=state,
+        due_ms=record.attempt_due_ms or record.due_ms,
+        publish_ms=record.publish_ms,
+        start_ms=record.start_ms,
+        end_ms=now_ms,
+        worker=record.worker,
+        executor=record.executor,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        fence=record.fence,
+        error=record.error[:_PAST_ERROR_LENGTH],
+        error_type=record.error_type,
+    )
 
 
 @dataclass(slots=True, eq=False)
-class TrackedJob:
-    """A job whose schedule entry lies inside the look-ahead.
+class Cursor:
+    """A row of the schedule that stands for many occurrences, of which the first is not yet done.
 
-    `next_ms` is a cursor over its occurrences: those before it are open, done or skipped.
+    A job has one for its schedule as soon as the row lies inside the look-ahead, and one for each
+    of its backfills. `next_ms` goes over the occurrences: those before it are open, done or
+    skipped.
     """
 
     job: Job
@@ -108,7 +226,7 @@ class TrackedJob:
     entry: ScheduleEntry
     next_ms: int | None
     ordinal: int
-    #: Open runs by nominal instant, ascending.
+    #: Open runs by nominal instant, ascending: those for which the row still has to stand.
     open: dict[int, LiveRun] = field(default_factory=dict[int, LiveRun])
     #: Taken back, but not yet confirmed by the workers: nothing new is computed meanwhile.
     revoking: dict[AttemptKey, LiveRun] = field(default_factory=dict[AttemptKey, LiveRun])
@@ -116,6 +234,19 @@ class TrackedJob:
     stretch: Run | None = None
     #: First occurrence (instant, ordinal) of the stretch that is not yet recorded.
     skip_from: tuple[int, int] | None = None
+    #: Of a backfill: its id, the end of its range (exclusive), and its policy.
+    backfill_id: str = ""
+    end_ms: int = 0
+    overlap_policy: int = 0
+
+    @property
+    def id(self) -> tuple[str, str]:
+        """The job's uid, and which backfill of it (empty: its schedule)."""
+        return self.job.uid, self.backfill_id
+
+    def reopen(self, run: LiveRun) -> None:
+        """A run for which the row has to stand again."""
+        self.open = dict(sorted({**self.open, run.schedule_ms: run}.items()))
 
     def first_open(self) -> tuple[int, int] | None:
         """Instant and ordinal of the first occurrence not yet done; None when all are."""
@@ -130,16 +261,3 @@ class TrackedJob:
         if self.next_ms is not None:
             candidates.append((self.next_ms, self.ordinal))
         return min(candidates, default=None)
-
-
-def retention_ms(spec: job_pb2.Job) -> int:
-    """How long runs of the job are kept, in milliseconds."""
-    return spec.retention.seconds * 1000 + spec.retention.nanos // 1_000_000
-
-
-def catch_up_ms(spec: job_pb2.Job) -> int | None:
-    """The job's catch-up window in milliseconds; None: without end, as for a one-off job."""
-    if not spec.HasField("catch_up_window"):
-        return None
-    window = spec.catch_up_window
-    return window.seconds * 1000 + window.nanos // 1_000_000

@@ -14,6 +14,12 @@ class Override:
     payload: Payload | None = None
     content_type: str = ""
     traceparent: str = ""
+    #: Number of tickwheel.v1.Overlap; 0: as the job has it.
+    overlap_policy: int = 0
+    #: The run that is tried again.
+    retried_run: str = ""
+    #: Of who asked for that.
+    request_id: str = ""
 
 
 def encode_override(request: TriggerRequest) -> bytes:
@@ -25,6 +31,9 @@ def encode_override(request: TriggerRequest) -> bytes:
         payload_kind=payload.kind if payload else 0,
         content_type=request.content_type,
         traceparent=request.traceparent,
+        overlap_policy=request.overlap_policy,
+        retried_run=request.retried_run,
+        request_id=request.request_id,
     ).SerializeToString()
 
 
@@ -37,5 +46,10 @@ def override_of(message: owner_service_pb2.TriggerRunRequest) -> Override:
     """What the request names in place of the job's own."""
     payload = Payload(PayloadKind(message.payload_kind), message.payload)
     return Override(
-        payload if message.payload_given else None, message.content_type, message.traceparent
+        payload if message.payload_given else None,
+        message.content_type,
+        message.traceparent,
+        message.overlap_policy,
+        message.retried_run,
+        message.request_id,
     )

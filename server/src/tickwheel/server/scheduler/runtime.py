@@ -1,75 +1,39 @@
-"""Carries out what the pure parts decide: reads, writes, hands out, and keeps the lease.
+"""Carries out what the pure parts decide: takes and gives segments, hands out, keeps the lease.
 
 One instance is one scheduler. Its loops are the tasks of one TaskGroup; when the session is lost
-they all let go of what they own and begin anew under a new session.
+they all let go of what they own and begin anew under a new session. What is read is in `reader`,
+what is written in `recorder`, what the api asks in `desk`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import structlog
 
 from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.clock import Clock
-from tickwheel.server.domain.errors import Fenced, SegmentUnowned, StoreUnavailable
+from tickwheel.server.domain.errors import Fenced, StoreUnavailable
+from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import SegmentLease
-from tickwheel.server.domain.names import JobKey, discriminator_of
-from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
-from tickwheel.server.domain.run import Run
-from tickwheel.server.owner.port import TriggerRequest
 from tickwheel.server.scheduler.assignment import key_of
+from tickwheel.server.scheduler.bounded import bounded
+from tickwheel.server.scheduler.desk import OwnerDesk
 from tickwheel.server.scheduler.fleet import Fleet
+from tickwheel.server.scheduler.holding import AwaitedAck, Holding, Holdings
 from tickwheel.server.scheduler.keeper import SessionKeeper, SessionLostError
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun, Phase
 from tickwheel.server.scheduler.membership import SessionWatch, plan_moves
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
-from tickwheel.server.scheduler.override import encode_override
-from tickwheel.server.scheduler.segment import Advance, SegmentOwner, expire_ms, own_run
-from tickwheel.server.store.port import INBOX_HORIZON_MS, LOOK_AHEAD_MS, Store
+from tickwheel.server.scheduler.pauser import Pauser, to_be_looked_at
+from tickwheel.server.scheduler.reader import Reader
+from tickwheel.server.scheduler.recorder import Recorder
+from tickwheel.server.scheduler.segment import SegmentOwner
+from tickwheel.server.scheduler.terms import expire_ms
+from tickwheel.server.store.port import Store
 from tickwheel.server.trace import new_traceparent
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
 _log = structlog.get_logger(__name__)
-
-#: The schedule is read in stretches of this length when an owner catches up, in ms.
-CATCH_UP_STRETCH_MS = 600_000
-#: While more runs than this are open, a catching-up owner reads no further.
-MAX_BACKLOG = 50_000
-#: Each read of the inbox overlaps the last by the time a write usually takes; the sweep, by the
-#: longest that it may take.
-INBOX_OVERLAP_MS = 2_000
-#: Writes of different segments under way at once.
-MAX_WRITES = 32
-
-
-@dataclass(slots=True, eq=False)
-class Holding:
-    """One segment that this scheduler owns."""
-
-    lease: SegmentLease
-    owner: SegmentOwner
-    #: The schedule has been read up to here.
-    read_to_ms: int = 0
-    position_ms: int = 0
-    #: The log has been read: the schedule may be.
-    recovered: bool = False
-    #: Loaded once from its position: it may fire.
-    ready: bool = False
-    #: Being given back: nothing new is handed out.
-    leaving: bool = False
-    #: Outcomes that came before it was loaded.
-    early: list[tuple[pb.Outcome, str]] = field(default_factory=list[tuple[pb.Outcome, str]])
-    #: Rows that could not be written yet.
-    advances: list[Advance] = field(default_factory=list[Advance])
-    #: One writes at a time, in order: the loops, and who gives the segment back.
-    recording: asyncio.Lock = field(default_factory=asyncio.Lock)
-    advancing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    #: Which worker waits for the acknowledgement of which recorded run.
-    unacknowledged: dict[tuple[str, str], tuple[str, pb.RunKey]] = field(
-        default_factory=dict[tuple[str, str], tuple[str, pb.RunKey]]
-    )
 
 
 class Scheduler:
@@ -83,14 +47,27 @@ class Scheduler:
         self._options = options
         self._keeper = SessionKeeper(store.leases, clock, identity, options)
         self._watch = SessionWatch(0 if options.exclusive else options.lease_ms)
-        self.fleet = Fleet(clock, identity, options, self)
-        self._holdings: dict[int, Holding] = {}
+        self._holdings: Holdings = {}
         self._wake = asyncio.Event()
         self._records_due = asyncio.Event()
-        self._seen: dict[tuple[str, int], int] = {}
-        self._inbox_read_ms = 0
-        self._waiters: dict[AttemptKey, asyncio.Future[None]] = {}
-        self._triggering: dict[tuple[str, str], asyncio.Task[Run]] = {}
+        self.fleet = Fleet(clock, identity, options, self)
+        self._reader = Reader(store, clock, self.fleet, self._holdings)
+        self._recorder = Recorder(
+            store, clock, self._keeper, options, self.fleet, self._holdings, self._ended
+        )
+        self.desk = OwnerDesk(
+            store,
+            clock,
+            self._keeper,
+            options,
+            self.fleet,
+            self._holdings,
+            self._reader,
+            self._recorder,
+            self._wake,
+        )
+        self._pauser = Pauser(store, clock)
+        self._to_pause: asyncio.Queue[Job] = asyncio.Queue()
         self._stopping = asyncio.Event()
         self.ready = asyncio.Event()
 
@@ -121,7 +98,7 @@ class Scheduler:
 
     async def _run_session(self) -> None:
         await self._keeper.open()
-        self._inbox_read_ms = self._clock.now_ms()
+        self._reader.begin()
         async with asyncio.TaskGroup() as tasks:
             loops = [
                 tasks.create_task(loop)
@@ -129,13 +106,14 @@ class Scheduler:
                     self._every(self._options.renew_ms, self._keeper.renew_once),
                     self._every(self._options.membership_ms, self._membership),
                     self._every(self._options.read_ms, self._read),
-                    self._every(self._options.sweep_ms, self._sweep),
-                    self._every(self._options.advance_ms, self._advance),
-                    self._every(self._options.position_ms, self._save_positions),
-                    self._every(self._options.drop_ms, self._drop),
+                    self._every(self._options.sweep_ms, self._reader.sweep),
+                    self._every(self._options.advance_ms, self._recorder.advance_all),
+                    self._every(self._options.position_ms, self._recorder.save_positions),
+                    self._every(self._options.drop_ms, self._recorder.drop_all),
                     self._every(self._options.heartbeat_ms, self._tick),
                     self._fire(),
                     self._record(),
+                    self._pause(),
                 )
             ]
             await self._stopping.wait()
@@ -151,7 +129,7 @@ class Scheduler:
     async def _leave(self) -> None:
         """Gives all segments back, so that others may take them at once."""
         self.fleet.drain()
-        await _bounded(self._give(segment) for segment in list(self._holdings))
+        await bounded(self._give(segment) for segment in list(self._holdings))
         self.fleet.close()
         await self._keeper.close()
 
@@ -193,7 +171,7 @@ class Scheduler:
         self.fleet.set_topology(session.address for session in living if session.address != "local")
         self._drop_lost(leases)
         moves = plan_moves(mine, self._holdings, leases, [s.session_id for s in living])
-        await _bounded(self._give(segment) for segment in moves.give)
+        await bounded(self._give(segment) for segment in moves.give)
         if moves.take:
             ends = {session.session_id: session.lease_until_ms for session in sessions}
             await self._take(moves.take, ends)
@@ -237,7 +215,7 @@ class Scheduler:
                 taken[lease.segment] = lease.epoch
 
         try:
-            await _bounded(take(current) for current in wanted)
+            await bounded(take(current) for current in wanted)
             if taken:
                 _log.info("segments taken", count=len(taken), owned=len(self._holdings))
                 await self.fleet.settle(taken)
@@ -252,33 +230,21 @@ class Scheduler:
             raise
 
     async def _recover(self, segments: list[int]) -> None:
-        """Reads log and schedule from the position on, side by side, and lets the owners fire."""
-        positions = await self._store.schedule.positions(segments)
-        by_position: dict[int, list[int]] = {}
-        for segment in segments:
-            by_position.setdefault(positions[segment], []).append(segment)
-        for position, group in by_position.items():
-            logs: dict[int, list[Run]] = {}
-            if position:
-                since = position - INBOX_HORIZON_MS
-                for run in await self._store.runs.read_log(group, since):
-                    logs.setdefault(run.segment, []).append(run)
-            for segment in group:
-                holding = self._holdings.get(segment)
-                if holding is None:
-                    continue
-                holding.owner.recover(logs.get(segment, ()))
-                holding.position_ms = holding.read_to_ms = position
-                holding.recovered = True
-        await self._read()
+        """Goes on from what the former owners have left, and lets the owners fire."""
+        await self._reader.recover(segments)
+        await self._reader.read()
+        # From here on nothing is awaited: what workers told meanwhile is known before anything
+        # is handed out.
         for segment in segments:
             holding = self._holdings.get(segment)
             if holding is None:
                 continue
+            holding.ready = True
             for outcome, worker in holding.early:
                 if not self.outcome(outcome, worker):
                     self.fleet.acknowledge(worker, [outcome.key])
             holding.early.clear()
+        self._wake.set()
 
     async def _give(self, segment: int) -> None:
         """Gives a segment back cleanly: nothing of it is held, all is written."""
@@ -290,9 +256,9 @@ class Scheduler:
         if held:
             self.fleet.revoke(held)
             await self._unheld(held)
-        await self._record_segment(holding)
-        await self._advance_segment(holding)
-        await self._save_position(holding)
+        await self._recorder.write(holding)
+        await self._recorder.advance(holding)
+        await self._recorder.save_position(holding)
         del self._holdings[segment]
         self.fleet.forget([segment])
         await self._store.leases.release_segment(holding.lease)
@@ -307,105 +273,11 @@ class Scheduler:
             await self._clock.sleep(0.01)
         _log.warning("given back with runs still held", count=len(runs))
 
-    # -- reading -----------------------------------------------------------------------------
+    # -- firing ------------------------------------------------------------------------------
 
     async def _read(self) -> None:
-        """Reads schedule and inbox up to the look-ahead."""
-        now = self._clock.now_ms()
-        horizon = now + LOOK_AHEAD_MS
-        groups: dict[int, list[int]] = {}
-        for segment, holding in self._holdings.items():
-            if holding.recovered and not holding.leaving:
-                groups.setdefault(holding.read_to_ms, []).append(segment)
-        for start, segments in groups.items():
-            await self._read_schedule(segments, start, horizon)
-        if self._holdings:
-            await self._read_inbox(list(self._holdings), self._inbox_read_ms - INBOX_OVERLAP_MS)
-            self._inbox_read_ms = now
-        await self._load_uncommitted()
+        await self._reader.read()
         self._wake.set()
-
-    async def _read_schedule(self, segments: list[int], start_ms: int, end_ms: int) -> None:
-        """Reads from `start_ms` on; after an outage in stretches, skipping what is empty."""
-        if end_ms - start_ms > CATCH_UP_STRETCH_MS:
-            await _bounded(self._catch_up(segment, start_ms, end_ms) for segment in segments)
-            return
-        entries = await self._store.schedule.read_due(segments, start_ms, end_ms)
-        await self._load(entries)
-        self._mark_read(segments, end_ms)
-
-    async def _catch_up(self, segment: int, start_ms: int, end_ms: int) -> None:
-        at_ms = start_ms
-        while at_ms < end_ms:
-            found = await self._store.schedule.first_fire_ms(segment, at_ms)
-            if found is None or found >= end_ms:
-                break
-            until_ms = min(end_ms, max(at_ms, found) + CATCH_UP_STRETCH_MS)
-            await self._load(await self._store.schedule.read_due([segment], found, until_ms))
-            at_ms = until_ms
-            holding = self._holdings.get(segment)
-            if holding is None or holding.owner.count_live() > MAX_BACKLOG:
-                # Goes on from here with the next read, when what is open has become less.
-                self._mark_read([segment], at_ms)
-                return
-        self._mark_read([segment], end_ms)
-
-    def _mark_read(self, segments: Iterable[int], read_to_ms: int) -> None:
-        for segment in segments:
-            holding = self._holdings.get(segment)
-            if holding is not None:
-                holding.read_to_ms = read_to_ms
-                holding.ready = True
-
-    async def _load(self, entries: list[ScheduleEntry]) -> None:
-        if not entries:
-            return
-        jobs = await self._store.jobs.get_many({entry.key for entry in entries})
-        now = self._clock.now_ms()
-        grouped: dict[int, list[ScheduleEntry]] = {}
-        for entry in entries:
-            grouped.setdefault(entry.segment, []).append(entry)
-        for segment, group in grouped.items():
-            holding = self._holdings.get(segment)
-            if holding is not None:
-                self.fleet.revoke(holding.owner.load(group, jobs, now))
-
-    async def _load_uncommitted(self) -> None:
-        await self._load(
-            [entry for holding in self._holdings.values() for entry in holding.owner.uncommitted()]
-        )
-
-    async def _read_inbox(self, segments: list[int], since_ms: int) -> None:
-        """Takes in what is new in the inbox; reads overlap, what was seen before is passed over."""
-        found = await self._store.schedule.read_inbox(segments, since_ms)
-        fresh = [item for item in found if (item.uid, item.version) not in self._seen]
-        if not fresh:
-            return
-        jobs = await self._store.jobs.get_many({item.key for item in fresh})
-        now = self._clock.now_ms()
-        for item in fresh:
-            holding = self._holdings.get(item.segment)
-            if holding is not None:
-                self._seen[item.uid, item.version] = now
-                self.fleet.revoke(holding.owner.notice(item, jobs.get(item.key), now))
-        oldest = now - 2 * INBOX_HORIZON_MS
-        self._seen = {mark: at for mark, at in self._seen.items() if at >= oldest}
-
-    async def _sweep(self) -> None:
-        """Reads everything since the positions again: the net below the watermark."""
-        holdings = [holding for holding in self._holdings.values() if holding.ready]
-        if not holdings:
-            return
-        now = self._clock.now_ms()
-        await self._read_inbox([h.lease.segment for h in holdings], now - INBOX_HORIZON_MS)
-        start = min(holding.position_ms or now for holding in holdings)
-        start = max(start, now - CATCH_UP_STRETCH_MS)
-        end = min(holding.read_to_ms for holding in holdings)
-        segments = [holding.lease.segment for holding in holdings]
-        if start < end:
-            await self._load(await self._store.schedule.read_due(segments, start, end))
-
-    # -- firing ------------------------------------------------------------------------------
 
     async def _fire(self) -> None:
         """Computes what comes due and hands it out, woken by reads, outcomes and the clock."""
@@ -419,11 +291,12 @@ class Scheduler:
                 visit = owner.next_visit_ms()
                 if visit is not None and visit <= now:
                     owner.step(now)
+                    self.fleet.revoke(owner.take_revocations())
                     visit = owner.next_visit_ms()
                 if visit is not None:
                     next_ms = min(next_ms, visit)
             self._hand_out()
-            if any(holding.owner.has_records() for holding in self._holdings.values()):
+            if any(holding.owner.has_batch() for holding in self._holdings.values()):
                 self._records_due.set()
             self._wake.clear()
             wait_s = max(0.001, (next_ms - self._clock.now_ms()) / 1000)
@@ -448,10 +321,10 @@ class Scheduler:
         now_ms = self._clock.now_ms()
         for run in ready:
             # Kept when a run is handed out again: its time is not to begin anew.
-            run.expire_ms = run.expire_ms or expire_ms(run, now_ms)
-        ready.sort(key=lambda run: run.due_ms)
+            run.expire_ms = run.expire_ms or expire_ms(run.job.spec, run.fire_ms, now_ms)
+        ready.sort(key=lambda run: run.fire_ms)
         for run in self.fleet.assign(ready):
-            self._holdings[run.job.segment].owner.give_back([run])
+            self._holdings[run.job.segment].owner.give_back([run], now_ms)
 
     async def _tick(self) -> None:
         self.fleet.tick()
@@ -482,14 +355,17 @@ class Scheduler:
         key = key_of(outcome.key)
         now = self._clock.now_ms()
         if outcome.WhichOneof("result") == "published":
-            known = holding.owner.published(key, worker_id, outcome.published, now)
+            record = holding.owner.published(key, worker_id, outcome.epoch, outcome.published, now)
         else:
-            known = holding.owner.failed(key, worker_id, outcome.failure, now)
-        if known:
-            holding.unacknowledged[key.uid, key.run_id] = (worker_id, outcome.key)
-            self._records_due.set()
-            self._resolve([key])
-        return known
+            record = holding.owner.failed(key, worker_id, outcome.failure, now)
+        if record is None:
+            return False
+        holding.unacknowledged[key.uid, key.run_id] = AwaitedAck(
+            worker_id, outcome.key, record.revision
+        )
+        self._records_due.set()
+        self.desk.resolve([key])
+        return True
 
     def confirmed(self, keys: Iterable[AttemptKey], started: Iterable[AttemptKey]) -> None:
         """Workers answered a revocation."""
@@ -497,7 +373,7 @@ class Scheduler:
         now = self._clock.now_ms()
         for holding in self._holdings.values():
             holding.owner.confirm_revoked(keys, started, now)
-        self._resolve(keys)
+        self.desk.resolve(keys)
         self._wake.set()
 
     def released(self, runs: Iterable[LiveRun]) -> None:
@@ -505,7 +381,7 @@ class Scheduler:
         for run in runs:
             holding = self._holdings.get(run.job.segment)
             if holding is not None:
-                holding.owner.give_back([run])
+                holding.owner.give_back([run], self._clock.now_ms())
         self._wake.set()
 
     def room(self) -> None:
@@ -517,12 +393,6 @@ class Scheduler:
         holding = self._holdings.get(segment)
         return holding.owner.live_run(key) if holding else None
 
-    def _resolve(self, keys: Iterable[AttemptKey]) -> None:
-        for key in keys:
-            waiter = self._waiters.pop(key, None)
-            if waiter is not None and not waiter.done():
-                waiter.set_result(None)
-
     # -- writing -----------------------------------------------------------------------------
 
     async def _record(self) -> None:
@@ -531,9 +401,8 @@ class Scheduler:
             await self._records_due.wait()
             await self._clock.sleep(self._options.record_ms / 1000)
             self._records_due.clear()
-            holdings = [h for h in self._holdings.values() if h.owner.has_records()]
             try:
-                await _bounded(self._record_segment(holding) for holding in holdings)
+                await self._recorder.write_all()
             except* StoreUnavailable as group:
                 _log.warning("records wait for the store", error=str(group.exceptions[0]))
                 self._records_due.set()
@@ -541,172 +410,22 @@ class Scheduler:
             except* Fenced as group:
                 _log.warning("records fenced", error=str(group.exceptions[0]))
 
-    async def _record_segment(self, holding: Holding) -> None:
-        async with holding.recording:
-            await self._write_records(holding)
-
-    async def _write_records(self, holding: Holding) -> None:
-        records = holding.owner.take_records()
-        if not records:
+    def _ended(self, ended: list[LiveRun]) -> None:
+        """Runs have ended and that is stored: others may go, or their jobs be paused."""
+        if not ended:
             return
-        try:
-            stamp = self._keeper.stamp(holding.lease.segment, holding.owner.epoch)
-            await self._store.runs.record(stamp, records)
-        except BaseException:
-            holding.owner.put_back_records(records)
-            raise
-        holding.owner.recorded(records)
-        acks: dict[str, list[pb.RunKey]] = {}
-        for record in records:
-            waiting = holding.unacknowledged.pop((record.job_uid, record.run_id), None)
-            if waiting is not None:
-                acks.setdefault(waiting[0], []).append(waiting[1])
-        for worker, keys in acks.items():
-            self.fleet.acknowledge(worker, keys)
+        for job in to_be_looked_at(ended):
+            self._to_pause.put_nowait(job)
         self._wake.set()
 
-    async def _advance(self) -> None:
-        await _bounded(self._advance_segment(holding) for holding in list(self._holdings.values()))
-
-    async def _advance_segment(self, holding: Holding) -> None:
-        async with holding.advancing:
-            if self._holdings.get(holding.lease.segment) is holding:
-                await self._write_advances(holding)
-
-    async def _write_advances(self, holding: Holding) -> None:
-        advance = holding.owner.take_advance(self._clock.now_ms())
-        if advance:
-            holding.advances.append(advance)
-        while holding.advances:
-            pending = holding.advances[0]
-            segment, epoch = holding.lease.segment, holding.owner.epoch
-            if pending.put or pending.remove:
-                await self._store.schedule.advance(
-                    self._keeper.stamp(segment, epoch), pending.put, pending.remove
-                )
-            if pending.complete:
-                await self._store.jobs.complete(
-                    self._keeper.stamp(segment, epoch), pending.complete, self._clock.now_ms()
-                )
-            del holding.advances[0]
-
-    async def _save_positions(self) -> None:
-        await _bounded(
-            self._save_position(holding)
-            for holding in list(self._holdings.values())
-            if holding.ready
-        )
-
-    async def _save_position(self, holding: Holding) -> None:
-        if not holding.ready or holding.advances:
-            return
-        position = min(holding.owner.position_ms(self._clock.now_ms()), holding.read_to_ms)
-        if position <= holding.position_ms:
-            return
-        stamp = self._keeper.stamp(holding.lease.segment, holding.owner.epoch)
-        await self._store.schedule.save_position(stamp, position)
-        holding.position_ms = position
-        holding.owner.forget_before(position)
-
-    async def _drop(self) -> None:
-        async def drop(holding: Holding) -> None:
-            stamp = self._keeper.stamp(holding.lease.segment, holding.owner.epoch)
-            before = holding.position_ms - self._options.drop_grace_ms
-            if before > 0:
-                await self._store.schedule.drop_before(stamp, before)
-
-        await _bounded(drop(holding) for holding in list(self._holdings.values()) if holding.ready)
-
-    # -- what the api asks -------------------------------------------------------------------
-
-    async def notify(self, jobs: Iterable[tuple[JobKey, int]]) -> list[bool]:
-        """Takes in changes of jobs (key, segment) now; True where no former version can fire.
-
-        Raises:
-            SegmentUnowned: for none of them is this the owner.
-        """
-        wanted = list(jobs)
-        segments = sorted({segment for _, segment in wanted if segment in self._holdings})
-        if not segments:
-            raise SegmentUnowned("this scheduler does not own the segment")
-        await self._read_inbox(segments, self._inbox_read_ms - INBOX_OVERLAP_MS)
-        await self._load_uncommitted()
-        self._wake.set()
-        pending: list[asyncio.Future[None]] = []
-        loop = asyncio.get_running_loop()
-        for key, segment in wanted:
-            holding = self._holdings.get(segment)
-            if holding is None:
-                continue
-            for attempt in holding.owner.revoking(key.uid):
-                future = self._waiters.get(attempt)
-                if future is None:
-                    future = self._waiters[attempt] = loop.create_future()
-                pending.append(future)
-        if pending:
-            await asyncio.wait(pending, timeout=self._options.confirm_ms / 1000)
-        return [self._is_settled(key, segment) for key, segment in wanted]
-
-    def _is_settled(self, key: JobKey, segment: int) -> bool:
-        holding = self._holdings.get(segment)
-        return holding is not None and not holding.owner.revoking(key.uid)
-
-    async def trigger(self, request: TriggerRequest) -> Run:
-        """Fires a run by hand, once its row is stored.
-
-        Raises:
-            SegmentUnowned: this is not the owner, or it is not ready.
-        """
-        mark = (request.job.uid, discriminator_of(request.run_id))
-        task = self._triggering.get(mark)
-        if task is None:
-            # The same request twice at once is one run.
-            task = asyncio.get_running_loop().create_task(self._trigger(request))
-            self._triggering[mark] = task
-            task.add_done_callback(lambda _: self._triggering.pop(mark, None))
-        return await asyncio.shield(task)
-
-    async def _trigger(self, request: TriggerRequest) -> Run:
-        job = request.job
-        holding = self._holdings.get(job.segment)
-        if holding is None or not holding.ready or holding.leaving:
-            raise SegmentUnowned("this scheduler does not own the segment")
-        twin = holding.owner.twin_of(job.uid, request.run_id) or request.run_id
-        existing = await self._store.runs.get(job.uid, twin)
-        if existing is not None:
-            return existing
-        now = self._clock.now_ms()
-        entry = ScheduleEntry(
-            segment=job.segment,
-            fire_ms=now,
-            user=job.user,
-            uid=job.uid,
-            kind=EntryKind.MANUAL,
-            generation=job.generation,
-            schedule_ms=request.schedule_ms,
-            due_ms=request.schedule_ms,
-            run_id=request.run_id,
-            detail=encode_override(request),
-        )
-        stamp = self._keeper.stamp(job.segment, holding.owner.epoch)
-        await self._store.schedule.advance(stamp, [entry], [])
-        run = own_run(job, entry, new_traceparent)
-        record = holding.owner.trigger(job, entry, run, now)
-        self._wake.set()
-        if record is None:
-            raise SegmentUnowned("the run is being fired already; ask for it again")
-        await self._record_segment(holding)
-        return record
-
-
-async def _bounded(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Runs coroutines side by side, at most MAX_WRITES at once; all are awaited."""
-    limit = asyncio.Semaphore(MAX_WRITES)
-
-    async def one(coroutine: Coroutine[Any, Any, None]) -> None:
-        async with limit:
-            await coroutine
-
-    async with asyncio.TaskGroup() as tasks:
-        for coroutine in work:
-            tasks.create_task(one(coroutine))
+    async def _pause(self) -> None:
+        """Pauses jobs that have failed too often."""
+        while True:
+            job = await self._to_pause.get()
+            try:
+                if await self._pauser.look_at(job):
+                    await self._reader.notice([job.segment])
+            except StoreUnavailable as error:
+                _log.warning("a job that fails is not paused yet", error=error.message)
+                await self._clock.sleep(1)
+                self._to_pause.put_nowait(job)

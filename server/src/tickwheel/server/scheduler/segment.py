@@ -1,45 +1,40 @@
 """What one owned segment is to fire, and what of it is done. Pure: no I/O, time is an argument.
 
-An occurrence's way: its job's entry is loaded from the schedule, the occurrence becomes a LiveRun
-when its due instant comes inside the look-ahead, a worker takes it, its outcome is recorded in the
-run log, and then the job's entry advances. At each step a crash leaves the step before it in the
-store, from which the next owner goes on.
+An occurrence's way: its job's entry is loaded from the schedule, the occurrence becomes a live run
+when its due instant comes inside the look-ahead, and once it is recorded as done, or has a row
+among the open runs, the job's entry advances past it. At each step a crash leaves the step before
+it in the store, from which the next owner goes on. What becomes of a run in between is `runs`.
 """
 
 import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from tickwheel.internal.v1 import storage_pb2
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.names import JobKey, discriminator_of, instant_id
+from tickwheel.server.domain.names import JobKey, backfill_run_id, discriminator_of, instant_id
 from tickwheel.server.domain.occurrence import EntryKind, InboxEntry, ScheduleEntry
 from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.schedule import Schedule
-from tickwheel.server.scheduler.live import (
-    AttemptKey,
-    LiveRun,
-    Phase,
-    TrackedJob,
-    catch_up_ms,
-    retention_ms,
-)
+from tickwheel.server.scheduler.ledger import Batch
+from tickwheel.server.scheduler.live import AttemptKey, Cursor, LiveRun, Phase
+from tickwheel.server.scheduler.overlap import Go, Later, Skip, Verdict, Wait, admit
 from tickwheel.server.scheduler.override import decode_override
+from tickwheel.server.scheduler.runs import Runs
+from tickwheel.server.scheduler.terms import catch_up_ms, is_reported, retention_ms
 from tickwheel.server.store.port import INBOX_HORIZON_MS, LOOK_AHEAD_MS
-from tickwheel.v1 import job_pb2, run_pb2, scheduler_service_pb2
+from tickwheel.v1 import run_pb2, scheduler_service_pb2
 
-#: An occurrence that is not recorded this long after its due instant gets a PENDING record, so
-#: that it can be read within a second.
-PENDING_AFTER_MS = 500
 #: Open runs of one job at once; further ones wait until one is done.
 MAX_OPEN_PER_JOB = 1_000
+#: Open runs of one backfill at once: few enough that what is due now goes in between.
+MAX_OPEN_PER_BACKFILL = 100
 #: Occurrences computed in one step, so that a long outage of a busy job does not block the loop.
 STEP_BUDGET = 5_000
 #: An entry whose job row does not show up within this time belongs to a creation that failed.
 COMMIT_GRACE_MS = 30_000
 #: A position stays this far behind now: longer than a write may take to become visible.
 POSITION_LAG_MS = 15_000
-#: Published runs are retried against a log that does not answer for at least this long.
-MIN_PUBLISH_WINDOW_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,42 +62,83 @@ class SegmentOwner:
     ) -> None:
         self.segment = segment
         self.epoch = epoch
+        self.runs = Runs(segment, epoch)
         self._compile = compile_schedule
         self._new_traceparent = new_traceparent
-        self._tracked: dict[str, TrackedJob] = {}
-        self._live: dict[AttemptKey, LiveRun] = {}
-        self._ready: list[LiveRun] = []
-        self._visits: list[tuple[int, int, str]] = []
-        self._overdue: list[tuple[int, int, LiveRun]] = []
+        self._cursors: dict[tuple[str, str], Cursor] = {}
+        self._visits: list[tuple[int, int, tuple[str, str]]] = []
         self._serial = 0
-        self._records: list[Run] = []
-        self._dirty: set[str] = set()
+        self._dirty: set[tuple[str, str]] = set()
         self._finished_entries: list[ScheduleEntry] = []
-        #: Runs in a final state since the position, so that re-reading the schedule is harmless.
-        self._done: dict[tuple[str, str], int] = {}
-        #: Runs that were begun but not finished by a former owner.
+        #: Runs that a former owner recorded as due and no more than that.
         self._begun: dict[tuple[str, str], Run] = {}
-        self._skipped: dict[str, list[tuple[int, int]]] = {}
+        #: Skipped stretches since the position, by cursor.
+        self._skipped: dict[tuple[str, str], list[tuple[int, int]]] = {}
         self._uncommitted: dict[tuple[JobKey, EntryKind, int, str], tuple[ScheduleEntry, int]] = {}
+        #: Runs that workers hold and that are to be cancelled, until the runtime asks for them.
+        self._to_revoke: list[LiveRun] = []
 
     # -- what is read ------------------------------------------------------------------------
 
-    def recover(self, log: Iterable[Run]) -> None:
-        """Takes in the run log since the position, before anything is loaded."""
+    def recover(
+        self,
+        log: Iterable[Run],
+        rows: Iterable[Run] = (),
+        jobs: Mapping[JobKey, Job] | None = None,
+        now_ms: int = 0,
+    ) -> None:
+        """Takes in what former owners have left, before anything is loaded.
+
+        Args:
+            log: the run log since the position.
+            rows: the open runs, each both as its row has it and in its present state.
+            jobs: the jobs of all runs that are not final.
+            now_ms: the present.
+        """
         latest: dict[tuple[str, str], Run] = {}
+        has_row: set[tuple[str, str]] = set()
+        for run in rows:
+            has_row.add((run.job_uid, run.run_id))
+            _keep_latest(latest, run)
         for run in log:
-            key = (run.job_uid, run.run_id)
-            if key not in latest or latest[key].revision < run.revision:
-                latest[key] = run
-        for key, run in latest.items():
-            if run.state is RunState.SKIPPED:
-                self._skipped.setdefault(run.job_uid, []).append(
+            _keep_latest(latest, run)
+        for name, run in sorted(latest.items(), key=lambda item: item[1].due_ms):
+            if run.state is RunState.SKIPPED and name not in has_row and run.skipped_count:
+                cursor = (run.job_uid, run.backfill_id)
+                self._skipped.setdefault(cursor, []).append(
                     (run.first_schedule_ms, run.last_schedule_ms)
                 )
+                self.runs.done[name] = run.update_ms
+            elif name in has_row or is_underway(run):
+                self._adopt(run, jobs or {}, now_ms, has_row=name in has_row)
             elif run.state is RunState.PENDING:
-                self._begun[key] = run
-                continue
-            self._done[key] = run.update_ms
+                self._begun[name] = run
+            else:
+                self.runs.done[name] = run.update_ms
+        for uid in {run.job_uid for run in latest.values()}:
+            self.runs.released(uid, now_ms)
+
+    def _adopt(self, run: Run, jobs: Mapping[JobKey, Job], now_ms: int, *, has_row: bool) -> None:
+        job = jobs.get(run.key)
+        if job is not None:
+            self.runs.adopt(run, job, now_ms, has_row=has_row)
+            return
+        # The job has outlived its retention: nothing is known of how to go on.
+        self.runs.done[run.job_uid, run.run_id] = run.update_ms
+        if not run.state.is_final:
+            self.runs.ledger.add(
+                replace(
+                    run,
+                    state=RunState.FAILED,
+                    revision=run.revision + 1,
+                    update_ms=now_ms,
+                    end_ms=now_ms,
+                    epoch=self.epoch,
+                    error="the job is past its retention",
+                    error_type="job-gone",
+                )
+            )
+        self.runs.ledger.close(run, has_row=has_row)
 
     def load(
         self, entries: Iterable[ScheduleEntry], jobs: Mapping[JobKey, Job], now_ms: int
@@ -127,9 +163,11 @@ class SegmentOwner:
             self._uncommitted.pop(mark, None)
             if job.delete_ms:
                 continue
-            if entry.kind is not EntryKind.SCHEDULE:
-                self._open_own(job, entry)
-            elif job.uid in self._tracked:
+            if entry.kind is EntryKind.BACKFILL:
+                self._track_backfill(job, entry, now_ms)
+            elif entry.kind is not EntryKind.SCHEDULE:
+                self._open_own(job, entry, now_ms)
+            elif (job.uid, "") in self._cursors:
                 revoked.extend(self.change(job, entry, now_ms))
             else:
                 self._track(job, entry, now_ms)
@@ -139,8 +177,10 @@ class SegmentOwner:
         """Takes in an inbox entry, with the job as it is now; returns runs as `change` does."""
         jobs = {item.key: job} if job is not None else {}
         entries = [item.entry] if item.entry is not None else []
-        if job is not None and job.uid in self._tracked:
-            return self.change(job, item.entry, now_ms)
+        if job is not None:
+            self.runs.change_job(job, now_ms)
+            if (job.uid, "") in self._cursors:
+                return self.change(job, item.entry, now_ms)
         return self.load(entries, jobs, now_ms)
 
     def uncommitted(self) -> list[ScheduleEntry]:
@@ -153,43 +193,43 @@ class SegmentOwner:
         Runs that came due before the change stay as they are. Later ones are taken back and
         computed again once the workers have confirmed: the returned ones are with a worker.
         """
-        tracked = self._tracked.get(job.uid)
-        if tracked is None or job.version <= tracked.job.version:
+        cursor = self._cursors.get((job.uid, ""))
+        if cursor is None or job.version <= cursor.job.version:
             return []
-        new_generation = job.generation != tracked.job.generation
+        new_generation = job.generation != cursor.job.generation
         fits = entry is not None and entry.generation == job.generation
         if new_generation and not job.delete_ms and not fits:
             # Its own entry comes with a later reading, and this change with it.
             return []
-        rewind = self._take_back(tracked, after_ms=job.update_ms)
+        rewind = self._take_back(cursor, after_ms=job.update_ms)
         if rewind is not None:
-            tracked.next_ms, tracked.ordinal = rewind
-        tracked.job = job
+            cursor.next_ms, cursor.ordinal = rewind
+        cursor.job = job
         if job.delete_ms:
-            tracked.next_ms = None
+            cursor.next_ms = None
         elif new_generation and entry is not None:
-            tracked.schedule = self._compile(job)
-            tracked.next_ms = entry.schedule_ms
+            cursor.schedule = self._compile(job)
+            cursor.next_ms = entry.schedule_ms
             if entry.ordinal >= 0:
-                tracked.ordinal = entry.ordinal
-            tracked.entry = entry
-        tracked.stretch = None
-        self._visit(now_ms, job.uid)
-        self._dirty.add(job.uid)
-        return [run for run in tracked.revoking.values() if run.worker]
+                cursor.ordinal = entry.ordinal
+            cursor.entry = entry
+        cursor.stretch = None
+        self._visit(now_ms, cursor.id)
+        self._dirty.add(cursor.id)
+        return [run for run in cursor.revoking.values() if run.worker]
 
-    def _take_back(self, tracked: TrackedJob, *, after_ms: int) -> tuple[int, int] | None:
+    def _take_back(self, cursor: Cursor, *, after_ms: int) -> tuple[int, int] | None:
         """Drops the job's open runs due after the instant; tells where the cursor goes back to."""
         rewind: tuple[int, int] | None = None
-        for schedule_ms, run in list(tracked.open.items()):
-            if run.due_ms <= after_ms or run.phase is Phase.RECORDING:
+        for schedule_ms, run in list(cursor.open.items()):
+            if run.due_ms <= after_ms or run.phase not in (Phase.READY, Phase.ASSIGNED):
                 continue
             rewind = rewind or (run.schedule_ms, run.ordinal)
-            del tracked.open[schedule_ms]
+            del cursor.open[schedule_ms]
             if run.phase is Phase.ASSIGNED:
-                tracked.revoking[run.key] = run
+                cursor.revoking[run.key] = run
             else:
-                self._live.pop(run.key, None)
+                self.runs.drop(run)
             run.phase = Phase.DROPPED
         return rewind
 
@@ -199,145 +239,237 @@ class SegmentOwner:
         """The workers dropped these runs, or (`started`) had already begun to publish them."""
         begun = set(started)
         for key in keys:
-            tracked = self._tracked.get(key.uid)
-            run = tracked.revoking.pop(key, None) if tracked else None
-            if tracked is None or run is None:
+            cursor = self._cursors.get((key.uid, ""))
+            run = cursor.revoking.pop(key, None) if cursor else None
+            if cursor is None or run is None:
+                run = self.runs.at(key)
+                if run is not None and key not in begun:
+                    self.runs.confirm_cancelled(run, now_ms)
                 continue
             if key in begun:
                 run.phase = Phase.ASSIGNED
-                tracked.open = dict(sorted({**tracked.open, run.schedule_ms: run}.items()))
+                cursor.reopen(run)
             else:
-                self._live.pop(key, None)
-            self._visit(now_ms, key.uid)
-            self._dirty.add(key.uid)
+                self.runs.drop(run)
+            self._visit(now_ms, cursor.id)
+            self._dirty.add(cursor.id)
 
     def trigger(self, job: Job, entry: ScheduleEntry, run: LiveRun, now_ms: int) -> Run | None:
         """Opens a run by hand; None where that run exists already."""
-        if (job.uid, run.run_id) in self._done or run.key in self._live:
+        if run.name in self.runs.done or self.runs.find(*run.name) is not None:
             return None
         run.entry = entry
-        self._open(run)
-        record = run.as_run(RunState.PENDING, now_ms, self.epoch)
-        self._records.append(record)
-        return record
+        return self._begin_own(run, now_ms) or self.runs.announce(run, now_ms)
+
+    def cancel(self, uid: str, run_id: str, reason: str, now_ms: int) -> LiveRun | None:
+        """Cancels a run as far as that is possible at once; None where it is not live."""
+        run = self.runs.find(uid, run_id)
+        if run is not None and self.runs.cancel(run, reason, now_ms):
+            self._to_revoke.append(run)
+        return run
+
+    def take_revocations(self) -> list[LiveRun]:
+        """Runs that workers are to be asked to drop because they are to be cancelled."""
+        revoked, self._to_revoke = self._to_revoke, []
+        return revoked
 
     # -- what becomes due --------------------------------------------------------------------
 
     def step(self, now_ms: int) -> None:
-        """Computes what has come inside the look-ahead, and records what is overdue."""
+        """Computes what has come inside the look-ahead, and what time has brought about else."""
         budget = STEP_BUDGET
         while self._visits and self._visits[0][0] <= now_ms and budget > 0:
-            _, _, uid = heapq.heappop(self._visits)
-            tracked = self._tracked.get(uid)
-            if tracked is not None and not tracked.revoking:
-                budget -= self._expand(tracked, now_ms, budget)
-        while self._overdue and self._overdue[0][0] <= now_ms:
-            run = heapq.heappop(self._overdue)[2]
-            if run.revision == 0 and run.phase in (Phase.READY, Phase.ASSIGNED):
-                self._records.append(run.as_run(RunState.PENDING, now_ms, self.epoch))
+            _, _, which = heapq.heappop(self._visits)
+            cursor = self._cursors.get(which)
+            if cursor is not None and not cursor.revoking:
+                budget -= self._expand(cursor, now_ms, budget)
+        self.runs.step(now_ms)
 
     def next_visit_ms(self) -> int | None:
         """When `step` has something to do next; None: nothing that is known."""
-        heads = [heap[0][0] for heap in (self._visits, self._overdue) if heap]
-        return min(heads, default=None)
+        visit = self._visits[0][0] if self._visits else None
+        timer = self.runs.next_ms()
+        return min((at for at in (visit, timer) if at is not None), default=None)
 
     def take_ready(self) -> list[LiveRun]:
         """Runs to hand to a worker, in order of due instant, higher priority first."""
-        ready = [run for run in self._ready if run.phase is Phase.READY]
-        ready.sort(key=_due_then_priority)
-        self._ready = []
-        return ready
+        return self.runs.take_ready()
 
-    def give_back(self, runs: Iterable[LiveRun]) -> None:
+    def give_back(self, runs: Iterable[LiveRun], now_ms: int) -> None:
         """Puts runs back that no worker holds any more (or that none had room for)."""
-        for run in runs:
-            if run.phase in (Phase.ASSIGNED, Phase.READY):
-                run.phase = Phase.READY
-                run.worker = ""
-                self._ready.append(run)
+        self.runs.give_back(runs, now_ms)
 
     def _track(self, job: Job, entry: ScheduleEntry, now_ms: int) -> None:
         if entry.generation != job.generation or job.completed_generation == job.generation:
             return
         ordinal = max(0, entry.ordinal)
-        tracked = TrackedJob(job, self._compile(job), entry, entry.schedule_ms, ordinal)
-        self._tracked[job.uid] = tracked
-        self._visit(min(now_ms, entry.due_ms - LOOK_AHEAD_MS), job.uid)
+        cursor = Cursor(job, self._compile(job), entry, entry.schedule_ms, ordinal)
+        self._cursors[cursor.id] = cursor
+        self._visit(min(now_ms, entry.due_ms - LOOK_AHEAD_MS), cursor.id)
 
-    def _open_own(self, job: Job, entry: ScheduleEntry) -> None:
-        """Opens a run that has a row of its own (by hand, retried, backfilled)."""
-        if (job.uid, entry.run_id) in self._done:
+    def _track_backfill(self, job: Job, entry: ScheduleEntry, now_ms: int) -> None:
+        if (job.uid, entry.run_id) in self._cursors:
+            return
+        detail = storage_pb2.BackfillRecord.FromString(entry.detail)
+        cursor = Cursor(
+            job,
+            self._compile(job),
+            entry,
+            entry.schedule_ms,
+            entry.ordinal,
+            backfill_id=entry.run_id,
+            end_ms=detail.end_ms,
+            overlap_policy=detail.overlap_policy,
+        )
+        self._cursors[cursor.id] = cursor
+        self._visit(now_ms, cursor.id)
+
+    def _open_own(self, job: Job, entry: ScheduleEntry, now_ms: int) -> None:
+        """Opens a run that has a row of its own (by hand, or a retry)."""
+        live = self.runs.find(job.uid, entry.run_id)
+        if live is not None:
+            return
+        if (job.uid, entry.run_id) in self.runs.done:
             self._finished_entries.append(entry)
             return
         run = own_run(job, entry, self._new_traceparent)
-        if run.key not in self._live:
-            self._open(run)
+        run.record = self._begun.pop(run.name, None)
+        if run.record is not None:
+            run.traceparent = run.record.traceparent
+        self._begin_own(run, now_ms)
 
-    def _expand(self, tracked: TrackedJob, now_ms: int, budget: int) -> int:
-        """Moves a job's cursor up to the look-ahead; returns how many occurrences it passed."""
-        job, spec, schedule = tracked.job, tracked.job.spec, tracked.schedule
-        window = catch_up_ms(spec)
-        max_runs = spec.schedule.max_runs
-        count = 0
-        while tracked.next_ms is not None:
-            nominal_ms = tracked.next_ms
-            due_ms = schedule.due(nominal_ms, salt=job.uid)
-            if due_ms >= now_ms + LOOK_AHEAD_MS:
-                # The first instant at which it is inside: never the present one, or a step would
-                # come back to it until its budget is gone.
-                self._visit(due_ms - LOOK_AHEAD_MS + 1, job.uid)
-                break
-            if job.paused and due_ms > now_ms:
-                self._visit(due_ms, job.uid)
-                break
-            if max_runs and tracked.ordinal >= max_runs:
-                tracked.next_ms = None
-                break
-            if count >= budget or len(tracked.open) >= MAX_OPEN_PER_JOB:
-                self._visit(now_ms + 1, job.uid)
-                break
-            if nominal_ms not in tracked.open and not self._is_done(job.uid, nominal_ms):
-                if job.paused:
-                    self._skip(tracked, due_ms, now_ms, run_pb2.SKIP_REASON_PAUSED)
-                elif window is not None and due_ms < now_ms - window:
-                    self._skip(tracked, due_ms, now_ms, run_pb2.SKIP_REASON_CATCH_UP_WINDOW)
-                else:
-                    run = self._scheduled_run(tracked, due_ms)
-                    tracked.open[nominal_ms] = run
-                    self._open(run)
-            tracked.next_ms = schedule.next_after(nominal_ms)
-            tracked.ordinal += 1
-            count += 1
-        self._dirty.add(job.uid)
-        return max(count, 1)
+    def _begin_own(self, run: LiveRun, now_ms: int) -> Run | None:
+        """Begins a run of its own as its policy allows; its record, unless it simply goes."""
+        match self._verdict(run.job, run.policy, due=True):
+            case Skip(reason, blocking):
+                return self.runs.skip(run, reason, blocking, now_ms)
+            case Wait(blocking, cancel):
+                if cancel:
+                    self._cancel_others(run, now_ms)
+                return self.runs.hold(run, blocking, now_ms)
+            case _:
+                self.runs.open(run, now_ms)
+                return None
 
-    def _scheduled_run(self, tracked: TrackedJob, due_ms: int) -> LiveRun:
-        run_id = instant_id(tracked.next_ms or 0)
-        begun = self._begun.pop((tracked.job.uid, run_id), None)
+    def _expand(self, cursor: Cursor, now_ms: int, budget: int) -> int:
+        """Moves a cursor up to the look-ahead; returns how many occurrences it passed."""
+        passed = 0
+        most = _most_open(cursor)
+        while cursor.next_ms is not None:
+            if self._is_at_end(cursor):
+                cursor.next_ms = None
+                break
+            nominal_ms = cursor.next_ms
+            due_ms = cursor.schedule.due(nominal_ms, salt=cursor.job.uid)
+            wait_ms = 0 if cursor.backfill_id else self._not_before(cursor.job, due_ms, now_ms)
+            if wait_ms:
+                self._visit(wait_ms, cursor.id)
+                break
+            if len(cursor.open) >= most:
+                # It goes on as soon as one of them is done.
+                break
+            if passed >= budget:
+                self._visit(now_ms, cursor.id)
+                break
+            is_new = nominal_ms not in cursor.open and not self._is_done(cursor, nominal_ms)
+            if is_new and not self._decide(cursor, due_ms, now_ms):
+                break
+            cursor.next_ms = cursor.schedule.next_after(nominal_ms)
+            cursor.ordinal += 1
+            passed += 1
+        self._dirty.add(cursor.id)
+        return max(passed, 1)
+
+    def _is_at_end(self, cursor: Cursor) -> bool:
+        if cursor.backfill_id:
+            return cursor.next_ms is None or cursor.next_ms >= cursor.end_ms
+        max_runs = cursor.job.spec.schedule.max_runs
+        return bool(max_runs) and cursor.ordinal >= max_runs
+
+    def _not_before(self, job: Job, due_ms: int, now_ms: int) -> int:
+        """When an occurrence is to be looked at; 0 for now."""
+        if due_ms >= now_ms + LOOK_AHEAD_MS:
+            # The first instant at which it is inside: never the present one, or a step would come
+            # back to it until its budget is gone.
+            return due_ms - LOOK_AHEAD_MS + 1
+        return due_ms if job.paused and due_ms > now_ms else 0
+
+    def _decide(self, cursor: Cursor, due_ms: int, now_ms: int) -> bool:
+        """What becomes of the occurrence at the cursor; False where that is not decided yet."""
+        job = cursor.job
+        if not cursor.backfill_id:
+            window = catch_up_ms(job.spec)
+            if job.paused:
+                self._skip(cursor, due_ms, now_ms, run_pb2.SKIP_REASON_PAUSED)
+                return True
+            if window is not None and due_ms < now_ms - window:
+                self._skip(cursor, due_ms, now_ms, run_pb2.SKIP_REASON_CATCH_UP_WINDOW)
+                return True
+        policy = cursor.overlap_policy or job.spec.overlap_policy
+        verdict = self._verdict(job, policy, due=due_ms <= now_ms)
+        if isinstance(verdict, Skip):
+            self._skip(cursor, due_ms, now_ms, verdict.reason, verdict.blocking)
+            return True
+        if isinstance(verdict, Later) or (
+            isinstance(verdict, Wait) and cursor.backfill_id and not verdict.cancel
+        ):
+            # It is looked at again when it is due, and whenever a run of the job has ended; a
+            # backfill need not fill the buffer, as its row waits for it.
+            if due_ms > now_ms:
+                self._visit(due_ms, cursor.id)
+            return False
+        run = self._derived_run(cursor, due_ms, now_ms)
+        cursor.open[run.schedule_ms] = run
+        if isinstance(verdict, Wait):
+            if verdict.cancel:
+                self._cancel_others(run, now_ms)
+            self.runs.hold(run, verdict.blocking, now_ms)
+        else:
+            self.runs.open(run, now_ms)
+        return True
+
+    def _verdict(self, job: Job, policy: int, *, due: bool) -> Verdict:
+        if not is_reported(job.spec):
+            return Go()
+        crowd = self.runs.unfinished.crowd(job.uid)
+        return admit(policy, job.spec.max_in_flight, crowd, due=due)
+
+    def _cancel_others(self, run: LiveRun, now_ms: int) -> None:
+        """OVERLAP_CANCEL_OTHER: what is unfinished makes way for a new run."""
+        for other in self.runs.unfinished.of(run.job.uid):
+            reason = f"{run.run_id} has taken its place (OVERLAP_CANCEL_OTHER)"
+            if self.runs.cancel(other, reason, now_ms):
+                self._to_revoke.append(other)
+
+    def _derived_run(self, cursor: Cursor, due_ms: int, now_ms: int) -> LiveRun:
+        nominal_ms = cursor.next_ms or 0
+        if cursor.backfill_id:
+            kind, run_id = EntryKind.BACKFILL, backfill_run_id(nominal_ms, cursor.backfill_id)
+        else:
+            kind, run_id = EntryKind.SCHEDULE, instant_id(nominal_ms)
+        begun = self._begun.pop((cursor.job.uid, run_id), None)
         return LiveRun(
-            job=tracked.job,
+            job=cursor.job,
             run_id=run_id,
-            kind=EntryKind.SCHEDULE,
-            schedule_ms=tracked.next_ms or 0,
+            kind=kind,
+            schedule_ms=nominal_ms,
             due_ms=due_ms,
-            ordinal=tracked.ordinal,
+            fire_ms=now_ms if cursor.backfill_id else due_ms,
+            ordinal=cursor.ordinal,
             traceparent=begun.traceparent if begun else self._new_traceparent(),
-            attempt=begun.attempt if begun else 1,
-            revision=begun.revision if begun else 0,
-            error=begun.error if begun else "",
+            record=begun,
+            cursor=cursor,
+            overlap_policy=cursor.overlap_policy,
+            backfill_id=cursor.backfill_id,
         )
 
-    def _open(self, run: LiveRun) -> None:
-        self._live[run.key] = run
-        self._ready.append(run)
-        self._serial += 1
-        heapq.heappush(self._overdue, (run.due_ms + PENDING_AFTER_MS, self._serial, run))
-
-    def _skip(self, tracked: TrackedJob, due_ms: int, now_ms: int, reason: int) -> None:
+    def _skip(
+        self, cursor: Cursor, due_ms: int, now_ms: int, reason: int, blocking: str = ""
+    ) -> None:
         """Records an occurrence as skipped; adjacent ones share one record."""
-        nominal_ms = tracked.next_ms or 0
-        tracked.skip_from = tracked.skip_from or (nominal_ms, tracked.ordinal)
-        stretch = tracked.stretch
+        nominal_ms = cursor.next_ms or 0
+        cursor.skip_from = cursor.skip_from or (nominal_ms, cursor.ordinal)
+        stretch = cursor.stretch
         if stretch is not None and stretch.skip_reason == reason:
             longer = replace(
                 stretch,
@@ -347,71 +479,66 @@ class SegmentOwner:
                 skipped_count=stretch.skipped_count + 1,
                 last_schedule_ms=nominal_ms,
             )
-            if self._records and self._records[-1] is stretch:
-                self._records.pop()
+            self.runs.ledger.extend(stretch, longer)
         else:
+            backfill_id = cursor.backfill_id
             longer = Run(
-                user=tracked.job.user,
-                job_id=tracked.job.job_id,
-                job_uid=tracked.job.uid,
-                run_id=instant_id(nominal_ms),
+                user=cursor.job.user,
+                job_id=cursor.job.job_id,
+                job_uid=cursor.job.uid,
+                run_id=(
+                    backfill_run_id(nominal_ms, backfill_id)
+                    if backfill_id
+                    else instant_id(nominal_ms)
+                ),
                 segment=self.segment,
                 state=RunState.SKIPPED,
-                trigger=Trigger.SCHEDULE,
+                trigger=Trigger.BACKFILL if backfill_id else Trigger.SCHEDULE,
                 schedule_ms=nominal_ms,
                 due_ms=due_ms,
                 update_ms=now_ms,
+                create_ms=now_ms,
                 end_ms=now_ms,
                 epoch=self.epoch,
                 skip_reason=reason,
                 skipped_count=1,
                 first_schedule_ms=nominal_ms,
                 last_schedule_ms=nominal_ms,
-                retention_ms=retention_ms(tracked.job.spec),
+                retention_ms=retention_ms(cursor.job.spec),
+                backfill_id=backfill_id,
+                blocking_run=blocking,
             )
-        tracked.stretch = longer
-        self._records.append(longer)
+            self.runs.ledger.add(longer)
+        cursor.stretch = longer
 
-    def _is_done(self, uid: str, nominal_ms: int) -> bool:
-        if (uid, instant_id(nominal_ms)) in self._done:
+    def _is_done(self, cursor: Cursor, nominal_ms: int) -> bool:
+        uid, backfill_id = cursor.id
+        run_id = backfill_run_id(nominal_ms, backfill_id) if backfill_id else instant_id(nominal_ms)
+        if (uid, run_id) in self.runs.done:
             return True
-        return any(first <= nominal_ms <= last for first, last in self._skipped.get(uid, ()))
+        return any(first <= nominal_ms <= last for first, last in self._skipped.get(cursor.id, ()))
 
-    def _visit(self, at_ms: int, uid: str) -> None:
+    def _visit(self, at_ms: int, which: tuple[str, str]) -> None:
         self._serial += 1
-        heapq.heappush(self._visits, (at_ms, self._serial, uid))
+        heapq.heappush(self._visits, (at_ms, self._serial, which))
 
     # -- what became of it -------------------------------------------------------------------
 
     def holds(self, key: AttemptKey) -> bool:
-        """Whether the run is open here and its outcome not yet known."""
-        run = self._live.get(key)
-        return run is not None and run.phase is not Phase.RECORDING
+        """Whether somebody is still to say what became of the attempt."""
+        return self.runs.awaits_outcome(key) is not None
 
     def published(
         self,
         key: AttemptKey,
         worker: str,
+        fence: int,
         ack: scheduler_service_pb2.Published,
         now_ms: int,
-    ) -> bool:
-        """The log has acknowledged a run. False: it is not open here, nothing to record."""
+    ) -> Run | None:
+        """The log has acknowledged an attempt; its record, or None where nobody waits for that."""
         run = self._outcome_of(key)
-        if run is None:
-            return False
-        run.worker = worker
-        reported = run.job.spec.completion == job_pb2.COMPLETION_REPORTED
-        state = RunState.PUBLISHED if reported else RunState.SUCCEEDED
-        record = replace(
-            run.as_run(state, now_ms, self.epoch),
-            publish_ms=ack.publish_ms,
-            end_ms=0 if reported else ack.publish_ms,
-            partition=ack.partition,
-            offset=ack.offset,
-            error="",
-        )
-        self._records.append(record)
-        return True
+        return None if run is None else self.runs.published(run, worker, fence, ack, now_ms)
 
     def failed(
         self,
@@ -419,77 +546,66 @@ class SegmentOwner:
         worker: str,
         failure: scheduler_service_pb2.PublishFailure,
         now_ms: int,
-    ) -> bool:
-        """A run could not be published; it is tried again, or ends as FAILED.
-
-        Only refusals use up attempts (product.md: size, topic, rights). A failure that is not a
-        refusal has already been retried by the worker until its expiry.
-        """
+    ) -> Run | None:
+        """An attempt could not be published; its record, or None where nobody waits for that."""
         run = self._outcome_of(key)
-        if run is None:
-            return False
-        run.worker = worker
-        run.error = failure.message
-        policy = run.job.spec.retry_policy
-        if failure.refused and run.attempt <= policy.max_retry_count:
-            self._live.pop(key, None)
-            self._records.append(run.as_run(RunState.PENDING, now_ms, self.epoch))
-            run.due_ms = max(run.due_ms, now_ms) + backoff_ms(policy, run.attempt)
-            run.attempt += 1
-            run.expire_ms = 0
-            run.phase = Phase.READY
-            run.worker = ""
-            self._live[run.key] = run
-            self._ready.append(run)
-            return True
-        record = run.as_run(RunState.FAILED, now_ms, self.epoch)
-        self._records.append(replace(record, end_ms=now_ms))
-        return True
+        return None if run is None else self.runs.failed(run, worker, failure, now_ms)
 
     def _outcome_of(self, key: AttemptKey) -> LiveRun | None:
-        run = self._live.get(key)
-        if run is None or run.phase is Phase.RECORDING:
+        run = self.runs.awaits_outcome(key)
+        if run is None:
             return None
-        tracked = self._tracked.get(key.uid)
-        if tracked is not None and tracked.revoking.pop(key, None) is not None:
-            tracked.open = dict(sorted({**tracked.open, run.schedule_ms: run}.items()))
-        run.phase = Phase.RECORDING
+        cursor = self._cursors.get((key.uid, ""))
+        if cursor is not None and cursor.revoking.pop(key, None) is not None:
+            cursor.reopen(run)
         return run
 
     # -- what is to be stored ----------------------------------------------------------------
 
-    def take_records(self) -> list[Run]:
-        """States to write to the run log now."""
-        records, self._records = self._records, []
-        return records
+    def take_batch(self) -> Batch:
+        """What to write to the store now."""
+        return self.runs.ledger.take()
 
-    def put_back_records(self, records: list[Run]) -> None:
-        """Records that could not be written; they come again with the next take."""
-        self._records[:0] = records
+    def put_back(self, batch: Batch) -> None:
+        """A batch that could not be written; it comes again with the next one."""
+        self.runs.ledger.put_back(batch)
 
-    def recorded(self, records: Iterable[Run]) -> None:
-        """The store has these states; what is final is done."""
-        for record in records:
-            if record.state is RunState.PENDING:
-                continue
-            self._done[record.job_uid, record.run_id] = record.update_ms
-            tracked = self._tracked.get(record.job_uid)
-            if record.state is RunState.SKIPPED:
-                self._recorded_skip(tracked, record)
-                continue
-            run = self._live.pop(AttemptKey(record.job_uid, record.run_id, record.attempt), None)
-            if run is not None and run.entry is not None:
+    def stored(self, batch: Batch, now_ms: int) -> list[LiveRun]:
+        """The store has a batch; returns the runs whose end is in it."""
+        settled = self.runs.stored(batch, now_ms)
+        for record in settled.skipped:
+            self._stored_skip(record)
+        for run in settled.runs:
+            if run.entry is not None:
                 self._finished_entries.append(run.entry)
-            elif tracked is not None:
-                tracked.open.pop(record.schedule_ms, None)
-                self._dirty.add(record.job_uid)
+                run.entry = None
+            if run.cursor is not None:
+                self._settle_in(run.cursor, run, now_ms)
+                run.cursor = None
+        for uid in {run.job.uid for run in settled.ended}:
+            self.runs.released(uid, now_ms)
+        for run in settled.ended:
+            # Whatever stood still because of the run goes on.
+            for which in ((run.job.uid, ""), (run.job.uid, run.backfill_id)):
+                if which in self._cursors:
+                    self._visit(now_ms, which)
+        return settled.ended
 
-    def _recorded_skip(self, tracked: TrackedJob | None, record: Run) -> None:
-        if tracked is None:
+    def _settle_in(self, cursor: Cursor, run: LiveRun, now_ms: int) -> None:
+        """A cursor's row need not stand for a run any more."""
+        was_full = len(cursor.open) >= _most_open(cursor)
+        cursor.open.pop(run.schedule_ms, None)
+        self._dirty.add(cursor.id)
+        if was_full:
+            self._visit(now_ms, cursor.id)
+
+    def _stored_skip(self, record: Run) -> None:
+        cursor = self._cursors.get((record.job_uid, record.backfill_id))
+        if cursor is None:
             return
-        if tracked.stretch is None or tracked.stretch.revision == record.revision:
-            tracked.skip_from = None
-        self._dirty.add(record.job_uid)
+        if cursor.stretch is None or cursor.stretch.revision == record.revision:
+            cursor.skip_from = None
+        self._dirty.add(cursor.id)
 
     def take_advance(self, now_ms: int) -> Advance:
         """Rows to move, for all that is recorded. A crash before they are written is harmless."""
@@ -497,35 +613,35 @@ class SegmentOwner:
         remove, self._finished_entries = self._finished_entries, []
         complete: list[tuple[JobKey, int]] = []
         dirty, self._dirty = self._dirty, set()
-        for uid in dirty:
-            tracked = self._tracked.get(uid)
-            if tracked is None:
+        for which in dirty:
+            cursor = self._cursors.get(which)
+            if cursor is None:
                 continue
-            first = tracked.first_open()
+            first = cursor.first_open()
             if first is None:
-                del self._tracked[uid]
-                if not tracked.job.delete_ms:
-                    complete.append((tracked.job.key, tracked.job.generation))
-                if tracked.schedule.is_recurring:
-                    remove.append(tracked.entry)
+                del self._cursors[which]
+                if not cursor.backfill_id and not cursor.job.delete_ms:
+                    complete.append((cursor.job.key, cursor.job.generation))
+                if cursor.schedule.is_recurring:
+                    remove.append(cursor.entry)
                 continue
-            if first[0] > tracked.entry.schedule_ms:
-                moved = self._entry_at(tracked, first, now_ms)
+            if first[0] > cursor.entry.schedule_ms:
+                moved = self._entry_at(cursor, first, now_ms)
                 put.append(moved)
-                remove.append(tracked.entry)
-                tracked.entry = moved
-            if not tracked.open and tracked.entry.fire_ms > now_ms + INBOX_HORIZON_MS:
+                remove.append(cursor.entry)
+                cursor.entry = moved
+            if not cursor.open and cursor.entry.fire_ms > now_ms + INBOX_HORIZON_MS:
                 # Far enough away to be read again from its new place.
-                del self._tracked[uid]
+                del self._cursors[which]
         return Advance(put, remove, complete)
 
-    def _entry_at(self, tracked: TrackedJob, first: tuple[int, int], now_ms: int) -> ScheduleEntry:
+    def _entry_at(self, cursor: Cursor, first: tuple[int, int], now_ms: int) -> ScheduleEntry:
         schedule_ms, ordinal = first
-        due_ms = tracked.schedule.due(schedule_ms, salt=tracked.job.uid)
+        due_ms = cursor.schedule.due(schedule_ms, salt=cursor.job.uid)
         return replace(
-            tracked.entry,
+            cursor.entry,
             fire_ms=max(due_ms, now_ms),
-            generation=tracked.job.generation,
+            generation=cursor.job.generation,
             schedule_ms=schedule_ms,
             due_ms=due_ms,
             ordinal=ordinal,
@@ -534,52 +650,60 @@ class SegmentOwner:
     def position_ms(self, now_ms: int) -> int:
         """The instant before which nothing in the schedule is still to be done."""
         oldest = now_ms - POSITION_LAG_MS
-        for tracked in self._tracked.values():
-            oldest = min(oldest, tracked.entry.fire_ms)
+        for cursor in self._cursors.values():
+            oldest = min(oldest, cursor.entry.fire_ms)
         for entry, _ in self._uncommitted.values():
             oldest = min(oldest, entry.fire_ms)
-        for run in self._live.values():
-            if run.entry is not None:
-                oldest = min(oldest, run.entry.fire_ms)
-        return oldest
+        return min(oldest, *self.runs.entry_ms(), oldest)
 
     def forget_before(self, position_ms: int) -> None:
         """Lets go of what only mattered for reading the schedule before the position again."""
-        self._done = {key: at for key, at in self._done.items() if at >= position_ms}
+        self.runs.forget_before(position_ms)
         self._skipped = {
-            uid: kept
-            for uid, stretches in self._skipped.items()
+            which: kept
+            for which, stretches in self._skipped.items()
             if (kept := [stretch for stretch in stretches if stretch[1] >= position_ms])
         }
 
     def assigned_runs(self) -> list[LiveRun]:
         """Runs that a worker holds."""
-        return [run for run in self._live.values() if run.phase is Phase.ASSIGNED]
+        return self.runs.in_phase(Phase.ASSIGNED)
 
     def twin_of(self, uid: str, run_id: str) -> str | None:
         """The id of the job's recent run by hand that was made by the same request."""
         mark = discriminator_of(run_id)
         if mark == run_id:
             return None
-        recent = [*((key.uid, key.run_id) for key in self._live), *self._done]
-        return next((one for of, one in recent if of == uid and one.endswith(mark)), None)
+        return next(
+            (one for of, one in self.runs.names() if of == uid and one.endswith(mark)), None
+        )
 
-    def has_records(self) -> bool:
-        """Whether there are states to write."""
-        return bool(self._records)
+    def has_batch(self) -> bool:
+        """Whether there is something to write."""
+        return bool(self.runs.ledger)
 
     def live_run(self, key: AttemptKey) -> LiveRun | None:
-        """The open run of that key."""
-        return self._live.get(key)
+        """The live run that is at this attempt."""
+        return self.runs.at(key)
 
     def revoking(self, uid: str) -> list[AttemptKey]:
         """Runs of the job that workers were asked to drop and have not answered for."""
-        tracked = self._tracked.get(uid)
-        return list(tracked.revoking) if tracked else []
+        cursor = self._cursors.get((uid, ""))
+        return list(cursor.revoking) if cursor else []
 
     def count_live(self) -> int:
-        """Open runs."""
-        return len(self._live)
+        """Live runs."""
+        return len(self.runs)
+
+
+def is_underway(run: Run) -> bool:
+    """Whether a run goes on by itself, as against one that the schedule's row brings up again.
+
+    A failed one does until its dead letter is on the log.
+    """
+    if run.state is RunState.PENDING:
+        return run.attempt > 1 or bool(run.blocking_run)
+    return not run.state.is_final or (run.state is RunState.FAILED and not run.dead_letter_topic)
 
 
 def own_run(job: Job, entry: ScheduleEntry, new_traceparent: Callable[[], str]) -> LiveRun:
@@ -591,33 +715,24 @@ def own_run(job: Job, entry: ScheduleEntry, new_traceparent: Callable[[], str]) 
         kind=entry.kind,
         schedule_ms=entry.schedule_ms,
         due_ms=entry.due_ms,
+        fire_ms=entry.due_ms,
         ordinal=0,
         traceparent=override.traceparent or new_traceparent(),
         attempt=entry.attempt,
         entry=entry,
+        overlap_policy=override.overlap_policy,
+        detail=entry.detail if override.payload is not None or override.retried_run else b"",
         payload=override.payload,
         content_type=override.content_type,
+        retried_run=override.retried_run,
     )
 
 
-def backoff_ms(policy: job_pb2.RetryPolicy, attempt: int) -> int:
-    """How long to wait after the `attempt`-th failure, in milliseconds."""
-    initial = policy.initial_backoff.ToMilliseconds()
-    longest = policy.max_backoff.ToMilliseconds()
-    return int(min(longest, initial * policy.backoff_multiplier ** (attempt - 1)))
+def _most_open(cursor: Cursor) -> int:
+    return MAX_OPEN_PER_BACKFILL if cursor.backfill_id else MAX_OPEN_PER_JOB
 
 
-def expire_ms(run: LiveRun, now_ms: int) -> int:
-    """Until when a worker tries to publish a run against a log that does not answer.
-
-    Counted from the due instant, but for a job without a catch-up window, which runs however late
-    it is: what is long due when it is first handed out has its time from then.
-    """
-    window = catch_up_ms(run.job.spec)
-    if window is None:
-        return max(run.due_ms, now_ms) + MIN_PUBLISH_WINDOW_MS
-    return run.due_ms + max(window, MIN_PUBLISH_WINDOW_MS)
-
-
-def _due_then_priority(run: LiveRun) -> tuple[int, int]:
-    return (run.due_ms, -run.job.spec.priority)
+def _keep_latest(latest: dict[tuple[str, str], Run], run: Run) -> None:
+    key = (run.job_uid, run.run_id)
+    if key not in latest or latest[key].revision < run.revision:
+        latest[key] = run

@@ -1,20 +1,22 @@
 """The scheduler's gRPC services: thin, all they do is in `fleet` and `endpoint`."""
 
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
 
 import grpc
 import grpc.aio
 
 from tickwheel.internal.v1 import owner_service_pb2 as internal_pb
 from tickwheel.internal.v1 import owner_service_pb2_grpc
-from tickwheel.server.domain.errors import JobNotFound, SegmentUnowned, StoreUnavailable
+from tickwheel.server.domain.errors import TickwheelError
+from tickwheel.server.owner.refusals import METADATA, refusal_of
 from tickwheel.server.scheduler.endpoint import SchedulerEndpoint
 from tickwheel.server.scheduler.fleet import ConnectRefusedError, Fleet
 from tickwheel.v1 import scheduler_service_pb2 as pb
 from tickwheel.v1 import scheduler_service_pb2_grpc
 
 Context = grpc.aio.ServicerContext[Any, Any]
+T = TypeVar("T")
 
 
 class SchedulerServicer(scheduler_service_pb2_grpc.SchedulerServiceServicer):
@@ -43,24 +45,34 @@ class OwnerServicer(owner_service_pb2_grpc.OwnerServiceServicer):
         self, request: internal_pb.NotifyJobsRequest, context: Context
     ) -> internal_pb.NotifyJobsResponse:
         """Takes in changes."""
-        try:
-            return await self._endpoint.notify(request)
-        except (SegmentUnowned, StoreUnavailable) as error:
-            await _unavailable(context, error.message)
-            raise
+        return await _answer(self._endpoint.notify(request), context)
 
     async def TriggerRun(
         self, request: internal_pb.TriggerRunRequest, context: Context
     ) -> internal_pb.TriggerRunResponse:
         """Fires a run by hand."""
-        try:
-            return internal_pb.TriggerRunResponse(run=await self._endpoint.trigger(request))
-        except (SegmentUnowned, StoreUnavailable) as error:
-            await _unavailable(context, error.message)
-            raise
-        except JobNotFound as error:
-            await context.abort(grpc.StatusCode.NOT_FOUND, error.message)
-            raise
+        run = await _answer(self._endpoint.trigger(request), context)
+        return internal_pb.TriggerRunResponse(run=run)
+
+    async def CancelRun(
+        self, request: internal_pb.CancelRunRequest, context: Context
+    ) -> internal_pb.CancelRunResponse:
+        """Cancels a run."""
+        run = await _answer(self._endpoint.cancel(request), context)
+        return internal_pb.CancelRunResponse(run=run)
+
+    async def StartBackfill(
+        self, request: internal_pb.StartBackfillRequest, context: Context
+    ) -> internal_pb.StartBackfillResponse:
+        """Begins a backfill."""
+        await _answer(self._endpoint.backfill(request), context)
+        return internal_pb.StartBackfillResponse()
+
+    async def ReportRuns(
+        self, request: internal_pb.ReportRunsRequest, context: Context
+    ) -> internal_pb.ReportRunsResponse:
+        """Takes in reports."""
+        return await _answer(self._endpoint.report(request), context)
 
 
 Adder = Callable[[grpc.aio.Server], None]
@@ -85,5 +97,11 @@ def scheduler_services(fleet: Fleet, endpoint: SchedulerEndpoint) -> tuple[tuple
     )
 
 
-async def _unavailable(context: Context, message: str) -> None:
-    await context.abort(grpc.StatusCode.UNAVAILABLE, message)
+async def _answer(call: Awaitable[T], context: Context) -> T:
+    """An answer, or the domain's error in the trailing metadata (see owner.refusals)."""
+    try:
+        return await call
+    except TickwheelError as error:
+        refusal = ((METADATA, refusal_of(error).SerializeToString()),)
+        await context.abort(grpc.StatusCode.ABORTED, error.message, refusal)
+        raise

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 
 class RunId(NamedTuple):
-    """One attempt of one run."""
+    """What there is one record of: one attempt of one run, or the run's dead letter."""
 
     job_uid: str
     run_id: str
-    #: From 1.
+    #: From 1; of a dead letter, the last one.
     attempt: int
+    dead_letter: bool = False
 
 
 class Permit:

@@ -32,6 +32,12 @@ def user_of(job_name: str) -> str:
     return job_name.split("/", 2)[1]
 
 
+def record_id(run: RunId) -> str:
+    """The record's CloudEvents id; a dead letter is another event than the attempt that failed."""
+    end = "/dead-letter" if run.dead_letter else ""
+    return f"{run.job_uid}/{run.run_id}/{run.attempt}{end}"
+
+
 def record_of(assignment: pb.Assignment, permit: Permit) -> Record:
     """The record that publishes an assignment.
 
@@ -42,10 +48,10 @@ def record_of(assignment: pb.Assignment, permit: Permit) -> Record:
     The user's headers follow ours and cannot replace them.
     """
     key = assignment.key
-    run = RunId(key.job_uid, key.run_id, key.attempt)
+    run = RunId(key.job_uid, key.run_id, key.attempt, key.dead_letter)
     headers: list[tuple[str, bytes]] = [
         ("ce_specversion", b"1.0"),
-        ("ce_id", f"{run.job_uid}/{run.run_id}/{run.attempt}".encode()),
+        ("ce_id", record_id(run).encode()),
         ("ce_source", assignment.job_name.encode()),
         ("ce_type", assignment.type.encode()),
         ("ce_time", rfc3339(assignment.due_ms)),

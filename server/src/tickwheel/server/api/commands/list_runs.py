@@ -11,6 +11,8 @@ from tickwheel.server.store.port import Page, Store
 
 #: Of one run's message, error included, in bytes.
 _RUN_BYTES = 2_048
+#: Of each attempt before the present one.
+_ATTEMPT_BYTES = 512
 #: Separates the uid of the job that a page ended in from the store's cursor.
 _UID_BYTES = 36
 
@@ -97,4 +99,6 @@ class ListRuns:
 
 
 def _size(run: Run) -> int:
-    return _RUN_BYTES + 2 * len(run.error)
+    past = sum(_ATTEMPT_BYTES + 2 * len(attempt.error) for attempt in run.past_attempts)
+    own = 2 * (len(run.error) + len(run.error_details)) + 2 * len(run.result)
+    return _RUN_BYTES + own + past

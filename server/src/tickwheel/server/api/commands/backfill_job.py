@@ -1,0 +1,89 @@
+"""BackfillJob."""
+
+import asyncio
+import base64
+import os
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from tickwheel.server.api.errors import invalid
+from tickwheel.server.convert.instants import timestamp_ms
+from tickwheel.server.convert.schedule import schedule_of
+from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.errors import JobNotFound
+from tickwheel.server.domain.names import JobName
+from tickwheel.server.owner.port import BackfillRequest, Owners
+from tickwheel.server.schedule import Schedule
+from tickwheel.server.store.port import Store
+from tickwheel.v1 import errors_pb2, job_service_pb2
+
+#: A range with more occurrences is refused: it is asked for in parts.
+MAX_OCCURRENCES = 10_000_000
+#: Occurrences counted between two turns of the event loop.
+_STRETCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillJob:
+    """Runs the occurrences of a past range."""
+
+    store: Store
+    owners: Owners
+    clock: Clock
+
+    async def run(
+        self, name: JobName, request: job_service_pb2.BackfillJobRequest
+    ) -> tuple[str, int]:
+        """The backfill's id and how many occurrences it has, once it is stored.
+
+        Raises:
+            JobNotFound: there is no such job.
+            InvalidInput: the range is empty, reaches into the future, or holds too much.
+            SegmentUnowned: no owner answers; nothing was begun.
+        """
+        start_ms, end_ms = timestamp_ms(request.start_time), timestamp_ms(request.end_time)
+        if end_ms <= start_ms:
+            raise invalid(errors_pb2.TIME_RANGE_INVALID, "endTime", "must be after startTime")
+        if end_ms > self.clock.now_ms():
+            raise invalid(errors_pb2.TIME_RANGE_INVALID, "endTime", "must not be in the future")
+        job = await self.store.jobs.find(name.user, name.job_id)
+        if job is None:
+            raise JobNotFound(f"there is no job {name}", job=str(name))
+        backfill_id = _id(request.request_id)
+        schedule = schedule_of(job)
+        first, count = await _count(schedule, start_ms, end_ms)
+        if first is not None:
+            await self.owners.backfill(
+                BackfillRequest(
+                    job=job,
+                    backfill_id=backfill_id,
+                    first_ms=first,
+                    end_ms=end_ms,
+                    overlap_policy=request.overlap_policy,
+                )
+            )
+        return backfill_id, count
+
+
+async def _count(schedule: Schedule, start_ms: int, end_ms: int) -> tuple[int | None, int]:
+    """The first occurrence of a range, and how many there are; memory does not grow with them."""
+    first: int | None = None
+    count = 0
+    for instant in schedule.between(start_ms, end_ms):
+        first = instant if first is None else first
+        count += 1
+        if count > MAX_OCCURRENCES:
+            raise invalid(
+                errors_pb2.TIME_RANGE_INVALID,
+                "endTime",
+                f"the range has more than {MAX_OCCURRENCES} occurrences; ask for it in parts",
+            )
+        if count % _STRETCH == 0:
+            await asyncio.sleep(0)
+    return first, count
+
+
+def _id(request_id: str) -> str:
+    """10 characters of [a-z2-7]: the same for the same request."""
+    raw = blake2b(request_id.encode(), digest_size=6).digest() if request_id else os.urandom(6)
+    return base64.b32encode(raw).decode().rstrip("=").lower()

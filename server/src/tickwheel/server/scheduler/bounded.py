@@ -1,0 +1,21 @@
+"""Many calls of the store side by side, but not too many."""
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+#: Calls for different segments under way at once.
+MAX_CALLS = 32
+
+
+async def bounded(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Runs coroutines side by side, at most MAX_CALLS at once; all are awaited."""
+    limit = asyncio.Semaphore(MAX_CALLS)
+
+    async def one(coroutine: Coroutine[Any, Any, None]) -> None:
+        async with limit:
+            await coroutine
+
+    async with asyncio.TaskGroup() as tasks:
+        for coroutine in work:
+            tasks.create_task(one(coroutine))

@@ -1,0 +1,328 @@
+"""What the api asks of the owner of a segment: changes, runs by hand, reports."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from tickwheel.internal.v1 import storage_pb2
+from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.errors import (
+    ChangeUnconfirmed,
+    Fenced,
+    RunNotFound,
+    RunStateWrong,
+    SegmentUnowned,
+    StoreUnavailable,
+    TickwheelError,
+)
+from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.names import JobKey, backfill_run_id, discriminator_of
+from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
+from tickwheel.server.domain.report import Answer, Report
+from tickwheel.server.domain.run import Run, RunState
+from tickwheel.server.owner.port import BackfillRequest, TriggerRequest
+from tickwheel.server.scheduler.fleet import Fleet
+from tickwheel.server.scheduler.holding import Holding, Holdings
+from tickwheel.server.scheduler.keeper import SessionKeeper
+from tickwheel.server.scheduler.live import AttemptKey, Phase
+from tickwheel.server.scheduler.options import SchedulerOptions
+from tickwheel.server.scheduler.override import encode_override
+from tickwheel.server.scheduler.reader import Reader
+from tickwheel.server.scheduler.recorder import Recorder
+from tickwheel.server.scheduler.reports import check_ended, needs_no_report
+from tickwheel.server.scheduler.runs import NotPublishedYetError
+from tickwheel.server.scheduler.segment import own_run
+from tickwheel.server.scheduler.terms import is_reported
+from tickwheel.server.store.port import Store
+from tickwheel.server.trace import new_traceparent
+
+#: A report that came before the worker's word that its attempt is on the log waits for that word.
+EARLY_REPORT_S = 2.0
+
+
+class OwnerDesk:
+    """Answers once what was asked is stored."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        keeper: SessionKeeper,
+        options: SchedulerOptions,
+        fleet: Fleet,
+        holdings: Holdings,
+        reader: Reader,
+        recorder: Recorder,
+        wake: asyncio.Event,
+    ) -> None:
+        """Makes it; `wake` is set when there is something new to hand out."""
+        self._store = store
+        self._clock = clock
+        self._keeper = keeper
+        self._options = options
+        self._fleet = fleet
+        self._holdings = holdings
+        self._reader = reader
+        self._recorder = recorder
+        self._wake = wake
+        self._attempts: dict[AttemptKey, asyncio.Future[None]] = {}
+        self._triggering: dict[tuple[str, str], asyncio.Task[Run]] = {}
+
+    def resolve(self, keys: Iterable[AttemptKey]) -> None:
+        """Something is known about these attempts: whoever waits for that goes on."""
+        for key in keys:
+            waiter = self._attempts.pop(key, None)
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
+
+    async def _await_attempts(self, keys: Iterable[AttemptKey], seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        waiters: list[asyncio.Future[None]] = []
+        for key in keys:
+            waiter = self._attempts.get(key)
+            if waiter is None:
+                waiter = self._attempts[key] = loop.create_future()
+            waiters.append(waiter)
+        if waiters:
+            await asyncio.wait(waiters, timeout=seconds)
+
+    def _owned(self, segment: int) -> Holding:
+        holding = self._holdings.get(segment)
+        if holding is None or not holding.ready or holding.leaving:
+            raise SegmentUnowned("this scheduler does not own the segment")
+        return holding
+
+    async def _write(self, holding: Holding) -> None:
+        """Stores what was decided.
+
+        Raises:
+            SegmentUnowned: the session has run out meanwhile.
+            StoreUnavailable: it is not stored yet; it is tried again.
+        """
+        try:
+            await self._recorder.write(holding)
+        except Fenced as error:
+            raise SegmentUnowned(error.message) from error
+
+    # -- changes of jobs ---------------------------------------------------------------------
+
+    async def notify(self, jobs: Iterable[tuple[JobKey, int]]) -> list[bool]:
+        """Takes in changes of jobs (key, segment) now; True where no former version can fire.
+
+        Raises:
+            SegmentUnowned: for none of them is this the owner.
+        """
+        wanted = list(jobs)
+        segments = sorted({segment for _, segment in wanted if segment in self._holdings})
+        if not segments:
+            raise SegmentUnowned("this scheduler does not own the segment")
+        await self._reader.notice(segments)
+        self._wake.set()
+        revoked = [
+            attempt
+            for key, segment in wanted
+            if segment in self._holdings
+            for attempt in self._holdings[segment].owner.revoking(key.uid)
+        ]
+        await self._await_attempts(revoked, self._options.confirm_ms / 1000)
+        return [self._is_settled(key, segment) for key, segment in wanted]
+
+    def _is_settled(self, key: JobKey, segment: int) -> bool:
+        holding = self._holdings.get(segment)
+        return holding is not None and not holding.owner.revoking(key.uid)
+
+    # -- runs by hand ------------------------------------------------------------------------
+
+    async def trigger(self, request: TriggerRequest) -> Run:
+        """Fires a run by hand, or a retry of one, once its row is stored.
+
+        Raises:
+            SegmentUnowned: this is not the owner, or it is not ready.
+        """
+        mark = (request.job.uid, discriminator_of(request.run_id))
+        task = self._triggering.get(mark)
+        if task is None:
+            # The same request twice at once is one run.
+            task = asyncio.get_running_loop().create_task(self._trigger(request))
+            self._triggering[mark] = task
+            task.add_done_callback(lambda _: self._triggering.pop(mark, None))
+        return await asyncio.shield(task)
+
+    async def _trigger(self, request: TriggerRequest) -> Run:
+        job = request.job
+        holding = self._owned(job.segment)
+        twin = holding.owner.twin_of(job.uid, request.run_id) or request.run_id
+        existing = await self._store.runs.get(job.uid, twin)
+        if existing is not None:
+            return existing
+        now = self._clock.now_ms()
+        entry = ScheduleEntry(
+            segment=job.segment,
+            fire_ms=now,
+            user=job.user,
+            uid=job.uid,
+            kind=EntryKind.RETRY if request.retried_run else EntryKind.MANUAL,
+            generation=job.generation,
+            schedule_ms=request.schedule_ms,
+            due_ms=now if request.retried_run else request.schedule_ms,
+            run_id=request.run_id,
+            detail=encode_override(request),
+        )
+        stamp = self._keeper.stamp(job.segment, holding.epoch)
+        await self._store.schedule.advance(stamp, [entry], [])
+        run = own_run(job, entry, new_traceparent)
+        record = holding.owner.trigger(job, entry, run, now)
+        self._fleet.revoke(holding.owner.take_revocations())
+        self._wake.set()
+        if record is None:
+            raise SegmentUnowned("the run is being fired already; ask for it again")
+        await self._write(holding)
+        return record
+
+    async def backfill(self, request: BackfillRequest) -> None:
+        """Begins a backfill; answered once its row is stored. The same id again changes nothing.
+
+        Raises:
+            SegmentUnowned: this is not the owner, or it is not ready.
+        """
+        job = request.job
+        holding = self._owned(job.segment)
+        first = backfill_run_id(request.first_ms, request.backfill_id)
+        if await self._store.runs.get(job.uid, first) is not None:
+            return
+        now = self._clock.now_ms()
+        detail = storage_pb2.BackfillRecord(
+            end_ms=request.end_ms, overlap_policy=request.overlap_policy
+        )
+        entry = ScheduleEntry(
+            segment=job.segment,
+            fire_ms=now,
+            user=job.user,
+            uid=job.uid,
+            kind=EntryKind.BACKFILL,
+            generation=job.generation,
+            schedule_ms=request.first_ms,
+            due_ms=now,
+            run_id=request.backfill_id,
+            detail=detail.SerializeToString(),
+        )
+        stamp = self._keeper.stamp(job.segment, holding.epoch)
+        await self._store.schedule.advance(stamp, [entry], [])
+        holding.owner.load([entry], {job.key: job}, now)
+        self._wake.set()
+
+    async def cancel(self, job: Job, run_id: str, reason: str) -> Run:
+        """Cancels a run as far as that is possible, and returns it as it is stored.
+
+        Raises:
+            SegmentUnowned: this is not the owner, or it is not ready.
+            RunNotFound: there is no such run.
+            RunStateWrong: it has ended otherwise.
+            ChangeUnconfirmed: a worker has not answered yet whether it has published it.
+        """
+        holding = self._owned(job.segment)
+        run = holding.owner.cancel(job.uid, run_id, reason, self._clock.now_ms())
+        if run is None:
+            return await self._ended(job, run_id)
+        revoked = holding.owner.take_revocations()
+        if revoked:
+            self._fleet.revoke(revoked)
+            if run.phase is Phase.ASSIGNED:
+                await self._await_attempts([run.key], self._options.confirm_ms / 1000)
+        await self._write(holding)
+        record = run.record
+        if record is None or (run.phase is Phase.ASSIGNED and not record.cancel_requested):
+            raise ChangeUnconfirmed(
+                "it is not known yet whether the run was published; the cancellation stands",
+            )
+        return _cancelled(record)
+
+    async def _ended(self, job: Job, run_id: str) -> Run:
+        record = await self._store.runs.get(job.uid, run_id)
+        if record is None:
+            raise RunNotFound(f"{job.name} has no run {run_id}", run=run_id)
+        return _cancelled(record)
+
+    # -- executors' reports ------------------------------------------------------------------
+
+    async def report(self, reports: Sequence[Report]) -> list[Answer | TickwheelError]:
+        """Takes reports in; an answer for each, once it is stored."""
+        answers: list[Answer | TickwheelError] = [
+            SegmentUnowned("this scheduler does not own the segment") for _ in reports
+        ]
+        early = self._apply(reports, answers, range(len(reports)))
+        if early:
+            keys = {AttemptKey(r.job_uid, r.run_id, r.attempt) for r in (reports[i] for i in early)}
+            await self._await_attempts(keys, EARLY_REPORT_S)
+            self._apply(reports, answers, early)
+        for index, report in enumerate(reports):
+            if answers[index] is _ASK_THE_STORE:
+                answers[index] = await self._look_up(report)
+        await self._store_reports(reports, answers)
+        self._wake.set()
+        return answers
+
+    def _apply(
+        self,
+        reports: Sequence[Report],
+        answers: list[Answer | TickwheelError],
+        indices: Iterable[int],
+    ) -> list[int]:
+        """Applies some reports; returns those whose attempt is not known to be published."""
+        early: list[int] = []
+        now = self._clock.now_ms()
+        for index in indices:
+            report = reports[index]
+            try:
+                owner = self._owned(report.segment).owner
+                answers[index] = owner.runs.report(report, now) or _ASK_THE_STORE
+            except NotPublishedYetError:
+                early.append(index)
+                answers[index] = SegmentUnowned(
+                    f"{report.run_name}: it is not known yet that this attempt is on the log"
+                )
+            except TickwheelError as error:
+                answers[index] = error
+        return early
+
+    async def _look_up(self, report: Report) -> Answer | TickwheelError:
+        """Answers a report about a run that is not live."""
+        try:
+            record = await self._store.runs.get(report.job_uid, report.run_id)
+            if record is None:
+                return RunNotFound(f"there is no run {report.run_name}", run=report.run_name)
+            job = (await self._store.jobs.get_many([record.key])).get(record.key)
+            if job is not None and not is_reported(job.spec):
+                return needs_no_report(report, record)
+            check_ended(report, record)
+        except TickwheelError as error:
+            return error
+        return Answer()
+
+    async def _store_reports(
+        self, reports: Sequence[Report], answers: list[Answer | TickwheelError]
+    ) -> None:
+        """Stores what follows from the reports; those that could not be are to be repeated."""
+        for segment in {report.segment for report in reports}:
+            holding = self._holdings.get(segment)
+            if holding is None:
+                continue
+            try:
+                await self._write(holding)
+            except (SegmentUnowned, StoreUnavailable) as error:
+                for index, report in enumerate(reports):
+                    if report.segment == segment and isinstance(answers[index], Answer):
+                        answers[index] = error
+
+
+_ASK_THE_STORE = Answer(timeout_ms=-1)
+
+
+def _cancelled(record: Run) -> Run:
+    """A run of which a cancellation was asked for, unless it is too late for that."""
+    if record.state.is_final and record.state is not RunState.CANCELLED:
+        raise RunStateWrong(
+            f"{record.name} is {record.state.name} already",
+            run=str(record.name),
+            state=f"RUN_STATE_{record.state.name}",
+        )
+    return record

@@ -1,0 +1,59 @@
+"""One segment that a scheduler owns, with what of it is under way to the store."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from tickwheel.server.domain.lease import SegmentLease
+from tickwheel.server.scheduler.segment import Advance, SegmentOwner
+from tickwheel.v1 import scheduler_service_pb2 as pb
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitedAck:
+    """A worker wants to hear that the outcome of a run is stored."""
+
+    worker: str
+    key: pb.RunKey
+    #: It is, once this revision of the run is.
+    revision: int
+
+
+@dataclass(slots=True, eq=False)
+class Holding:
+    """One segment that this scheduler owns."""
+
+    lease: SegmentLease
+    owner: SegmentOwner
+    #: The schedule has been read up to here.
+    read_to_ms: int = 0
+    position_ms: int = 0
+    #: What former owners left has been taken in: the schedule may be read.
+    recovered: bool = False
+    #: Loaded from its position, and all that workers told meanwhile is taken in: it may fire.
+    ready: bool = False
+    #: Being given back: nothing new is handed out.
+    leaving: bool = False
+    #: Outcomes that came before it was ready.
+    early: list[tuple[pb.Outcome, str]] = field(default_factory=list[tuple[pb.Outcome, str]])
+    #: Rows that could not be written yet.
+    advances: list[Advance] = field(default_factory=list[Advance])
+    #: Who waits for the acknowledgement of which run.
+    unacknowledged: dict[tuple[str, str], AwaitedAck] = field(
+        default_factory=dict[tuple[str, str], AwaitedAck]
+    )
+    #: One writes at a time, in order: the loops, and who gives the segment back.
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    advancing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def segment(self) -> int:
+        """Its number."""
+        return self.lease.segment
+
+    @property
+    def epoch(self) -> int:
+        """The fence under which it is owned."""
+        return self.lease.epoch
+
+
+Holdings = dict[int, Holding]

@@ -1,0 +1,91 @@
+"""Pauses jobs that have failed too often in a row (`pause_after_failures`)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import structlog
+
+from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.job import Job, JobState
+from tickwheel.server.domain.occurrence import InboxEntry
+from tickwheel.server.domain.run import RunState
+from tickwheel.server.scheduler.live import LiveRun
+from tickwheel.server.store.port import JobChange, Store
+
+_log = structlog.get_logger(__name__)
+
+_ATTEMPTS = 5
+#: In a row, as the history has them; runs that did not happen count neither way.
+_PAGE = 200
+ACTOR = "tickwheel"
+
+
+def to_be_looked_at(ended: Sequence[LiveRun]) -> list[Job]:
+    """The jobs of runs that have failed, where that may be once too often."""
+    failed = {
+        run.job.key: run.job
+        for run in ended
+        if run.job.spec.pause_after_failures
+        and run.record is not None
+        and run.record.state is RunState.FAILED
+    }
+    return list(failed.values())
+
+
+class Pauser:
+    """Looks at a job's last runs in the store, so that no count has to survive a take-over."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def look_at(self, job: Job) -> bool:
+        """Pauses the job if its last runs have all failed; whether it did."""
+        for _ in range(_ATTEMPTS):
+            present = (await self._store.jobs.get_many([job.key])).get(job.key)
+            if present is None or present.delete_ms or present.state is not JobState.ACTIVE:
+                return False
+            most = present.spec.pause_after_failures
+            if not most or not await self._has_failed(present, most):
+                return False
+            now_ms = self._clock.now_ms()
+            reason = f"{most} runs in a row have failed"
+            after = replace(
+                present,
+                paused=True,
+                pause_reason=reason,
+                version=present.version + 1,
+                update_ms=now_ms,
+            )
+            inbox = InboxEntry(
+                segment=job.segment,
+                write_ms=now_ms,
+                user=job.user,
+                uid=job.uid,
+                version=after.version,
+            )
+            change = JobChange(
+                before=present, after=after, entry=None, inbox=inbox, actor=ACTOR, reason=reason
+            )
+            if await self._store.jobs.change(change) is not None:
+                _log.warning("job paused", job=str(job.name), reason=reason)
+                return True
+        return False
+
+    async def _has_failed(self, job: Job, most: int) -> bool:
+        """Whether the last `most` runs since the job's last change have all failed."""
+        failed = 0
+        cursor: bytes | None = b""
+        while cursor is not None:
+            page = await self._store.runs.list_job(job.uid, cursor, _PAGE)
+            for run in page.items:
+                if run.end_ms and run.end_ms < job.update_ms:
+                    return False
+                if run.state is RunState.FAILED:
+                    failed += 1
+                    if failed >= most:
+                        return True
+                elif run.state is RunState.SUCCEEDED:
+                    return False
+            cursor = page.cursor
+        return False

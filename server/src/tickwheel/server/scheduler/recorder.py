@@ -1,0 +1,147 @@
+"""Writes what the owners have decided: states of runs, rows that advance, positions."""
+
+from collections.abc import Callable
+
+import structlog
+
+from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.lease import WriteStamp
+from tickwheel.server.scheduler.bounded import bounded
+from tickwheel.server.scheduler.fleet import Fleet
+from tickwheel.server.scheduler.holding import Holding, Holdings
+from tickwheel.server.scheduler.keeper import SessionKeeper
+from tickwheel.server.scheduler.ledger import Batch
+from tickwheel.server.scheduler.live import LiveRun
+from tickwheel.server.scheduler.options import SchedulerOptions
+from tickwheel.server.store.port import Store
+from tickwheel.v1 import scheduler_service_pb2 as pb
+
+_log = structlog.get_logger(__name__)
+
+
+class Recorder:
+    """The writing side of one scheduler."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        keeper: SessionKeeper,
+        options: SchedulerOptions,
+        fleet: Fleet,
+        holdings: Holdings,
+        ended: Callable[[list[LiveRun]], None],
+    ) -> None:
+        """Makes it.
+
+        Args:
+            store: where to.
+            clock: the scheduler's.
+            keeper: stamps the writes.
+            options: the scheduler's.
+            fleet: whose workers wait for acknowledgements.
+            holdings: the segments that are owned; shared, and changed by others.
+            ended: is told of runs whose end has been stored.
+        """
+        self._store = store
+        self._clock = clock
+        self._keeper = keeper
+        self._options = options
+        self._fleet = fleet
+        self._holdings = holdings
+        self._ended = ended
+
+    def _stamp(self, holding: Holding) -> WriteStamp:
+        return self._keeper.stamp(holding.segment, holding.epoch)
+
+    async def write_all(self) -> None:
+        """Writes what any owner has decided."""
+        await bounded(self.write(h) for h in list(self._holdings.values()) if h.owner.has_batch())
+
+    async def write(self, holding: Holding) -> None:
+        """Returns once all that the owner has decided so far is stored.
+
+        Nothing is lost by a failure: what could not be written comes with the next call.
+        """
+        async with holding.writing:
+            batch = holding.owner.take_batch()
+            if not batch:
+                return
+            try:
+                await self._store_batch(holding, batch)
+            except BaseException:
+                holding.owner.put_back(batch)
+                raise
+            ended = holding.owner.stored(batch, self._clock.now_ms())
+            self._acknowledge(holding, batch)
+        self._ended(ended)
+
+    async def _store_batch(self, holding: Holding, batch: Batch) -> None:
+        if batch.records:
+            await self._store.runs.record(self._stamp(holding), batch.records)
+        if batch.opened:
+            await self._store.open_runs.put(self._stamp(holding), batch.opened)
+        if batch.closed:
+            await self._store.open_runs.remove(self._stamp(holding), batch.closed)
+
+    def _acknowledge(self, holding: Holding, batch: Batch) -> None:
+        acks: dict[str, list[pb.RunKey]] = {}
+        for record in batch.records:
+            name = (record.job_uid, record.run_id)
+            awaited = holding.unacknowledged.get(name)
+            if awaited is not None and awaited.revision <= record.revision:
+                del holding.unacknowledged[name]
+                acks.setdefault(awaited.worker, []).append(awaited.key)
+        for worker, keys in acks.items():
+            self._fleet.acknowledge(worker, keys)
+
+    async def advance_all(self) -> None:
+        """Moves the rows of all that is done."""
+        await bounded(self.advance(holding) for holding in list(self._holdings.values()))
+
+    async def advance(self, holding: Holding) -> None:
+        """Moves the rows of what is done in a segment."""
+        async with holding.advancing:
+            if self._holdings.get(holding.segment) is holding:
+                await self._write_advances(holding)
+
+    async def _write_advances(self, holding: Holding) -> None:
+        advance = holding.owner.take_advance(self._clock.now_ms())
+        if advance:
+            holding.advances.append(advance)
+        while holding.advances:
+            pending = holding.advances[0]
+            if pending.put or pending.remove:
+                await self._store.schedule.advance(
+                    self._stamp(holding), pending.put, pending.remove
+                )
+            if pending.complete:
+                await self._store.jobs.complete(
+                    self._stamp(holding), pending.complete, self._clock.now_ms()
+                )
+            del holding.advances[0]
+
+    async def save_positions(self) -> None:
+        """Saves how far each segment is done."""
+        await bounded(self.save_position(h) for h in list(self._holdings.values()) if h.ready)
+
+    async def save_position(self, holding: Holding) -> None:
+        """Saves how far a segment is done."""
+        if not holding.ready or holding.advances:
+            return
+        position = min(holding.owner.position_ms(self._clock.now_ms()), holding.read_to_ms)
+        if position <= holding.position_ms:
+            return
+        await self._store.schedule.save_position(self._stamp(holding), position)
+        holding.position_ms = position
+        holding.owner.forget_before(position)
+
+    async def drop_all(self) -> None:
+        """Lets the store drop what is finished."""
+        await bounded(self._drop(h) for h in list(self._holdings.values()) if h.ready)
+
+    async def _drop(self, holding: Holding) -> None:
+        before = holding.position_ms - self._options.drop_grace_ms
+        if before > 0:
+            await self._store.schedule.drop_before(self._stamp(holding), before)
+        await self._store.open_runs.tidy(self._stamp(holding), holding.owner.runs.create_ms())

@@ -1,0 +1,60 @@
+"""Executors' reports: which are accepted, and what state follows. Pure.
+
+A report names a run, an attempt and the fence under which its record was published. Only the
+present attempt, under the fence that the run has it on the log with, may change anything; the same
+report again is accepted again.
+"""
+
+from tickwheel.server.domain.errors import RunStateWrong, StaleFence
+from tickwheel.server.domain.report import HEARTBEAT_MS, Finish, Report
+from tickwheel.server.domain.run import Run, RunState
+
+#: After its first heartbeat, an attempt that is silent for this long has failed.
+SILENCE_MS = 3 * HEARTBEAT_MS
+#: Progress is recorded at most this often; in between it is kept in memory alone.
+PROGRESS_MS = 2_000
+
+
+def needs_no_report(report: Report, record: Run | None) -> RunStateWrong:
+    """What to answer about a run that has succeeded once it is on the log."""
+    state = record.state if record else RunState.PENDING
+    return RunStateWrong(
+        f"{report.run_name} needs no report: its job is COMPLETION_PUBLISHED",
+        run=report.run_name,
+        state=f"RUN_STATE_{state.name}",
+        completion="COMPLETION_PUBLISHED",
+    )
+
+
+def check_attempt(report: Report, record: Run) -> None:
+    """Whether a report is about the attempt that the run is at.
+
+    Raises:
+        StaleFence: it is about another attempt, or a record that does not count.
+    """
+    if report.attempt == record.attempt and report.fence == record.fence:
+        return
+    raise StaleFence(
+        f"{report.run_name}: attempt {report.attempt} under fence {report.fence} has been "
+        f"superseded; the run is at attempt {record.attempt} under fence {record.fence}",
+        run=report.run_name,
+        attempt=str(record.attempt),
+        fence=str(record.fence),
+    )
+
+
+def check_ended(report: Report, record: Run) -> None:
+    """Accepts the repetition of the report that ended a run; refuses everything else.
+
+    Raises:
+        StaleFence: as check_attempt.
+        RunStateWrong: the run has ended otherwise.
+    """
+    check_attempt(report, record)
+    if isinstance(report.what, Finish) and report.what.state is record.state:
+        return
+    raise RunStateWrong(
+        f"{report.run_name} is {record.state.name} already",
+        run=report.run_name,
+        state=f"RUN_STATE_{record.state.name}",
+    )

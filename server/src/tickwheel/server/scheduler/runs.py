@@ -1,0 +1,639 @@
+"""The unfinished runs of one owned segment, from being opened to their final state. Pure.
+
+A run's way: it is opened, a worker takes it, the log has it. Unless an executor is to report, it
+has succeeded by that; else it counts as unfinished until the report, its time-out, or its
+cancellation. A failed attempt is followed by the next one after its backoff, the last one by a
+dead letter. What is decided here goes through the ledger into the store before anyone is told.
+"""
+
+import enum
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from tickwheel.server.domain.errors import StaleFence
+from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.report import (
+    Answer,
+    Failure,
+    Finish,
+    Heartbeat,
+    Progress,
+    Report,
+    Start,
+)
+from tickwheel.server.domain.run import Run, RunState
+from tickwheel.server.scheduler.ledger import Batch, Ledger
+from tickwheel.server.scheduler.live import (
+    REPORTABLE,
+    UNPUBLISHED,
+    AttemptKey,
+    LiveRun,
+    Phase,
+    live_run_of,
+    past_attempt,
+)
+from tickwheel.server.scheduler.override import decode_override
+from tickwheel.server.scheduler.reports import (
+    PROGRESS_MS,
+    SILENCE_MS,
+    check_attempt,
+    check_ended,
+    needs_no_report,
+)
+from tickwheel.server.scheduler.terms import backoff_ms, run_timeout_ms
+from tickwheel.server.scheduler.unfinished import Unfinished
+from tickwheel.server.store.port import LOOK_AHEAD_MS
+from tickwheel.v1 import run_pb2, scheduler_service_pb2
+
+#: An occurrence that is not recorded this long after its due instant gets a PENDING record, so
+#: that it can be read within a second.
+PENDING_AFTER_MS = 500
+_FEW_TIMERS = 10_000
+
+
+class NotPublishedYetError(Exception):
+    """A report came before the worker's word that the attempt is on the log; ask again shortly."""
+
+
+class _Timer(enum.Enum):
+    OVERDUE = enum.auto()
+    HAND_OUT = enum.auto()
+    DEADLINE = enum.auto()
+    SILENCE = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became sure when a batch was stored."""
+
+    #: Runs that no longer need the schedule's row they came from.
+    runs: list[LiveRun]
+    #: Runs that have ended: others of their jobs may go.
+    ended: list[LiveRun]
+    #: Skipped stretches.
+    skipped: list[Run]
+
+
+class Runs:
+    """The runs of one segment under one epoch."""
+
+    def __init__(self, segment: int, epoch: int) -> None:
+        self.segment = segment
+        self.epoch = epoch
+        self.ledger = Ledger()
+        self.unfinished = Unfinished()
+        self._live: dict[tuple[str, str, bool], LiveRun] = {}
+        self._ready: dict[AttemptKey, LiveRun] = {}
+        self._timers: list[tuple[int, int, _Timer, AttemptKey]] = []
+        self._serial = 0
+        #: Runs that are done for the schedule since the position, and when they came to be so;
+        #: reading the schedule again is therefore harmless.
+        self.done: dict[tuple[str, str], int] = {}
+
+    # -- what can be asked -------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def find(self, uid: str, run_id: str) -> LiveRun | None:
+        """The live run of that name."""
+        return self._live.get((uid, run_id, False))
+
+    def at(self, key: AttemptKey) -> LiveRun | None:
+        """The live run that is at this attempt."""
+        run = self._live.get((key.uid, key.run_id, key.dead_letter))
+        return run if run is not None and run.attempt == key.attempt else None
+
+    def in_phase(self, phase: Phase) -> list[LiveRun]:
+        """All live runs in a phase."""
+        return [run for run in self._live.values() if run.phase is phase]
+
+    def names(self) -> Iterable[tuple[str, str]]:
+        """(job uid, run id) of what is live or was done since the position."""
+        yield from ((uid, run_id) for uid, run_id, dead in self._live if not dead)
+        yield from self.done
+
+    def entry_ms(self) -> Iterable[int]:
+        """Where the rows stand of runs that have one of their own."""
+        return (run.entry.fire_ms for run in self._live.values() if run.entry is not None)
+
+    def create_ms(self) -> set[int]:
+        """When the runs were created that have a row among the open ones."""
+        return {
+            run.record.create_ms
+            for run in self._live.values()
+            if run.has_row and run.record is not None
+        }
+
+    # -- coming in ---------------------------------------------------------------------------
+
+    def open(self, run: LiveRun, now_ms: int) -> None:
+        """A new run: to be handed out, so that it is published at its instant."""
+        self._add(run)
+        self._queue(run, now_ms)
+        self._time(max(run.fire_ms, run.due_ms) + PENDING_AFTER_MS, _Timer.OVERDUE, run)
+
+    def hold(self, run: LiveRun, blocking: str, now_ms: int) -> Run:
+        """A new run that waits for an earlier one."""
+        run.phase = Phase.WAITING
+        self._add(run)
+        record = run.as_run(RunState.PENDING, now_ms, self.epoch, blocking_run=blocking)
+        self.ledger.add(record)
+        self._keep_row(run, record)
+        return record
+
+    def skip(self, run: LiveRun, reason: int, blocking: str, now_ms: int) -> Run:
+        """A run with a row of its own that does not run."""
+        self._add(run)
+        return self._end(run, RunState.SKIPPED, now_ms, **_skipped(run, reason, blocking))
+
+    def announce(self, run: LiveRun, now_ms: int) -> Run:
+        """The PENDING record of a run that somebody waits to read."""
+        record = run.as_run(RunState.PENDING, now_ms, self.epoch)
+        self.ledger.add(record)
+        return record
+
+    def adopt(self, record: Run, job: Job, now_ms: int, *, has_row: bool) -> LiveRun | None:
+        """Goes on with a run that a former owner has left; None where nothing is left to do."""
+        run = live_run_of(record, job)
+        run.has_row = has_row
+        override = decode_override(record.detail)
+        run.payload, run.content_type = override.payload, override.content_type
+        if record.state is RunState.FAILED and not record.dead_letter_topic:
+            self.done[run.name] = record.update_ms
+            run.dead_letter = True
+            self._add(run)
+            self._queue(run, now_ms)
+        elif record.state.is_final:
+            self.done[run.name] = record.update_ms
+            self.ledger.close(record, has_row=has_row)
+            return None
+        else:
+            self._adopt_open(run, record, now_ms)
+        if not has_row:
+            self._keep_row(run, record)
+        return run
+
+    def _adopt_open(self, run: LiveRun, record: Run, now_ms: int) -> None:
+        self.done[run.name] = record.update_ms
+        if record.state is RunState.PENDING and record.blocking_run and record.attempt == 1:
+            run.phase = Phase.WAITING
+            self._add(run)
+        elif record.state is RunState.PENDING:
+            self._add(run)
+            self._queue(run, now_ms)
+        else:
+            is_running = record.state is RunState.RUNNING
+            run.phase = Phase.RUNNING if is_running else Phase.PUBLISHED
+            self._add(run)
+            self._expect_end(run, record)
+            if is_running and record.progress_ms:
+                self._hear(run, now_ms)
+
+    def _add(self, run: LiveRun) -> None:
+        self._live[*run.name, run.dead_letter] = run
+        if run.is_reported and not run.dead_letter:
+            self.unfinished.add(run)
+
+    def drop(self, run: LiveRun) -> None:
+        """A run that was taken back before it fired, as if it had never been."""
+        self._live.pop((*run.name, run.dead_letter), None)
+        self.unfinished.discard(run)
+
+    # -- to and from the workers -------------------------------------------------------------
+
+    def take_ready(self) -> list[LiveRun]:
+        """Runs to hand to a worker, in order of due instant, higher priority first."""
+        ready = [run for run in self._ready.values() if run.phase is Phase.READY]
+        self._ready = {}
+        ready.sort(key=_fire_then_priority)
+        return ready
+
+    def give_back(self, runs: Iterable[LiveRun], now_ms: int) -> None:
+        """Puts runs back that no worker holds any more (or that none had room for)."""
+        for run in runs:
+            if run.phase is Phase.ASSIGNED and run.cancel_reason is not None:
+                self._cancelled(run, now_ms)
+            elif run.phase in (Phase.ASSIGNED, Phase.READY):
+                run.phase = Phase.READY
+                run.worker = ""
+                self._ready[run.key] = run
+
+    def _queue(self, run: LiveRun, now_ms: int) -> None:
+        if run.fire_ms > now_ms + LOOK_AHEAD_MS:
+            run.phase = Phase.BACKOFF
+            self._time(run.fire_ms - LOOK_AHEAD_MS, _Timer.HAND_OUT, run)
+        else:
+            run.phase = Phase.READY
+            self._ready[run.key] = run
+
+    def awaits_outcome(self, key: AttemptKey) -> LiveRun | None:
+        """The run whose attempt somebody published or failed to; None where that is known."""
+        run = self.at(key)
+        if run is None or not (run.phase in UNPUBLISHED or run.phase is Phase.DROPPED):
+            return None
+        return run
+
+    def published(
+        self,
+        run: LiveRun,
+        worker: str,
+        fence: int,
+        ack: scheduler_service_pb2.Published,
+        now_ms: int,
+    ) -> Run:
+        """The log has acknowledged an attempt that `awaits_outcome`."""
+        run.worker = worker
+        if run.dead_letter:
+            return self._dead_lettered(run, now_ms)
+        log = {
+            "publish_ms": ack.publish_ms,
+            "partition": ack.partition,
+            "offset": ack.offset,
+            "fence": fence,
+            "topic": run.job.spec.target.topic,
+            "next_attempt_ms": 0,
+            "blocking_run": "",
+        }
+        if not run.is_reported:
+            end_ms = ack.publish_ms
+            return self._end(run, RunState.SUCCEEDED, now_ms, **log, end_ms=end_ms, error="")
+        run.phase = Phase.PUBLISHED
+        cancel = run.cancel_reason is not None
+        record = run.as_run(RunState.PUBLISHED, now_ms, self.epoch, **log, cancel_requested=cancel)
+        self.ledger.add(record)
+        self._keep_row(run, record)
+        self._expect_end(run, record)
+        return record
+
+    def failed(
+        self,
+        run: LiveRun,
+        worker: str,
+        failure: scheduler_service_pb2.PublishFailure,
+        now_ms: int,
+    ) -> Run:
+        """An attempt that `awaits_outcome` could not be published.
+
+        Only refusals use up attempts (product.md: size, topic, rights). A failure that is not a
+        refusal has already been retried by the worker until its expiry.
+        """
+        run.worker = worker
+        if run.dead_letter:
+            return self._undeliverable(run, now_ms)
+        kind = "publish-refused" if failure.refused else "publish-expired"
+        why = Failure(message=failure.message, type=kind)
+        return self._attempt_over(run, why, now_ms, retryable=failure.refused)
+
+    # -- executors' reports ------------------------------------------------------------------
+
+    def report(self, report: Report, now_ms: int) -> Answer | None:
+        """Takes a report in; None where the run is not live and the store has to be asked.
+
+        Raises:
+            StaleFence, RunStateWrong: see `reports`; nothing was changed.
+            NotPublishedYetError: the worker's word is still to come.
+        """
+        run = self.find(report.job_uid, report.run_id)
+        if run is None:
+            return None
+        if not run.is_reported:
+            raise needs_no_report(report, run.record)
+        record = run.record
+        if record is not None and _is_repeated(report, record):
+            return Answer()
+        if run.phase in UNPUBLISHED or run.phase is Phase.DROPPED or record is None:
+            if report.attempt != run.attempt or report.fence > self.epoch:
+                raise StaleFence(
+                    f"{report.run_name}: attempt {report.attempt} under fence {report.fence} has "
+                    f"been superseded; the run is at attempt {run.attempt}",
+                    run=report.run_name,
+                    attempt=str(run.attempt),
+                )
+            raise NotPublishedYetError
+        if run.phase is Phase.RECORDING:
+            check_ended(report, record)
+            return Answer()
+        check_attempt(report, record)
+        match report.what:
+            case Start(executor=executor):
+                self._start(run, record, executor, now_ms)
+            case Heartbeat(progress=progress):
+                self._heartbeat(run, record, progress, now_ms)
+            case Finish() as finish:
+                self._finish(run, finish, now_ms)
+        return Answer(timeout_ms=run.deadline_ms, cancel_requested=run.cancel_reason is not None)
+
+    def _start(self, run: LiveRun, record: Run, executor: str, now_ms: int) -> None:
+        if run.phase is Phase.RUNNING and record.executor == executor:
+            return
+        run.phase = Phase.RUNNING
+        # Whoever had begun before was silent and is replaced: it was handed out again.
+        run.silent_ms = 0
+        start_ms = record.start_ms or now_ms
+        self.ledger.add(
+            run.as_run(RunState.RUNNING, now_ms, self.epoch, start_ms=start_ms, executor=executor)
+        )
+
+    def _heartbeat(self, run: LiveRun, record: Run, progress: Progress | None, now_ms: int) -> None:
+        is_first = not run.silent_ms
+        self._hear(run, now_ms)
+        changes = _progress(progress, now_ms) if progress is not None else {}
+        if is_first or run.phase is Phase.PUBLISHED:
+            changes = {"progress_ms": now_ms, "start_ms": record.start_ms or now_ms, **changes}
+        elif now_ms - record.progress_ms < PROGRESS_MS:
+            return
+        if changes:
+            run.phase = Phase.RUNNING
+            self.ledger.add(run.as_run(RunState.RUNNING, now_ms, self.epoch, **changes))
+
+    def _finish(self, run: LiveRun, finish: Finish, now_ms: int) -> None:
+        progress = _progress(finish.progress, now_ms) if finish.progress is not None else {}
+        started = {"start_ms": run.record.start_ms or now_ms} if run.record else {}
+        known = {**progress, **started}
+        if finish.state is RunState.SUCCEEDED:
+            result = finish.result
+            self._end(run, finish.state, now_ms, **known, result=result, **_error(None))
+        elif finish.state is RunState.CANCELLED:
+            why = finish.failure or Failure(message=run.cancel_reason or "", type="cancelled")
+            self._end(run, finish.state, now_ms, **known, result=finish.result, **_error(why))
+        else:
+            why = finish.failure or Failure(message="the executor gave no reason", type="")
+            self._attempt_over(run, why, now_ms, retryable=finish.retryable, **known)
+
+    def _hear(self, run: LiveRun, now_ms: int) -> None:
+        if not run.silent_ms:
+            self._time(now_ms + SILENCE_MS, _Timer.SILENCE, run)
+        run.silent_ms = now_ms + SILENCE_MS
+
+    def _expect_end(self, run: LiveRun, record: Run) -> None:
+        run.deadline_ms = record.publish_ms + run_timeout_ms(run.job.spec)
+        self._time(run.deadline_ms, _Timer.DEADLINE, run)
+
+    # -- cancelling --------------------------------------------------------------------------
+
+    def cancel(self, run: LiveRun, reason: str, now_ms: int) -> bool:
+        """Cancels a run as far as it can be; True where a worker has to be asked to drop it."""
+        if run.phase is Phase.ASSIGNED:
+            run.cancel_reason = reason
+            return True
+        if run.phase in REPORTABLE and run.record is not None and run.cancel_reason is None:
+            # The executor is told when it starts, or with its next heartbeat.
+            run.cancel_reason = reason
+            state = run.record.state
+            self.ledger.add(run.as_run(state, now_ms, self.epoch, cancel_requested=True))
+        elif run.phase in UNPUBLISHED:
+            run.cancel_reason = reason
+            self._cancelled(run, now_ms)
+        return False
+
+    def confirm_cancelled(self, run: LiveRun, now_ms: int) -> None:
+        """The worker has dropped a run that is to be cancelled."""
+        if run.phase is Phase.ASSIGNED and run.cancel_reason is not None:
+            self._cancelled(run, now_ms)
+
+    def _cancelled(self, run: LiveRun, now_ms: int, **changes: object) -> Run:
+        why = Failure(message=run.cancel_reason or "", type="cancelled")
+        return self._end(run, RunState.CANCELLED, now_ms, **changes, **_error(why))
+
+    def change_job(self, job: Job, now_ms: int) -> None:
+        """Later attempts follow the job as it is now; of a deleted one there are none."""
+        for run in self.unfinished.of(job.uid):
+            run.job = job
+            if not job.delete_ms:
+                continue
+            if run.phase is Phase.WAITING:
+                self._end(
+                    run, RunState.SKIPPED, now_ms, **_skipped(run, run_pb2.SKIP_REASON_DELETED, "")
+                )
+            elif run.phase is Phase.BACKOFF:
+                self._end(run, RunState.FAILED, now_ms)
+
+    # -- how they end ------------------------------------------------------------------------
+
+    def _attempt_over(
+        self, run: LiveRun, why: Failure, now_ms: int, *, retryable: bool, **changes: object
+    ) -> Run:
+        """An attempt has failed: another one follows, or the run has failed."""
+        if run.cancel_reason is not None:
+            return self._cancelled(run, now_ms, **changes)
+        policy = run.job.spec.retry_policy
+        if not retryable or run.attempt > policy.max_retry_count or run.job.delete_ms:
+            return self._end(run, RunState.FAILED, now_ms, **changes, **_error(why))
+        former = run.as_run(RunState.PENDING, now_ms, self.epoch, **changes, **_error(why))
+        past = (*former.past_attempts, past_attempt(former, RunState.FAILED, now_ms))
+        run.fire_ms = now_ms + backoff_ms(policy, run.attempt, f"{run.job.uid}/{run.run_id}")
+        run.attempt += 1
+        run.worker = ""
+        run.expire_ms = run.deadline_ms = run.silent_ms = 0
+        record = run.as_run(
+            RunState.PENDING,
+            now_ms,
+            self.epoch,
+            past_attempts=past,
+            next_attempt_ms=run.fire_ms,
+            attempt_due_ms=run.fire_ms,
+            **_NOT_ON_THE_LOG,
+        )
+        self.ledger.add(record)
+        self._keep_row(run, record)
+        self.unfinished.add(run)
+        self._queue(run, now_ms)
+        return record
+
+    def _end(self, run: LiveRun, state: RunState, now_ms: int, **changes: object) -> Run:
+        """The final state; what waits for the run learns of it once it is stored."""
+        if state is RunState.SUCCEEDED and run.record is None:
+            record = run.as_run(state, now_ms, self.epoch, **changes)
+        else:
+            ending = {"end_ms": now_ms, "cancel_requested": False, "next_attempt_ms": 0, **changes}
+            record = run.as_run(state, now_ms, self.epoch, **ending)
+        run.phase = Phase.RECORDING
+        run.deadline_ms = run.silent_ms = 0
+        self.ledger.add(record)
+        if state is RunState.FAILED and run.job.spec.target.dead_letter_topic:
+            # Until its dead letter is on the log.
+            self._keep_row(run, record)
+        else:
+            self.ledger.close(record, has_row=run.has_row)
+        return record
+
+    def _keep_row(self, run: LiveRun, record: Run) -> None:
+        if not run.has_row:
+            run.has_row = True
+            self.ledger.open(record)
+
+    def _dead_lettered(self, run: LiveRun, now_ms: int) -> Run:
+        topic = run.job.spec.target.dead_letter_topic
+        run.phase = Phase.RECORDING
+        former = run.record
+        changes = {"dead_letter_topic": topic}
+        if former is not None:
+            changes["worker"] = former.worker
+        record = run.as_run(RunState.FAILED, now_ms, self.epoch, **changes)
+        self.ledger.add(record)
+        self.ledger.close(record, has_row=run.has_row)
+        return record
+
+    def _undeliverable(self, run: LiveRun, now_ms: int) -> Run:
+        """The log refuses the dead letter as well: the run stays without one."""
+        run.phase = Phase.RECORDING
+        former = run.record
+        record = run.as_run(
+            RunState.FAILED, now_ms, self.epoch, worker=former.worker if former else ""
+        )
+        self.ledger.add(record)
+        self.ledger.close(record, has_row=run.has_row)
+        return record
+
+    # -- by time -----------------------------------------------------------------------------
+
+    def step(self, now_ms: int) -> None:
+        """Does what time has brought about: attempts to hand out, time-outs, overdue records."""
+        while self._timers and self._timers[0][0] <= now_ms:
+            _, _, timer, key = heapq.heappop(self._timers)
+            run = self.at(key)
+            if run is not None:
+                self._ring(timer, run, now_ms)
+        if len(self._timers) > _FEW_TIMERS + 4 * len(self._live):
+            # Most are of runs that have ended; a time-out may be days away.
+            self._timers = [one for one in self._timers if self.at(one[3]) is not None]
+            heapq.heapify(self._timers)
+
+    def _ring(self, timer: _Timer, run: LiveRun, now_ms: int) -> None:
+        match timer:
+            case _Timer.OVERDUE:
+                if run.record is None and run.phase in (Phase.READY, Phase.ASSIGNED):
+                    self.announce(run, now_ms)
+            case _Timer.HAND_OUT:
+                if run.phase is Phase.BACKOFF:
+                    self._queue(run, now_ms)
+            case _Timer.DEADLINE:
+                if run.phase in REPORTABLE and 0 < run.deadline_ms <= now_ms:
+                    why = Failure(
+                        message="no executor has reported its end within the run's time-out",
+                        type="run-timeout",
+                    )
+                    self._attempt_over(run, why, now_ms, retryable=True)
+            case _Timer.SILENCE:
+                if run.phase is not Phase.RUNNING or not run.silent_ms:
+                    return
+                if run.silent_ms > now_ms:
+                    self._time(run.silent_ms, _Timer.SILENCE, run)
+                    return
+                message = f"the executor was silent for {SILENCE_MS // 1000} s"
+                why = Failure(message=message, type="heartbeat-missed")
+                self._attempt_over(run, why, now_ms, retryable=True)
+
+    def next_ms(self) -> int | None:
+        """When `step` has something to do next; None: nothing that is known."""
+        return self._timers[0][0] if self._timers else None
+
+    def _time(self, at_ms: int, timer: _Timer, run: LiveRun) -> None:
+        self._serial += 1
+        heapq.heappush(self._timers, (at_ms, self._serial, timer, run.key))
+
+    # -- what is stored ----------------------------------------------------------------------
+
+    def stored(self, batch: Batch, now_ms: int) -> Settled:
+        """The store has a batch; what of it settles other things."""
+        settled = Settled([], [], [])
+        for record in batch.opened:
+            run = self.find(record.job_uid, record.run_id)
+            if run is not None:
+                self.done[run.name] = record.update_ms
+                settled.runs.append(run)
+        for record in batch.records:
+            if not record.state.is_final:
+                continue
+            name = (record.job_uid, record.run_id)
+            self.done[name] = record.update_ms
+            if record.skipped_count and (run := self.find(*name)) is None:
+                settled.skipped.append(record)
+                continue
+            self._ended(record, settled, now_ms)
+        return settled
+
+    def _ended(self, record: Run, settled: Settled, now_ms: int) -> None:
+        run = self._live.pop((record.job_uid, record.run_id, False), None)
+        if run is not None:
+            self.unfinished.discard(run)
+            settled.runs.append(run)
+            settled.ended.append(run)
+            if record.state is RunState.FAILED and run.job.spec.target.dead_letter_topic:
+                self._write_dead_letter(run, now_ms)
+            return
+        key = (record.job_uid, record.run_id, True)
+        letter = self._live.get(key)
+        if letter is not None and letter.phase is Phase.RECORDING:
+            del self._live[key]
+
+    def _write_dead_letter(self, run: LiveRun, now_ms: int) -> None:
+        letter = replace(
+            run, dead_letter=True, phase=Phase.READY, entry=None, cursor=None, fire_ms=now_ms
+        )
+        letter.expire_ms = 0
+        letter.worker = ""
+        self._add(letter)
+        self._queue(letter, now_ms)
+
+    def released(self, uid: str, now_ms: int) -> bool:
+        """Hands out runs of the job whose turn has come; whether there were any."""
+        released = self.unfinished.release(uid)
+        for run in released:
+            run.fire_ms = max(run.fire_ms, now_ms)
+            self._queue(run, now_ms)
+        return bool(released)
+
+    def forget_before(self, position_ms: int) -> None:
+        """Lets go of what only mattered for reading the schedule before the position again."""
+        self.done = {name: at for name, at in self.done.items() if at >= position_ms}
+
+
+_NOT_ON_THE_LOG = {
+    "publish_ms": 0,
+    "start_ms": 0,
+    "executor": "",
+    "partition": -1,
+    "offset": -1,
+    "fence": 0,
+}
+
+
+def _error(why: Failure | None) -> dict[str, str]:
+    if why is None:
+        return {"error": "", "error_type": "", "error_details": ""}
+    return {"error": why.message, "error_type": why.type, "error_details": why.details}
+
+
+def _progress(progress: Progress, now_ms: int) -> dict[str, object]:
+    return {
+        "progress_fraction": progress.fraction,
+        "progress_message": progress.message,
+        "progress_ms": now_ms,
+    }
+
+
+def _skipped(run: LiveRun, reason: int, blocking: str) -> dict[str, object]:
+    return {
+        "skip_reason": reason,
+        "blocking_run": blocking,
+        "skipped_count": 1,
+        "first_schedule_ms": run.schedule_ms,
+        "last_schedule_ms": run.schedule_ms,
+    }
+
+
+def _is_repeated(report: Report, record: Run) -> bool:
+    """Whether it repeats the report of a failure after which another attempt followed."""
+    if not isinstance(report.what, Finish) or report.what.state is not RunState.FAILED:
+        return False
+    return any(
+        (past.attempt, past.fence) == (report.attempt, report.fence) and past.end_ms
+        for past in record.past_attempts
+    )
+
+
+def _fire_then_priority(run: LiveRun) -> tuple[int, int]:
+    return (run.fire_ms, -run.job.spec.priority)

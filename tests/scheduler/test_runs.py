@@ -1,0 +1,555 @@
+"""Runs that executors report: attempts, retries, time-outs, overlap, cancelling, dead letters."""
+
+from dataclasses import replace
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+
+from scheduler.making import (
+    NOW,
+    SECOND,
+    assign,
+    changed,
+    entry_of,
+    load,
+    make_job,
+    make_owner,
+    notice,
+    publish,
+)
+from tickwheel.server.domain.errors import RunStateWrong, StaleFence
+from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.names import instant_id
+from tickwheel.server.domain.report import (
+    Answer,
+    Failure,
+    Finish,
+    Heartbeat,
+    Progress,
+    Report,
+    Start,
+)
+from tickwheel.server.domain.run import Run, RunState
+from tickwheel.server.scheduler.ledger import Batch
+from tickwheel.server.scheduler.live import LiveRun
+from tickwheel.server.scheduler.overlap import MAX_WAITING
+from tickwheel.server.scheduler.reports import SILENCE_MS
+from tickwheel.server.scheduler.runs import NotPublishedYetError
+from tickwheel.server.scheduler.segment import SegmentOwner
+from tickwheel.v1 import job_pb2, run_pb2
+
+TIMEOUT_S = 60
+
+
+def reported(policy: int = job_pb2.OVERLAP_SKIP, **schedule: int) -> Job:
+    """A COMPLETION_REPORTED job."""
+    job = make_job(**(schedule or {"every_s": 10}))
+    job.spec.completion = job_pb2.COMPLETION_REPORTED
+    job.spec.overlap_policy = policy  # pyright: ignore[reportAttributeAccessIssue]
+    job.spec.run_timeout.CopyFrom(Duration(seconds=TIMEOUT_S))
+    job.spec.target.dead_letter_topic = "topic.dlq"
+    return job
+
+
+def store(owner: SegmentOwner, now_ms: int = NOW) -> Batch:
+    """The store takes all that is decided."""
+    batch = owner.take_batch()
+    owner.stored(batch, now_ms)
+    return batch
+
+
+def say(
+    owner: SegmentOwner,
+    run: LiveRun,
+    what: Start | Heartbeat | Finish,
+    now_ms: int = NOW,
+    *,
+    attempt: int = 0,
+    fence: int = 0,
+) -> Answer | None:
+    return owner.runs.report(
+        Report(
+            job_uid=run.job.uid,
+            segment=0,
+            run_id=run.run_id,
+            attempt=attempt or run.attempt,
+            fence=fence or owner.epoch,
+            what=what,
+            run_name="users/7/jobs/j/runs/r",
+        ),
+        now_ms,
+    )
+
+
+SUCCEEDED = Finish(state=RunState.SUCCEEDED, result=b'{"n":1}')
+FAILED = Finish(state=RunState.FAILED, failure=Failure(message="no", type="ValueError"))
+
+
+def published(job: Job, owner: SegmentOwner, at_ms: int = NOW) -> LiveRun:
+    """The job's first run, on the log and stored as such."""
+    (run,) = load(owner, job, entry_of(job, at_ms), at_ms)
+    publish(owner, run, at_ms)
+    store(owner, at_ms)
+    return run
+
+
+def states(batch: Batch) -> list[RunState]:
+    return [record.state for record in batch.records]
+
+
+def test_a_run_goes_from_published_over_running_to_succeeded() -> None:
+    owner, job = make_owner(), reported(at_ms=NOW)
+    (run,) = load(owner, job, entry_of(job, NOW))
+    publish(owner, run, NOW)
+    batch = store(owner)
+    assert states(batch) == [RunState.PUBLISHED]
+    assert [row.run_id for row in batch.opened] == [run.run_id]
+    answer = say(owner, run, Start(executor="e1"), NOW + 5)
+    assert answer == Answer(timeout_ms=NOW + TIMEOUT_S * SECOND)
+    (running,) = store(owner).records
+    assert (running.state, running.start_ms, running.executor) == (RunState.RUNNING, NOW + 5, "e1")
+    say(owner, run, SUCCEEDED, NOW + 9)
+    batch = store(owner)
+    (done,) = batch.records
+    assert (done.state, done.end_ms, done.result) == (RunState.SUCCEEDED, NOW + 9, b'{"n":1}')
+    assert (done.publish_ms, done.offset, done.start_ms) == (NOW, 42, NOW + 5)
+    assert [row.run_id for row in batch.closed] == [run.run_id]
+    assert owner.count_live() == 0
+
+
+def test_the_schedules_row_moves_on_once_the_run_has_a_row_of_its_own() -> None:
+    owner, job = make_owner(), reported()
+    (run,) = load(owner, job, entry_of(job, NOW))
+    publish(owner, run, NOW)
+    assert not owner.take_advance(NOW).put
+    store(owner)
+    assert [moved.schedule_ms for moved in owner.take_advance(NOW).put] == [NOW + 10 * SECOND]
+
+
+def test_the_same_report_again_is_accepted_and_changes_nothing() -> None:
+    owner, job = make_owner(), reported()
+    run = published(job, owner)
+    for _ in range(2):
+        say(owner, run, Start(executor="e"))
+    assert states(store(owner)) == [RunState.RUNNING]
+    say(owner, run, SUCCEEDED)
+    assert say(owner, run, SUCCEEDED) == Answer()
+    assert states(store(owner)) == [RunState.SUCCEEDED]
+    assert say(owner, run, SUCCEEDED) is None
+
+
+def test_a_report_of_the_end_alone_is_enough() -> None:
+    owner, job = make_owner(), reported()
+    run = published(job, owner)
+    say(owner, run, SUCCEEDED, NOW + 3)
+    (done,) = store(owner).records
+    assert (done.state, done.start_ms) == (RunState.SUCCEEDED, NOW + 3)
+
+
+@pytest.mark.parametrize(("attempt", "fence"), [(2, 1), (1, 2), (1, 99)])
+def test_a_stale_report_is_refused_and_changes_nothing(attempt: int, fence: int) -> None:
+    owner, job = make_owner(epoch=3), reported()
+    run = published(job, owner)
+    with pytest.raises(StaleFence):
+        say(owner, run, SUCCEEDED, attempt=attempt, fence=fence)
+    assert not owner.has_batch()
+
+
+def test_another_end_than_the_one_that_was_reported_is_refused() -> None:
+    owner, job = make_owner(), reported()
+    run = published(job, owner)
+    say(owner, run, SUCCEEDED)
+    with pytest.raises(RunStateWrong):
+        say(owner, run, FAILED)
+
+
+def test_a_report_before_the_workers_word_has_to_wait_for_it() -> None:
+    owner, job = make_owner(), reported()
+    (run,) = load(owner, job, entry_of(job, NOW))
+    with pytest.raises(NotPublishedYetError):
+        say(owner, run, Start(executor="e"))
+    publish(owner, run, NOW)
+    assert say(owner, run, Start(executor="e")) is not None
+
+
+def test_a_published_job_needs_no_reports() -> None:
+    owner, job = make_owner(), make_job(at_ms=NOW)
+    (run,) = load(owner, job, entry_of(job, NOW))
+    with pytest.raises(RunStateWrong) as refused:
+        say(owner, run, Start(executor="e"))
+    assert refused.value.metadata["completion"] == "COMPLETION_PUBLISHED"
+
+
+def test_a_failed_attempt_is_followed_by_the_next_after_its_backoff() -> None:
+    owner, job = make_owner(), reported(at_ms=NOW)
+    run = published(job, owner)
+    say(owner, run, Start(executor="e"), NOW + 1)
+    say(owner, run, FAILED, NOW + 2)
+    pending = store(owner, NOW + 2).records[-1]
+    assert (pending.state, pending.attempt, pending.error) == (RunState.PENDING, 2, "no")
+    assert pending.next_attempt_ms >= NOW + 2 + SECOND
+    (past,) = pending.past_attempts
+    assert (past.attempt, past.state, past.error_type) == (1, RunState.FAILED, "ValueError")
+    assert (past.executor, past.offset) == ("e", 42)
+    assert say(owner, run, FAILED, attempt=1) == Answer()
+    (again,) = assign(owner)
+    assert (again.attempt, again.fire_ms) == (2, pending.next_attempt_ms)
+    publish(owner, again, again.fire_ms)
+    with pytest.raises(StaleFence):
+        say(owner, again, SUCCEEDED, attempt=1)
+    say(owner, again, SUCCEEDED, again.fire_ms + 1)
+    done = store(owner).records[-1]
+    assert (done.state, done.attempt, done.error) == (RunState.SUCCEEDED, 2, "")
+
+
+def test_a_long_backoff_is_waited_for_before_a_worker_gets_it() -> None:
+    owner, job = make_owner(), reported(at_ms=NOW)
+    job.spec.retry_policy.initial_backoff.CopyFrom(Duration(seconds=100))
+    run = published(job, owner)
+    say(owner, run, FAILED)
+    assert not assign(owner)
+    visit = owner.next_visit_ms()
+    assert visit is not None
+    owner.step(NOW + 105 * SECOND)
+    assert [again.attempt for again in assign(owner)] == [2]
+
+
+@pytest.mark.parametrize("retryable", [True, False])
+def test_the_last_failure_ends_the_run_and_goes_to_the_dead_letter_topic(retryable: bool) -> None:
+    owner, job = make_owner(), reported(at_ms=NOW)
+    if retryable:
+        job.spec.retry_policy.max_retry_count = 0
+    run = published(job, owner)
+    say(owner, run, replace(FAILED, retryable=retryable))
+    batch = store(owner)
+    assert states(batch) == [RunState.FAILED]
+    assert not batch.closed
+    (letter,) = assign(owner)
+    assert letter.dead_letter
+    assert letter.key != run.key
+    publish(owner, letter, NOW + 5)
+    batch = store(owner)
+    (record,) = batch.records
+    assert (record.state, record.dead_letter_topic) == (RunState.FAILED, "topic.dlq")
+    assert (record.offset, record.error) == (42, "no")
+    assert batch.closed
+    assert owner.count_live() == 0
+
+
+def test_a_dead_letter_is_not_lost_by_a_take_over() -> None:
+    first, job = make_owner(), reported(at_ms=NOW)
+    run = published(job, first)
+    say(first, run, replace(FAILED, retryable=False))
+    log = store(first).records
+    second = make_owner(epoch=2)
+    second.recover(log, log, {job.key: job}, NOW)
+    (letter,) = assign(second)
+    assert letter.dead_letter
+
+
+def test_an_attempt_without_a_report_times_out() -> None:
+    owner, job = make_owner(), reported(at_ms=NOW)
+    published(job, owner)
+    owner.step(NOW + TIMEOUT_S * SECOND - 1)
+    assert not owner.has_batch()
+    owner.step(NOW + TIMEOUT_S * SECOND)
+    (record,) = store(owner).records
+    assert (record.state, record.attempt, record.error_type) == (
+        RunState.PENDING,
+        2,
+        "run-timeout",
+    )
+
+
+def test_a_report_after_the_time_out_is_refused() -> None:
+    owner, job = make_owner(), reported(at_ms=NOW)
+    run = published(job, owner)
+    owner.step(NOW + TIMEOUT_S * SECOND)
+    with pytest.raises(StaleFence):
+        say(owner, run, SUCCEEDED, attempt=1)
+
+
+def test_silence_after_a_heartbeat_fails_the_attempt() -> None:
+    owner, job = make_owner(), reported(at_ms=NOW)
+    job.spec.run_timeout.CopyFrom(Duration(seconds=3600))
+    run = published(job, owner)
+    say(owner, run, Start(executor="e"))
+    owner.step(NOW + 2 * SILENCE_MS)
+    later = NOW + 3 * SILENCE_MS
+    say(owner, run, Heartbeat(), later)
+    say(owner, run, Heartbeat(), later + SILENCE_MS - 1)
+    owner.step(later + SILENCE_MS)
+    assert run.attempt == 1
+    owner.step(later + 2 * SILENCE_MS - 1)
+    assert store(owner).records[-1].error_type == "heartbeat-missed"
+
+
+def test_progress_is_kept_but_not_written_with_each_heartbeat() -> None:
+    owner, job = make_owner(), reported(at_ms=NOW)
+    run = published(job, owner)
+    for step in range(10):
+        progress = Progress(fraction=step / 10, message=f"step {step}")
+        say(owner, run, Heartbeat(progress=progress), NOW + step * 500)
+    records = store(owner).records
+    assert [record.progress_message for record in records] == ["step 0", "step 4", "step 8"]
+    say(owner, run, SUCCEEDED, NOW + 6_000)
+    assert store(owner).records[-1].progress_fraction == 0.8
+
+
+# -- overlap ---------------------------------------------------------------------------------
+
+
+def beside(owner: SegmentOwner, job: Job, now_ms: int = NOW + 10 * SECOND) -> list[Run]:
+    """What is recorded when the second occurrence is due while the first is unfinished."""
+    owner.step(now_ms)
+    return store(owner, now_ms).records
+
+
+def test_nothing_is_handed_out_ahead_while_an_earlier_run_is_unfinished() -> None:
+    owner, job = make_owner(), reported()
+    published(job, owner)
+    owner.step(NOW + 9 * SECOND)
+    assert not assign(owner)
+
+
+def test_overlap_skip() -> None:
+    owner, job = make_owner(), reported()
+    run = published(job, owner)
+    (skipped,) = beside(owner, job)
+    assert (skipped.state, skipped.skip_reason) == (
+        RunState.SKIPPED,
+        run_pb2.SKIP_REASON_OVERLAP,
+    )
+    assert skipped.blocking_run == run.run_id
+    say(owner, run, SUCCEEDED, NOW + 12 * SECOND)
+    store(owner, NOW + 12 * SECOND)
+    owner.step(NOW + 15 * SECOND + 1)
+    assert [later.schedule_ms for later in assign(owner)] == [NOW + 20 * SECOND]
+
+
+def test_overlap_buffer_one() -> None:
+    owner, job = make_owner(), reported(job_pb2.OVERLAP_BUFFER_ONE)
+    run = published(job, owner)
+    (waiting,) = beside(owner, job)
+    assert (waiting.state, waiting.blocking_run) == (RunState.PENDING, run.run_id)
+    (skipped,) = beside(owner, job, NOW + 20 * SECOND)
+    assert skipped.skip_reason == run_pb2.SKIP_REASON_OVERLAP
+    say(owner, run, SUCCEEDED, NOW + 25 * SECOND)
+    assert not assign(owner)
+    store(owner, NOW + 25 * SECOND)
+    (released,) = assign(owner)
+    assert (released.run_id, released.fire_ms) == (waiting.run_id, NOW + 25 * SECOND)
+    assert released.due_ms == NOW + 10 * SECOND
+
+
+def test_overlap_buffer_all_is_bounded_and_in_order() -> None:
+    owner, job = make_owner(), reported(job_pb2.OVERLAP_BUFFER_ALL)
+    job.spec.run_timeout.CopyFrom(Duration(seconds=86_400))
+    run = published(job, owner)
+    records: list[Run] = []
+    for turn in range(1, MAX_WAITING + 3):
+        owner.step(NOW + turn * 10 * SECOND)
+        records += store(owner, NOW + turn * 10 * SECOND).records
+    last = records[-1]
+    assert last.skip_reason == run_pb2.SKIP_REASON_BUFFER_FULL
+    assert last.skipped_count == 2
+    end = NOW + (MAX_WAITING + 3) * 10 * SECOND
+    order: list[int] = []
+    for _ in range(5):
+        say(owner, run, SUCCEEDED, end)
+        store(owner, end)
+        (run,) = assign(owner)
+        order.append(run.schedule_ms)
+        publish(owner, run, end)
+    assert order == [NOW + turn * 10 * SECOND for turn in range(1, 6)]
+
+
+def test_overlap_cancel_other() -> None:
+    owner, job = make_owner(), reported(job_pb2.OVERLAP_CANCEL_OTHER)
+    run = published(job, owner)
+    say(owner, run, Start(executor="e"))
+    store(owner)
+    cancelled, waiting = sorted(beside(owner, job), key=lambda record: record.schedule_ms)
+    assert (cancelled.state, cancelled.cancel_requested) == (RunState.RUNNING, True)
+    assert waiting.state is RunState.PENDING
+    answer = say(owner, run, Heartbeat(), NOW + 11 * SECOND)
+    assert answer is not None
+    assert answer.cancel_requested
+    say(owner, run, Finish(state=RunState.CANCELLED), NOW + 12 * SECOND)
+    assert store(owner, NOW + 12 * SECOND).records[-1].state is RunState.CANCELLED
+    assert [later.run_id for later in assign(owner)] == [waiting.run_id]
+
+
+def test_overlap_allow_all_up_to_what_may_be_in_flight() -> None:
+    owner, job = make_owner(), reported(job_pb2.OVERLAP_ALLOW_ALL)
+    job.spec.max_in_flight = 2
+    first = published(job, owner)
+    owner.step(NOW + 6 * SECOND)
+    (second,) = assign(owner)
+    publish(owner, second, NOW + 10 * SECOND)
+    store(owner)
+    (waiting,) = beside(owner, job, NOW + 20 * SECOND)
+    assert waiting.state is RunState.PENDING
+    say(owner, first, SUCCEEDED, NOW + 21 * SECOND)
+    store(owner, NOW + 21 * SECOND)
+    assert [run.run_id for run in assign(owner)] == [waiting.run_id]
+
+
+# -- cancelling ------------------------------------------------------------------------------
+
+
+def test_a_run_that_a_worker_holds_is_cancelled_once_the_worker_has_dropped_it() -> None:
+    owner, job = make_owner(), reported(at_ms=NOW + 3 * SECOND)
+    (run,) = load(owner, job, entry_of(job, NOW + 3 * SECOND))
+    assert owner.cancel(job.uid, run.run_id, "enough", NOW) is run
+    assert owner.take_revocations() == [run]
+    owner.confirm_revoked([run.key], [], NOW)
+    (record,) = store(owner).records
+    assert (record.state, record.error) == (RunState.CANCELLED, "enough")
+
+
+def test_a_run_that_was_on_its_way_is_cancelled_by_its_executor() -> None:
+    owner, job = make_owner(), reported(at_ms=NOW)
+    (run,) = load(owner, job, entry_of(job, NOW))
+    owner.cancel(job.uid, run.run_id, "enough", NOW)
+    owner.confirm_revoked([run.key], [run.key], NOW)
+    publish(owner, run, NOW)
+    assert store(owner).records[-1].cancel_requested
+    answer = say(owner, run, Start(executor="e"))
+    assert answer is not None
+    assert answer.cancel_requested
+
+
+def test_a_cancelled_run_that_nobody_answers_for_ends_with_its_time() -> None:
+    owner, job = make_owner(), reported(at_ms=NOW)
+    run = published(job, owner)
+    owner.cancel(job.uid, run.run_id, "enough", NOW)
+    owner.step(NOW + TIMEOUT_S * SECOND)
+    assert store(owner).records[-1].state is RunState.CANCELLED
+
+
+def test_a_waiting_run_is_cancelled_at_once_and_does_not_come_back() -> None:
+    owner, job = make_owner(), reported(job_pb2.OVERLAP_BUFFER_ALL)
+    run = published(job, owner)
+    (waiting,) = beside(owner, job)
+    owner.cancel(job.uid, waiting.run_id, "", NOW)
+    say(owner, run, SUCCEEDED)
+    assert RunState.CANCELLED in states(store(owner))
+    assert not assign(owner)
+
+
+# -- changes of the job ----------------------------------------------------------------------
+
+
+def test_what_waits_is_skipped_when_the_job_is_deleted_and_what_runs_goes_on() -> None:
+    owner, job = make_owner(), reported(job_pb2.OVERLAP_BUFFER_ALL)
+    run = published(job, owner)
+    beside(owner, job)
+    gone = changed(job, NOW + 11 * SECOND, delete_ms=NOW + 11 * SECOND)
+    owner.notice(notice(gone, NOW + 11 * SECOND), gone, NOW + 11 * SECOND)
+    (skipped,) = store(owner).records
+    assert skipped.skip_reason == run_pb2.SKIP_REASON_DELETED
+    say(owner, run, SUCCEEDED)
+    assert states(store(owner)) == [RunState.SUCCEEDED]
+
+
+def test_no_attempt_follows_once_the_job_is_deleted() -> None:
+    owner, job = make_owner(), reported(at_ms=NOW)
+    run = published(job, owner)
+    gone = changed(job, NOW + 1, delete_ms=NOW + 1)
+    owner.notice(notice(gone, NOW + 1), gone, NOW + 1)
+    say(owner, run, FAILED, NOW + 2)
+    assert states(store(owner)) == [RunState.FAILED]
+
+
+# -- taking over -----------------------------------------------------------------------------
+
+
+def test_a_new_owner_goes_on_with_what_is_unfinished() -> None:
+    first, job = make_owner(), reported(job_pb2.OVERLAP_BUFFER_ALL)
+    run = published(job, first)
+    rows = [run.record]
+    say(first, run, Start(executor="e"))
+    log = store(first).records
+    (waiting,) = beside(first, job)
+    rows.append(waiting)
+    second = make_owner(epoch=2)
+    now = NOW + 12 * SECOND
+    second.recover([], [*log, *(row for row in rows if row)], {job.key: job}, now)
+    load(second, job, entry_of(job, NOW + 20 * SECOND), now)
+    found = second.runs.find(job.uid, run.run_id)
+    assert found is not None
+    assert found.deadline_ms == NOW + TIMEOUT_S * SECOND
+    # Under the fence with which its record went out.
+    say(second, found, SUCCEEDED, now, fence=1)
+    done = store(second, now).records[-1]
+    assert (done.state, done.executor, done.epoch, done.fence) == (
+        RunState.SUCCEEDED,
+        "e",
+        2,
+        1,
+    )
+    assert [released.run_id for released in assign(second)] == [waiting.run_id]
+
+
+def test_what_was_published_but_has_no_row_yet_is_found_in_the_log() -> None:
+    first, job = make_owner(), reported(at_ms=NOW)
+    entry = entry_of(job, NOW)
+    (run,) = load(first, job, entry)
+    publish(first, run, NOW)
+    log = first.take_batch().records
+    second = make_owner(epoch=2)
+    second.recover(log, (), {job.key: job}, NOW)
+    assert not load(second, job, entry)
+    batch = store(second)
+    assert [row.run_id for row in batch.opened] == [run.run_id]
+
+
+def test_a_row_of_a_run_that_has_ended_is_removed() -> None:
+    first, job = make_owner(), reported(at_ms=NOW)
+    run = published(job, first)
+    row = run.record
+    assert row is not None
+    say(first, run, SUCCEEDED)
+    log = store(first).records
+    second = make_owner(epoch=2)
+    second.recover(log, [row], {job.key: job}, NOW)
+    assert [closed.run_id for closed in store(second).closed] == [run.run_id]
+
+
+def test_a_run_whose_job_is_past_its_retention_ends() -> None:
+    first, job = make_owner(), reported(at_ms=NOW)
+    run = published(job, first)
+    assert run.record is not None
+    second = make_owner(epoch=2)
+    second.recover([], [run.record], {}, NOW)
+    batch = store(second)
+    assert [(record.state, record.error_type) for record in batch.records] == [
+        (RunState.FAILED, "job-gone")
+    ]
+    assert batch.closed
+
+
+def test_what_could_not_be_written_is_written_later_and_its_row_removed_all_the_same() -> None:
+    owner, job = make_owner(), reported(at_ms=NOW)
+    (run,) = load(owner, job, entry_of(job, NOW))
+    publish(owner, run, NOW)
+    lost = owner.take_batch()
+    say(owner, run, SUCCEEDED)
+    owner.put_back(lost)
+    batch = store(owner)
+    assert states(batch) == [RunState.PUBLISHED, RunState.SUCCEEDED]
+    assert not batch.opened
+    assert [row.run_id for row in batch.closed] == [run.run_id]
+
+
+def test_a_row_that_was_never_tried_needs_no_removal() -> None:
+    owner, job = make_owner(), reported(at_ms=NOW)
+    (run,) = load(owner, job, entry_of(job, NOW))
+    publish(owner, run, NOW)
+    say(owner, run, SUCCEEDED)
+    batch = store(owner)
+    assert states(batch) == [RunState.PUBLISHED, RunState.SUCCEEDED]
+    assert not batch.opened
+    assert not batch.closed
+    assert run.run_id == instant_id(NOW)
