@@ -60,6 +60,21 @@ async def unknown_session_is_not_renewed(world: World) -> None:
 
 
 @case
+async def session_that_ran_out_is_opened_again(world: World) -> None:
+    session = a_session(world)
+    await world.store.leases.open_session(session)
+    # The scheduler does not know whether its last renewals arrived before the store went away.
+    assert await world.store.leases.renew_session(beaten(session))
+    for beat in (2, 7):
+        again = replace(session, beat=beat, lease_until_ms=session.lease_until_ms + 60_000)
+        await world.store.leases.open_session(again)
+        assert await seen(world, session.session_id) == again
+        again = beaten(again)
+        assert await world.store.leases.renew_session(again)
+        assert await seen(world, session.session_id) == again
+
+
+@case
 async def closed_session_is_told(world: World) -> None:
     session = a_session(world)
     await world.store.leases.open_session(session)

@@ -302,7 +302,10 @@ class LeaseStore(ABC):
 
     @abstractmethod
     async def open_session(self, session: SchedulerSession) -> None:
-        """Begins a session, with beat 1."""
+        """Begins a session with the beat given.
+
+        One of that id that is there already, which ran out while the store was away, is replaced.
+        """
 
     @abstractmethod
     async def renew_session(self, session: SchedulerSession) -> bool:

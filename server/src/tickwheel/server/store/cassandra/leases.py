@@ -29,6 +29,11 @@ class CassandraLeases(LeaseStore):
             "program) VALUES (?, ?, ?, ?, ?, ?) IF NOT EXISTS",
             Kind.CONDITIONAL,
         )
+        self._reopen = driver.prepare(
+            "UPDATE scheduler_sessions SET address = ?, beat = ?, lease_until = ?, closed = ?, "
+            "program = ? WHERE session_id = ? IF EXISTS",
+            Kind.CONDITIONAL,
+        )
         self._renew = driver.prepare(
             "UPDATE scheduler_sessions SET address = ?, beat = ?, lease_until = ?, closed = ?, "
             "program = ? WHERE session_id = ? IF beat = ?",
@@ -62,19 +67,25 @@ class CassandraLeases(LeaseStore):
         return self._segments
 
     async def open_session(self, session: SchedulerSession) -> None:
-        """Begins a session; one of that id is this one, from an attempt before."""
-        await self._settled(
-            self._open.bind(
-                session.session_id,
-                session.address,
-                session.beat,
-                session.lease_until_ms,
-                session.closed,
-                session.version,
-            ),
-            self._select_session.bind(session.session_id),
-            lambda row: row is not None,
+        """Begins a session; one of that id that is there is replaced."""
+        values = (
+            session.address,
+            session.beat,
+            session.lease_until_ms,
+            session.closed,
+            session.version,
         )
+        read = self._select_session.bind(session.session_id)
+
+        def is_there(row: Row | None) -> bool:
+            return row is not None and _session(row) == session
+
+        opened = await self._settled(self._open.bind(session.session_id, *values), read, is_there)
+        # Between the two somebody may remove the old one as dead; then its place is free.
+        while not opened:
+            opened = await self._settled(
+                self._reopen.bind(*values, session.session_id), read, is_there
+            ) or await self._settled(self._open.bind(session.session_id, *values), read, is_there)
 
     async def renew_session(self, session: SchedulerSession) -> bool:
         """Writes the next beat; nobody but this process writes that one."""
