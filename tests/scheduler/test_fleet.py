@@ -10,6 +10,7 @@ from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.job import Job
 from tickwheel.server.scheduler.assignment import key_message
 from tickwheel.server.scheduler.fleet import ConnectRefusedError, Fleet
+from tickwheel.server.scheduler.link import CLOCK_READINGS
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun, Phase
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.segment import own_run
@@ -98,11 +99,11 @@ class Stream:
             )
         )
 
-    def beat(self) -> None:
+    def beat(self, behind_ms: int = 0) -> None:
         self.say(
             heartbeat=pb.Heartbeat(
                 sequence=7,
-                clock=pb.Clock(wall_ms=NOW),
+                clock=pb.Clock(wall_ms=NOW - behind_ms),
                 window=pb.Window(max_count=100, max_bytes=1 << 20),
             )
         )
@@ -178,6 +179,30 @@ async def test_a_worker_whose_clock_is_far_off_gets_no_segments(
     stream = Stream(fleet)
     stream.hello(ahead_ms=2_000)
     assert not (await stream.hear("segments")).segments.segments
+    run = _run(runtime)
+    assert fleet.assign([run]) == [run]
+
+
+async def test_a_heartbeat_that_was_long_under_way_is_not_taken_for_a_slow_clock(
+    fleet: Fleet, runtime: Runtime
+) -> None:
+    stream = Stream(fleet)
+    stream.hello()
+    await stream.hear("segments")
+    stream.beat(behind_ms=864)
+    await stream.hear("heartbeat_ack")
+    assert fleet.assign([_run(runtime)]) == []
+
+
+async def test_a_worker_whose_clock_stays_behind_gets_nothing_more(
+    fleet: Fleet, runtime: Runtime
+) -> None:
+    stream = Stream(fleet)
+    stream.hello()
+    await stream.hear("segments")
+    for _ in range(CLOCK_READINGS):
+        stream.beat(behind_ms=864)
+        await stream.hear("heartbeat_ack")
     run = _run(runtime)
     assert fleet.assign([run]) == [run]
 

@@ -130,7 +130,7 @@ class Fleet:
             hello.worker_id, hello.host, hello.version, heard_steady_ms=self._clock.steady_ms()
         )
         link.set_window(hello.window)
-        link.clocks_apart_ms = hello.clock.wall_ms - self._clock.now_ms()
+        link.read_clock(hello.clock.wall_ms, self._clock.now_ms())
         return link, self._adopt(link, hello.held)
 
     def _adopt(self, link: WorkerLink, held: Iterable[pb.Held]) -> list[pb.RunKey]:
@@ -179,7 +179,7 @@ class Fleet:
         took_work = link.takes_work(self._options.clock_bound_ms)
         had_room = link.window_count - len(link.held)
         link.set_window(heartbeat.window)
-        link.clocks_apart_ms = heartbeat.clock.wall_ms - self._clock.now_ms()
+        link.read_clock(heartbeat.clock.wall_ms, self._clock.now_ms())
         permission = max(0, min(self._options.permission_ms, self._listener.permission_left_ms()))
         link.permitted_until_ms = self._clock.steady_ms() + permission
         self._send(

@@ -1,12 +1,16 @@
 """One connected worker: what it holds, what it may take, until when it may publish. Pure."""
 
 import itertools
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tickwheel.server.scheduler.assignment import weigh
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun, Phase
 from tickwheel.v1 import scheduler_service_pb2 as pb
+
+#: Readings of a worker's clock that are looked at: four seconds of heartbeats.
+CLOCK_READINGS = 8
 
 
 @dataclass(slots=True, eq=False)
@@ -19,13 +23,13 @@ class WorkerLink:
     heard_steady_ms: int
     window_count: int = 0
     window_bytes: int = 0
-    clocks_apart_ms: int = 0
     draining: bool = False
     #: On our steady clock: it publishes nothing of ours after this.
     permitted_until_ms: int = 0
     segments: frozenset[int] = frozenset()
     held: dict[AttemptKey, LiveRun] = field(default_factory=dict[AttemptKey, LiveRun])
     held_bytes: int = 0
+    _clocks_apart_ms: deque[int] = field(default_factory=lambda: deque(maxlen=CLOCK_READINGS))
     _revocations: dict[int, tuple[AttemptKey, ...]] = field(
         default_factory=dict[int, tuple[AttemptKey, ...]]
     )
@@ -35,6 +39,20 @@ class WorkerLink:
         """How much it takes at once, from Hello or a heartbeat."""
         self.window_count = window.max_count
         self.window_bytes = window.max_bytes
+
+    def read_clock(self, worker_ms: int, now_ms: int) -> None:
+        """Notes the worker's wall clock as a message of it said, and ours on its arrival."""
+        self._clocks_apart_ms.append(worker_ms - now_ms)
+
+    @property
+    def clocks_apart_ms(self) -> int:
+        """How far its wall clock is ahead of ours; negative where it is behind.
+
+        A message that was long under way, or waited for a busy process, makes the worker seem
+        behind by as much, so of the last readings the greatest is the truest. A worker that is
+        ahead is seen at once; one that is behind, and so is late and never early, a little later.
+        """
+        return max(self._clocks_apart_ms, default=0)
 
     def takes_work(self, clock_bound_ms: int) -> bool:
         """Whether it can be given segments: not draining, a window, and a clock near ours."""
