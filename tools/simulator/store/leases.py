@@ -27,11 +27,10 @@ class SimLeaseStore(LeaseStore):
         sessions = self._cells.sessions
 
         def opened() -> bool:
-            return session.session_id in sessions
+            return sessions.get(session.session_id) == session
 
         def work() -> bool:
-            if not opened():
-                sessions[session.session_id] = session
+            sessions[session.session_id] = session
             return True
 
         await self._settled(work, opened)
