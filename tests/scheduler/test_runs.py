@@ -33,8 +33,8 @@ from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.scheduler.ledger import Batch
 from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.scheduler.overlap import MAX_WAITING
+from tickwheel.server.scheduler.reporting import NotPublishedYetError
 from tickwheel.server.scheduler.reports import SILENCE_MS
-from tickwheel.server.scheduler.runs import NotPublishedYetError
 from tickwheel.server.scheduler.segment import SegmentOwner
 from tickwheel.v1 import job_pb2, run_pb2
 
@@ -67,7 +67,7 @@ def say(
     attempt: int = 0,
     fence: int = 0,
 ) -> Answer | None:
-    return owner.runs.report(
+    return owner.report(
         Report(
             job_uid=run.job.uid,
             segment=0,

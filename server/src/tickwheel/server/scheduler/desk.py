@@ -28,8 +28,8 @@ from tickwheel.server.scheduler.options import SchedulerOptions
 from tickwheel.server.scheduler.override import encode_override
 from tickwheel.server.scheduler.reader import Reader
 from tickwheel.server.scheduler.recorder import Recorder
+from tickwheel.server.scheduler.reporting import NotPublishedYetError
 from tickwheel.server.scheduler.reports import check_ended, needs_no_report
-from tickwheel.server.scheduler.runs import NotPublishedYetError
 from tickwheel.server.scheduler.segment import own_run
 from tickwheel.server.scheduler.terms import is_reported
 from tickwheel.server.store.port import Store
@@ -274,7 +274,7 @@ class OwnerDesk:
             report = reports[index]
             try:
                 owner = self._owned(report.segment).owner
-                answers[index] = owner.runs.report(report, now) or _ASK_THE_STORE
+                answers[index] = owner.report(report, now) or _ASK_THE_STORE
             except NotPublishedYetError:
                 early.append(index)
                 answers[index] = SegmentUnowned(

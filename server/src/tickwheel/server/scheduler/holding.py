@@ -4,7 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 
 from tickwheel.server.domain.lease import SegmentLease
-from tickwheel.server.scheduler.segment import Advance, SegmentOwner
+from tickwheel.server.scheduler.cursors import Advance
+from tickwheel.server.scheduler.segment import SegmentOwner
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
 

@@ -6,7 +6,7 @@ report again is accepted again.
 """
 
 from tickwheel.server.domain.errors import RunStateWrong, StaleFence
-from tickwheel.server.domain.report import HEARTBEAT_MS, Finish, Report
+from tickwheel.server.domain.report import HEARTBEAT_MS, Failure, Finish, Report
 from tickwheel.server.domain.run import Run, RunState
 
 #: After its first heartbeat, an attempt that is silent for this long has failed.
@@ -58,3 +58,20 @@ def check_ended(report: Report, record: Run) -> None:
         run=report.run_name,
         state=f"RUN_STATE_{record.state.name}",
     )
+
+
+def is_repeated(report: Report, record: Run) -> bool:
+    """Whether it repeats the report of a failure after which another attempt followed."""
+    if not isinstance(report.what, Finish) or report.what.state is not RunState.FAILED:
+        return False
+    return any(
+        (past.attempt, past.fence) == (report.attempt, report.fence) and past.end_ms
+        for past in record.past_attempts
+    )
+
+
+def error_fields(why: Failure | None) -> dict[str, str]:
+    """The fields of a run that say why it failed; empty ones for None."""
+    if why is None:
+        return {"error": "", "error_type": "", "error_details": ""}
+    return {"error": why.message, "error_type": why.type, "error_details": why.details}

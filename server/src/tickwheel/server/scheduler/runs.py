@@ -11,16 +11,9 @@ import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from tickwheel.server.domain.errors import StaleFence
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.report import (
-    Answer,
     Failure,
-    Finish,
-    Heartbeat,
-    Progress,
-    Report,
-    Start,
 )
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.scheduler.ledger import Batch, Ledger
@@ -33,15 +26,10 @@ from tickwheel.server.scheduler.live import (
     live_run_of,
     past_attempt,
 )
+from tickwheel.server.scheduler.overlap import Go, Verdict, admit
 from tickwheel.server.scheduler.override import decode_override
-from tickwheel.server.scheduler.reports import (
-    PROGRESS_MS,
-    SILENCE_MS,
-    check_attempt,
-    check_ended,
-    needs_no_report,
-)
-from tickwheel.server.scheduler.terms import backoff_ms, run_timeout_ms
+from tickwheel.server.scheduler.reports import SILENCE_MS, error_fields
+from tickwheel.server.scheduler.terms import backoff_ms, is_reported, run_timeout_ms
 from tickwheel.server.scheduler.unfinished import Unfinished
 from tickwheel.server.store.port import LOOK_AHEAD_MS
 from tickwheel.v1 import run_pb2, scheduler_service_pb2
@@ -50,10 +38,6 @@ from tickwheel.v1 import run_pb2, scheduler_service_pb2
 #: that it can be read within a second.
 PENDING_AFTER_MS = 500
 _FEW_TIMERS = 10_000
-
-
-class NotPublishedYetError(Exception):
-    """A report came before the worker's word that the attempt is on the log; ask again shortly."""
 
 
 class _Timer(enum.Enum):
@@ -87,6 +71,7 @@ class Runs:
         self._ready: dict[AttemptKey, LiveRun] = {}
         self._timers: list[tuple[int, int, _Timer, AttemptKey]] = []
         self._serial = 0
+        self._to_revoke: list[LiveRun] = []
         #: Runs that are done for the schedule since the position, and when they came to be so;
         #: reading the schedule again is therefore harmless.
         self.done: dict[tuple[str, str], int] = {}
@@ -128,6 +113,19 @@ class Runs:
 
     # -- coming in ---------------------------------------------------------------------------
 
+    def verdict(self, job: Job, policy: int, *, due: bool) -> Verdict:
+        """Whether one more run of a job may go beside those that are unfinished; see `overlap`."""
+        if not is_reported(job.spec):
+            return Go()
+        crowd = self.unfinished.crowd(job.uid)
+        return admit(policy, job.spec.max_in_flight, crowd, due=due)
+
+    def make_way(self, run: LiveRun, now_ms: int) -> None:
+        """OVERLAP_CANCEL_OTHER: what is unfinished makes way for a new run."""
+        reason = f"{run.run_id} has taken its place (OVERLAP_CANCEL_OTHER)"
+        for other in self.unfinished.of(run.job.uid):
+            self.cancel(other, reason, now_ms)
+
     def open(self, run: LiveRun, now_ms: int) -> None:
         """A new run: to be handed out, so that it is published at its instant."""
         self._add(run)
@@ -146,7 +144,7 @@ class Runs:
     def skip(self, run: LiveRun, reason: int, blocking: str, now_ms: int) -> Run:
         """A run with a row of its own that does not run."""
         self._add(run)
-        return self._end(run, RunState.SKIPPED, now_ms, **_skipped(run, reason, blocking))
+        return self.end(run, RunState.SKIPPED, now_ms, **_skipped(run, reason, blocking))
 
     def announce(self, run: LiveRun, now_ms: int) -> Run:
         """The PENDING record of a run that somebody waits to read."""
@@ -189,7 +187,7 @@ class Runs:
             self._add(run)
             self._expect_end(run, record)
             if is_running and record.progress_ms:
-                self._hear(run, now_ms)
+                self.hear(run, now_ms)
 
     def _add(self, run: LiveRun) -> None:
         self._live[*run.name, run.dead_letter] = run
@@ -258,7 +256,7 @@ class Runs:
         }
         if not run.is_reported:
             end_ms = ack.publish_ms
-            return self._end(run, RunState.SUCCEEDED, now_ms, **log, end_ms=end_ms, error="")
+            return self.end(run, RunState.SUCCEEDED, now_ms, **log, end_ms=end_ms, error="")
         run.phase = Phase.PUBLISHED
         cancel = run.cancel_reason is not None
         record = run.as_run(RunState.PUBLISHED, now_ms, self.epoch, **log, cancel_requested=cancel)
@@ -284,85 +282,12 @@ class Runs:
             return self._undeliverable(run, now_ms)
         kind = "publish-refused" if failure.refused else "publish-expired"
         why = Failure(message=failure.message, type=kind)
-        return self._attempt_over(run, why, now_ms, retryable=failure.refused)
+        return self.attempt_over(run, why, now_ms, retryable=failure.refused)
 
-    # -- executors' reports ------------------------------------------------------------------
+    # -- what executors are expected to say --------------------------------------------------
 
-    def report(self, report: Report, now_ms: int) -> Answer | None:
-        """Takes a report in; None where the run is not live and the store has to be asked.
-
-        Raises:
-            StaleFence, RunStateWrong: see `reports`; nothing was changed.
-            NotPublishedYetError: the worker's word is still to come.
-        """
-        run = self.find(report.job_uid, report.run_id)
-        if run is None:
-            return None
-        if not run.is_reported:
-            raise needs_no_report(report, run.record)
-        record = run.record
-        if record is not None and _is_repeated(report, record):
-            return Answer()
-        if run.phase in UNPUBLISHED or run.phase is Phase.DROPPED or record is None:
-            if report.attempt != run.attempt or report.fence > self.epoch:
-                raise StaleFence(
-                    f"{report.run_name}: attempt {report.attempt} under fence {report.fence} has "
-                    f"been superseded; the run is at attempt {run.attempt}",
-                    run=report.run_name,
-                    attempt=str(run.attempt),
-                )
-            raise NotPublishedYetError
-        if run.phase is Phase.RECORDING:
-            check_ended(report, record)
-            return Answer()
-        check_attempt(report, record)
-        match report.what:
-            case Start(executor=executor):
-                self._start(run, record, executor, now_ms)
-            case Heartbeat(progress=progress):
-                self._heartbeat(run, record, progress, now_ms)
-            case Finish() as finish:
-                self._finish(run, finish, now_ms)
-        return Answer(timeout_ms=run.deadline_ms, cancel_requested=run.cancel_reason is not None)
-
-    def _start(self, run: LiveRun, record: Run, executor: str, now_ms: int) -> None:
-        if run.phase is Phase.RUNNING and record.executor == executor:
-            return
-        run.phase = Phase.RUNNING
-        # Whoever had begun before was silent and is replaced: it was handed out again.
-        run.silent_ms = 0
-        start_ms = record.start_ms or now_ms
-        self.ledger.add(
-            run.as_run(RunState.RUNNING, now_ms, self.epoch, start_ms=start_ms, executor=executor)
-        )
-
-    def _heartbeat(self, run: LiveRun, record: Run, progress: Progress | None, now_ms: int) -> None:
-        is_first = not run.silent_ms
-        self._hear(run, now_ms)
-        changes = _progress(progress, now_ms) if progress is not None else {}
-        if is_first or run.phase is Phase.PUBLISHED:
-            changes = {"progress_ms": now_ms, "start_ms": record.start_ms or now_ms, **changes}
-        elif now_ms - record.progress_ms < PROGRESS_MS:
-            return
-        if changes:
-            run.phase = Phase.RUNNING
-            self.ledger.add(run.as_run(RunState.RUNNING, now_ms, self.epoch, **changes))
-
-    def _finish(self, run: LiveRun, finish: Finish, now_ms: int) -> None:
-        progress = _progress(finish.progress, now_ms) if finish.progress is not None else {}
-        started = {"start_ms": run.record.start_ms or now_ms} if run.record else {}
-        known = {**progress, **started}
-        if finish.state is RunState.SUCCEEDED:
-            result = finish.result
-            self._end(run, finish.state, now_ms, **known, result=result, **_error(None))
-        elif finish.state is RunState.CANCELLED:
-            why = finish.failure or Failure(message=run.cancel_reason or "", type="cancelled")
-            self._end(run, finish.state, now_ms, **known, result=finish.result, **_error(why))
-        else:
-            why = finish.failure or Failure(message="the executor gave no reason", type="")
-            self._attempt_over(run, why, now_ms, retryable=finish.retryable, **known)
-
-    def _hear(self, run: LiveRun, now_ms: int) -> None:
+    def hear(self, run: LiveRun, now_ms: int) -> None:
+        """An executor has said that it is at work; from here on its silence is noticed."""
         if not run.silent_ms:
             self._time(now_ms + SILENCE_MS, _Timer.SILENCE, run)
         run.silent_ms = now_ms + SILENCE_MS
@@ -373,11 +298,12 @@ class Runs:
 
     # -- cancelling --------------------------------------------------------------------------
 
-    def cancel(self, run: LiveRun, reason: str, now_ms: int) -> bool:
-        """Cancels a run as far as it can be; True where a worker has to be asked to drop it."""
+    def cancel(self, run: LiveRun, reason: str, now_ms: int) -> None:
+        """Cancels a run as far as it can be at once; a worker that holds it has to be asked."""
         if run.phase is Phase.ASSIGNED:
             run.cancel_reason = reason
-            return True
+            self._to_revoke.append(run)
+            return
         if run.phase in REPORTABLE and run.record is not None and run.cancel_reason is None:
             # The executor is told when it starts, or with its next heartbeat.
             run.cancel_reason = reason
@@ -386,7 +312,11 @@ class Runs:
         elif run.phase in UNPUBLISHED:
             run.cancel_reason = reason
             self._cancelled(run, now_ms)
-        return False
+
+    def take_revocations(self) -> list[LiveRun]:
+        """Runs that workers are to be asked to drop because they are to be cancelled."""
+        revoked, self._to_revoke = self._to_revoke, []
+        return revoked
 
     def confirm_cancelled(self, run: LiveRun, now_ms: int) -> None:
         """The worker has dropped a run that is to be cancelled."""
@@ -395,7 +325,7 @@ class Runs:
 
     def _cancelled(self, run: LiveRun, now_ms: int, **changes: object) -> Run:
         why = Failure(message=run.cancel_reason or "", type="cancelled")
-        return self._end(run, RunState.CANCELLED, now_ms, **changes, **_error(why))
+        return self.end(run, RunState.CANCELLED, now_ms, **changes, **error_fields(why))
 
     def change_job(self, job: Job, now_ms: int) -> None:
         """Later attempts follow the job as it is now; of a deleted one there are none."""
@@ -404,15 +334,15 @@ class Runs:
             if not job.delete_ms:
                 continue
             if run.phase is Phase.WAITING:
-                self._end(
+                self.end(
                     run, RunState.SKIPPED, now_ms, **_skipped(run, run_pb2.SKIP_REASON_DELETED, "")
                 )
             elif run.phase is Phase.BACKOFF:
-                self._end(run, RunState.FAILED, now_ms)
+                self.end(run, RunState.FAILED, now_ms)
 
     # -- how they end ------------------------------------------------------------------------
 
-    def _attempt_over(
+    def attempt_over(
         self, run: LiveRun, why: Failure, now_ms: int, *, retryable: bool, **changes: object
     ) -> Run:
         """An attempt has failed: another one follows, or the run has failed."""
@@ -420,8 +350,8 @@ class Runs:
             return self._cancelled(run, now_ms, **changes)
         policy = run.job.spec.retry_policy
         if not retryable or run.attempt > policy.max_retry_count or run.job.delete_ms:
-            return self._end(run, RunState.FAILED, now_ms, **changes, **_error(why))
-        former = run.as_run(RunState.PENDING, now_ms, self.epoch, **changes, **_error(why))
+            return self.end(run, RunState.FAILED, now_ms, **changes, **error_fields(why))
+        former = run.as_run(RunState.PENDING, now_ms, self.epoch, **changes, **error_fields(why))
         past = (*former.past_attempts, past_attempt(former, RunState.FAILED, now_ms))
         run.fire_ms = now_ms + backoff_ms(policy, run.attempt, f"{run.job.uid}/{run.run_id}")
         run.attempt += 1
@@ -442,7 +372,7 @@ class Runs:
         self._queue(run, now_ms)
         return record
 
-    def _end(self, run: LiveRun, state: RunState, now_ms: int, **changes: object) -> Run:
+    def end(self, run: LiveRun, state: RunState, now_ms: int, **changes: object) -> Run:
         """The final state; what waits for the run learns of it once it is stored."""
         if state is RunState.SUCCEEDED and run.record is None:
             record = run.as_run(state, now_ms, self.epoch, **changes)
@@ -515,7 +445,7 @@ class Runs:
                         message="no executor has reported its end within the run's time-out",
                         type="run-timeout",
                     )
-                    self._attempt_over(run, why, now_ms, retryable=True)
+                    self.attempt_over(run, why, now_ms, retryable=True)
             case _Timer.SILENCE:
                 if run.phase is not Phase.RUNNING or not run.silent_ms:
                     return
@@ -524,7 +454,7 @@ class Runs:
                     return
                 message = f"the executor was silent for {SILENCE_MS // 1000} s"
                 why = Failure(message=message, type="heartbeat-missed")
-                self._attempt_over(run, why, now_ms, retryable=True)
+                self.attempt_over(run, why, now_ms, retryable=True)
 
     def next_ms(self) -> int | None:
         """When `step` has something to do next; None: nothing that is known."""
@@ -601,20 +531,6 @@ _NOT_ON_THE_LOG = {
 }
 
 
-def _error(why: Failure | None) -> dict[str, str]:
-    if why is None:
-        return {"error": "", "error_type": "", "error_details": ""}
-    return {"error": why.message, "error_type": why.type, "error_details": why.details}
-
-
-def _progress(progress: Progress, now_ms: int) -> dict[str, object]:
-    return {
-        "progress_fraction": progress.fraction,
-        "progress_message": progress.message,
-        "progress_ms": now_ms,
-    }
-
-
 def _skipped(run: LiveRun, reason: int, blocking: str) -> dict[str, object]:
     return {
         "skip_reason": reason,
@@ -623,16 +539,6 @@ def _skipped(run: LiveRun, reason: int, blocking: str) -> dict[str, object]:
         "first_schedule_ms": run.schedule_ms,
         "last_schedule_ms": run.schedule_ms,
     }
-
-
-def _is_repeated(report: Report, record: Run) -> bool:
-    """Whether it repeats the report of a failure after which another attempt followed."""
-    if not isinstance(report.what, Finish) or report.what.state is not RunState.FAILED:
-        return False
-    return any(
-        (past.attempt, past.fence) == (report.attempt, report.fence) and past.end_ms
-        for past in record.past_attempts
-    )
 
 
 def _fire_then_priority(run: LiveRun) -> tuple[int, int]:
