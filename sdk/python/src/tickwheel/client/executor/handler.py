@@ -1,0 +1,54 @@
+"""A user's handler, and how it is called so that nothing it raises goes further."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tickwheel.client.executor.context import RunContext
+from tickwheel.client.executor.outcome import Outcome, raised, returned
+from tickwheel.client.executor.threads import HandlerThreads
+from tickwheel.client.executor.tracing import Span
+
+#: An async one, or a plain one, which is called in a thread.
+HandlerFunction = Callable[[RunContext], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """What executes the runs of a topic."""
+
+    topic: str
+    function: HandlerFunction
+    concurrency: int
+    """How many of its runs are executed at once, at most."""
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it is called in the event loop."""
+        call = getattr(self.function, "__call__", None)  # noqa: B004 - an object with an async one
+        return inspect.iscoroutinefunction(self.function) or inspect.iscoroutinefunction(call)
+
+    async def call(self, context: RunContext, threads: HandlerThreads, span: Span) -> Outcome:
+        """Calls it, and says how it ended.
+
+        Raises:
+            CancelledError: only where a plain one is waited for; it goes on.
+        """
+        if not self.is_async:
+            return await threads.call(functools.partial(self._call_plain, context, span))
+        try:
+            with span(self.topic, context.headers):
+                result = await self.function(context)
+        except BaseException as error:
+            return raised(error)
+        return returned(result)
+
+    def _call_plain(self, context: RunContext, span: Span) -> Outcome:
+        try:
+            with span(self.topic, context.headers):
+                result = self.function(context)
+        except BaseException as error:
+            return raised(error)
+        return returned(result)

@@ -1,0 +1,122 @@
+"""How far a partition is finished, when its records are finished in any order. Pure.
+
+Kafka keeps one offset for a group and partition, and a text beside it. The offset is that of the
+lowest unfinished record; the text says which ones above it are finished, so that whoever reads on
+from there passes them over (as Confluent's Parallel Consumer does).
+"""
+
+import base64
+import binascii
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+#: No more records are taken while the lowest unfinished one is so far behind; the text then fits.
+WINDOW = 10_000
+#: Kafka's `offset.metadata.max.bytes` is 4,096 unless a broker says otherwise.
+_MAX_TEXT = 4_000
+_MARK = "tickwheel1:"
+#: Bytes of the bitmap, which is in base64.
+_MAX_BITMAP = (_MAX_TEXT - len(_MARK)) // 4 * 3
+
+
+class Committed(NamedTuple):
+    """What is stored for a partition."""
+
+    offset: int
+    """The lowest record that is not finished."""
+    text: str
+    """Which records above it are."""
+
+
+class PartitionOffsets:
+    """The records of one partition that this consumer was handed.
+
+    Args:
+        start: records below are finished. 0 where that is not known: it then begins with the
+            first record.
+        finished: further records that are.
+        in_work: records that are being worked on already, and will be handed out again.
+    """
+
+    __slots__ = ("_end", "_finished", "_in_work", "_low")
+
+    def __init__(
+        self, start: int, finished: Iterable[int] = (), in_work: Iterable[int] = ()
+    ) -> None:
+        #: Beyond the last record that was handed out. Nothing beyond may be passed over.
+        self._end = start
+        self._low = start
+        self._finished = {offset for offset in finished if offset >= start}
+        self._in_work = {offset for offset in in_work if offset >= start} - self._finished
+
+    @property
+    def low(self) -> int:
+        """The lowest record that is not finished, as far as is known."""
+        return self._low
+
+    @property
+    def span(self) -> int:
+        """From the lowest unfinished record to the end of what was handed out."""
+        return self._end - self._low
+
+    @property
+    def finished_above(self) -> Collection[int]:
+        """The finished records from `low` on."""
+        return self._finished
+
+    def begin(self, offset: int) -> bool:
+        """Notes that a record was handed out; those of a partition come in order.
+
+        Returns:
+            Whether it is to be worked on: not when it is finished, or in work already.
+        """
+        self._end = max(self._end, offset + 1)
+        is_new = (
+            offset >= self._low and offset not in self._finished and offset not in self._in_work
+        )
+        if is_new:
+            self._in_work.add(offset)
+        self._advance()
+        return is_new
+
+    def finish(self, offset: int) -> None:
+        """Notes that a record is finished."""
+        self._in_work.discard(offset)
+        if offset >= self._low:
+            self._finished.add(offset)
+            self._advance()
+
+    def committed(self) -> Committed:
+        """What to store now."""
+        bits = bytearray()
+        for offset in self._finished:
+            index, bit = divmod(offset - self._low, 8)
+            # Offsets may have large gaps. What does not fit is done again, should it come to that.
+            if index < _MAX_BITMAP:
+                bits.extend(bytes(max(index + 1 - len(bits), 0)))
+                bits[index] |= 1 << bit
+        text = _MARK + base64.b64encode(bits).decode() if bits else ""
+        return Committed(self._low, text)
+
+    def _advance(self) -> None:
+        # Records in work that were not handed out (again) yet lie beyond the end.
+        low = min(min(self._in_work, default=self._end), self._end)
+        if low > self._low:
+            self._low = low
+            self._finished = {offset for offset in self._finished if offset >= low}
+
+
+def finished_offsets(committed: Committed) -> list[int]:
+    """The records above the offset that are finished; none where the text is not of ours."""
+    if not committed.text.startswith(_MARK):
+        return []
+    try:
+        bits = base64.b64decode(committed.text[len(_MARK) :], validate=True)
+    except binascii.Error:
+        return []
+    return [
+        committed.offset + index * 8 + bit
+        for index, byte in enumerate(bits)
+        for bit in range(8)
+        if byte >> bit & 1
+    ]

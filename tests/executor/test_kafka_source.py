@@ -1,0 +1,241 @@
+"""Records of a real Kafka: committed when finished, whoever joins, leaves or dies."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from engines_fixtures import KafkaServer
+
+from executor.conftest import QUICK, idle, running
+from executor.kafka import KafkaTopic, kafka_topic
+from executor.stand_in import Attempt, Ledger
+from tickwheel.client import CancelReason, Executor, RunContext
+from tickwheel.v1 import run_pb2
+
+Make = Callable[..., Executor]
+
+
+@pytest.fixture
+async def ledger() -> Ledger:
+    # Without a log of its own: PullRecords is answered as on Kafka.
+    return Ledger()
+
+
+@pytest.fixture
+async def topic(kafka_server: KafkaServer) -> AsyncIterator[KafkaTopic]:
+    async with kafka_topic(kafka_server.bootstrap) as made:
+        yield made
+
+
+@pytest.fixture
+def make(address: str, topic: KafkaTopic, monkeypatch: pytest.MonkeyPatch) -> Make:
+    monkeypatch.setenv("TICKWHEEL_KAFKA_BOOTSTRAP", topic.bootstrap)
+
+    def made(**options: Any) -> Executor:
+        defaults: dict[str, Any] = {
+            "retry": QUICK,
+            "group": topic.group,
+            "session_timeout": 6.0,
+            "drain_timeout": 5.0,
+            "handover_timeout": 3.0,
+        }
+        return Executor(address, **(defaults | options))
+
+    return made
+
+
+def counting(
+    executor: Executor, topic: KafkaTopic, seconds: float = 0.0, held: str = ""
+) -> Counter[str]:
+    executions: Counter[str] = Counter()
+
+    @executor.handler(topic.name)
+    async def work(ctx: RunContext) -> None:
+        executions[ctx.run] += 1
+        await asyncio.sleep(60 if ctx.run == held else seconds)
+
+    return executions
+
+
+async def publish(
+    ledger: Ledger, topic: KafkaTopic, numbers: range, **attributes: Any
+) -> list[Attempt]:
+    made = [ledger.add(number, topic=topic.name, **attributes) for number in numbers]
+    await topic.publish([record for _, record in made])
+    return [attempt for attempt, _ in made]
+
+
+async def until(condition: Callable[[], bool], timeout: float = 30.0) -> None:
+    async with asyncio.timeout(timeout):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def test_all_are_executed_once_and_committed(
+    ledger: Ledger, make: Make, topic: KafkaTopic
+) -> None:
+    executor = make()
+    executions = counting(executor, topic)
+    attempts = await publish(ledger, topic, range(300))
+    async with running(executor):
+        await ledger.ended(*attempts, timeout=60)
+    assert executions == Counter(attempt.name for attempt in attempts)
+    assert await topic.committed() == 300
+    later = make()
+    again = counting(later, topic)
+    async with running(later):
+        (last,) = await publish(ledger, topic, range(300, 301))
+        await ledger.ended(last, timeout=60)
+    assert again == Counter([last.name])
+
+
+async def test_only_what_is_finished_is_committed_while_it_runs(
+    ledger: Ledger, make: Make, topic: KafkaTopic
+) -> None:
+    executor = make(concurrency=8, drain_timeout=0.1, cancel_grace=0.1)
+    attempts = await publish(ledger, topic, range(100))
+    executions = counting(executor, topic, held=attempts[40].name)
+    others = [attempt for attempt in attempts if attempt is not attempts[40]]
+    async with running(executor):
+        await ledger.ended(*others, timeout=60)
+        await asyncio.sleep(1)
+        assert 0 < await topic.committed() < 100
+    # Its partition stops at the one that is not finished.
+    assert await topic.committed() < 100
+    after = make()
+    again = counting(after, topic)
+    async with running(after):
+        await ledger.ended(attempts[40], timeout=60)
+    assert again == Counter([attempts[40].name])
+    assert executions.total() == 100
+    assert await topic.committed() == 100
+
+
+async def test_what_nobody_remembers_is_committed_beside_the_offset(
+    ledger: Ledger, make: Make, topic: KafkaTopic
+) -> None:
+    """Of COMPLETION_PUBLISHED runs the server does not know that they were executed."""
+    published: dict[str, Any] = {
+        "completion": "COMPLETION_PUBLISHED",
+        "state": run_pb2.RUN_STATE_SUCCEEDED,
+    }
+    attempts = await publish(ledger, topic, range(100), **published)
+    first = make(concurrency=8)
+    # Crashes: nothing is finished or committed in order.
+    executions = counting(first, topic, held=attempts[0].name)
+    task = asyncio.create_task(first.serve())
+    await until(lambda: executions.total() == 100)
+    await asyncio.sleep(1)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    second = make()
+    again = counting(second, topic)
+    async with running(second):
+        (last,) = await publish(ledger, topic, range(100, 101))
+        await until(lambda: again.total() == 2)
+        await ledger.ended(last)
+    assert again == Counter([attempts[0].name, last.name])
+
+
+async def test_who_joins_gets_a_share_and_nothing_is_executed_twice(
+    ledger: Ledger, make: Make, topic: KafkaTopic
+) -> None:
+    executors = [make(concurrency=4) for _ in range(3)]
+    executions = [counting(executor, topic, seconds=0.05) for executor in executors]
+    attempts = await publish(ledger, topic, range(600))
+    async with running(executors[0]):
+        await until(lambda: executions[0].total() > 20)
+        async with running(executors[1]):
+            await until(lambda: executions[1].total() > 10)
+            async with running(executors[2]):
+                await until(lambda: executions[2].total() > 10)
+            # One has left again, in order.
+            await ledger.ended(*attempts, timeout=60)
+    total = sum(executions, Counter[str]())
+    assert total == Counter(attempt.name for attempt in attempts)
+    assert await topic.committed() == 600
+
+
+async def test_a_handler_that_outlasts_the_hand_over_goes_on_or_is_handed_over(
+    ledger: Ledger, make: Make, topic: KafkaTopic
+) -> None:
+    """Sticky assignment: two of four partitions stay, two go to the other."""
+    first, second = make(handover_timeout=0.2, cancel_grace=None), make()
+    reasons: dict[str, CancelReason] = {}
+    ended: list[str] = []
+    go = asyncio.Event()
+
+    @first.handler(topic.name)
+    async def work(ctx: RunContext) -> None:
+        cancelled = asyncio.ensure_future(_reason(ctx))
+        gone = asyncio.ensure_future(go.wait())
+        await asyncio.wait((cancelled, gone), return_when=asyncio.FIRST_COMPLETED)
+        gone.cancel()
+        if cancelled.done():
+            reasons[ctx.run] = cancelled.result()
+            ctx.raise_if_cancelled()
+        cancelled.cancel()
+        ended.append(ctx.run)
+
+    executions = counting(second, topic)
+    # Of all four partitions: 16 keys.
+    attempts = await publish(ledger, topic, range(16))
+    async with running(first):
+        await ledger.until(lambda: all(attempt.starts for attempt in attempts), 60)
+        async with running(second):
+            await until(lambda: executions.total() > 0)
+            await until(lambda: executions.total() == len(reasons))
+            # What has come back after all, or has never left, goes on.
+            go.set()
+            await ledger.ended(*attempts, timeout=60)
+    assert set(reasons.values()) == {CancelReason.HANDED_OVER}
+    assert executions == Counter(reasons.keys())
+    assert sorted([*ended, *reasons]) == sorted(attempt.name for attempt in attempts)
+    assert 0 < len(ended) < 16
+    assert {attempt.state for attempt in attempts} == {run_pb2.RUN_STATE_SUCCEEDED}
+
+
+async def _reason(ctx: RunContext) -> CancelReason:
+    return await ctx.cancelled
+
+
+async def test_a_topic_that_comes_later(
+    ledger: Ledger, address: str, kafka_server: KafkaServer
+) -> None:
+    async with kafka_topic(kafka_server.bootstrap, create=False) as topic:
+        executor = Executor(
+            address, group=topic.group, kafka_bootstrap=topic.bootstrap, session_timeout=6.0
+        )
+        executions = counting(executor, topic)
+        async with running(executor):
+            await asyncio.sleep(1)
+            attempts = await publish(ledger, topic, range(20))
+            await ledger.ended(*attempts, timeout=60)
+    assert executions.total() == 20
+
+
+async def test_what_is_no_run_is_committed_too(
+    ledger: Ledger, make: Make, topic: KafkaTopic
+) -> None:
+    executor = make()
+    executions = counting(executor, topic)
+    made = [ledger.add(number, topic=topic.name) for number in range(20)]
+    for _, record in made[::2]:
+        record.headers.clear()
+    await topic.publish([record for _, record in made])
+    async with running(executor):
+        await ledger.ended(*(attempt for attempt, _ in made[1::2]), timeout=60)
+        await until(lambda: executions.total() == 10)
+    assert await topic.committed() == 20
+
+
+async def test_it_waits_for_a_kafka_that_is_not_there(make: Make, address: str) -> None:
+    executor = Executor(address, kafka_bootstrap="127.0.0.1:1")
+    executor.handler("billing")(idle)
+    async with running(executor) as task:
+        await asyncio.sleep(1.5)
+        assert not task.done()
