@@ -212,7 +212,7 @@ def test_bad_input_over_rest_names_the_field(
         ("GET", "/v1/users/7/jobs?page_token=nonsense", 400, "PAGE_TOKEN_INVALID"),
         ("POST", "/v1/users/-x-/jobs", 400, "INVALID_NAME"),
         ("DELETE", "/v1/users/7/jobs/every?etag=%22old%22", 409, "ETAG_MISMATCH"),
-        ("POST", "/v1/users/7/jobs/every:backfill", 501, "NOT_IMPLEMENTED"),
+        ("GET", "/v1/users/7/jobs/every:explain", 501, "NOT_IMPLEMENTED"),
         ("GET", "/v1/nothing", 404, "PATH_NOT_FOUND"),
         ("PUT", "/v1/users/7/jobs", 405, "METHOD_NOT_ALLOWED"),
         ("GET", "/v1/users/7/jobs?pagesize=3", 400, "UNKNOWN_FIELD"),
@@ -223,8 +223,6 @@ def test_errors_over_rest(
     dev: DevProcess, method: str, path: str, status: int, reason: str
 ) -> None:
     body = {"schedule": {"every": "5s"}, "target": {"topic": "t"}} if method == "POST" else None
-    if path.endswith(":backfill"):
-        body = {"startTime": _due_in(-60), "endTime": _due_in(0)}
     answer = httpx.request(method, f"{dev.url}{path}", json=body)
     assert answer.status_code == status, answer.text
     reasons = [detail.get("reason") for detail in answer.json()["details"]]
