@@ -225,6 +225,33 @@ class Client:
         )
         return await self._call(self._jobs.RunJob, request)
 
+    async def backfill_job(
+        self,
+        name: str,
+        start_time: timestamp_pb2.Timestamp,
+        end_time: timestamp_pb2.Timestamp,
+        *,
+        overlap_policy: job_pb2.Overlap = job_pb2.OVERLAP_UNSPECIFIED,
+        request_id: str = "",
+    ) -> job_service_pb2.BackfillJobResponse:
+        """Run the occurrences of a past range in order; answered once that is stored.
+
+        Args:
+            name: of the job.
+            start_time: the first nominal instant that belongs to the range.
+            end_time: the range ends before this instant.
+            overlap_policy: for these runs. Default: the job's.
+            request_id: the same one twice is one backfill. Default: a fresh one.
+        """
+        request = job_service_pb2.BackfillJobRequest(
+            name=name,
+            start_time=start_time,
+            end_time=end_time,
+            overlap_policy=overlap_policy,
+            request_id=request_id or _new_request_id(),
+        )
+        return await self._call(self._jobs.BackfillJob, request)
+
     async def preview_schedule(
         self,
         schedule: schedule_pb2.Schedule,
@@ -249,6 +276,28 @@ class Client:
     async def get_run(self, name: str) -> run_pb2.Run:
         """A run (`users/{user}/jobs/{job}/runs/{run}`)."""
         return await self._call(self._jobs.GetRun, job_service_pb2.GetRunRequest(name=name))
+
+    async def cancel_run(self, name: str, *, reason: str = "") -> run_pb2.Run:
+        """Cancel a run; a published one ends when its executor says so or its time runs out.
+
+        Args:
+            name: of the run.
+            reason: why, for people.
+        """
+        request = job_service_pb2.CancelRunRequest(name=name, reason=reason)
+        return await self._call(self._jobs.CancelRun, request)
+
+    async def retry_run(self, name: str, *, request_id: str = "") -> run_pb2.Run:
+        """Make a new run of one that has ended; the old one stays as it is.
+
+        Args:
+            name: of the run that has ended.
+            request_id: the same one twice is one run. Default: a fresh one.
+        """
+        request = job_service_pb2.RetryRunRequest(
+            name=name, request_id=request_id or _new_request_id()
+        )
+        return await self._call(self._jobs.RetryRun, request)
 
     async def list_runs(
         self, parent: str, *, filter: str = "", page_size: int = 0

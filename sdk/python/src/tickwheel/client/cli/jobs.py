@@ -2,14 +2,15 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tickwheel.client.cli import form, options
-from tickwheel.client.cli.arguments import Pair, pair
+from tickwheel.client.cli.arguments import Pair, instant, pair
 from tickwheel.client.cli.names import job_name, owner_name
-from tickwheel.client.cli.options import Output
+from tickwheel.client.cli.options import Output, Overlap
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -214,6 +215,108 @@ def run(
             print_json(made)
         else:
             run_view.print_line(made)
+
+    session.run(address, command)
+
+
+@app.command()
+def update(
+    job: options.JobArgument,
+    at: form.AtOption = None,
+    after: form.InOption = None,
+    cron: form.CronOption = "",
+    every: form.EveryOption = None,
+    time_zone: form.TimeZoneOption = "",
+    file: Annotated[
+        str,
+        typer.Option(
+            "--file",
+            "-f",
+            metavar="FILE|-",
+            show_default=False,
+            help="The fields to change as JSON, as the REST API has the job.",
+        ),
+    ] = "",
+    user: options.UserOption = options.DEFAULT_USER,
+    address: options.AddressOption = options.DEFAULT_ADDRESS,
+    output: options.OutputOption = Output.TABLE,
+) -> None:
+    """Change a job: its schedule by options, anything else by a file.
+
+    tickwheel jobs update nightly --cron '0 3 * * *' --time-zone Europe/Berlin
+    """
+    from tickwheel.client.cli import job_file, session
+    from tickwheel.v1 import job_pb2
+
+    changed = job_file.read_job(file) if file else job_pb2.Job()
+    schedule = form.Form(at, after, cron, every, time_zone)
+    if schedule.given:
+        changed.ClearField("schedule")
+        schedule.apply(changed.schedule)
+    elif time_zone:
+        raise typer.BadParameter("--time-zone alone changes nothing: repeat the schedule with it")
+    elif not file:
+        raise typer.BadParameter("say what to change: a schedule, or --file")
+    changed.name = job_name(job, user)
+
+    async def command(client: "Client") -> None:
+        _print(await client.update_job(changed), output, "updated")
+
+    session.run(address, command)
+
+
+@app.command()
+def backfill(
+    job: options.JobArgument,
+    start: Annotated[
+        datetime,
+        typer.Option(
+            "--start",
+            parser=instant,
+            metavar="INSTANT",
+            show_default=False,
+            help="The first instant that belongs to the range: 2026-11-23T12:00:00Z.",
+        ),
+    ],
+    end: Annotated[
+        datetime,
+        typer.Option(
+            "--end",
+            parser=instant,
+            metavar="INSTANT",
+            show_default=False,
+            help="The range ends before this instant.",
+        ),
+    ],
+    overlap: Annotated[
+        Overlap | None,
+        typer.Option("--overlap", show_default=False, help="For these runs. Default: the job's."),
+    ] = None,
+    user: options.UserOption = options.DEFAULT_USER,
+    address: options.AddressOption = options.DEFAULT_ADDRESS,
+    output: options.OutputOption = Output.TABLE,
+) -> None:
+    """Run the occurrences of a past range, in order, also those that ran already."""
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    from tickwheel.client.cli import session
+    from tickwheel.client.cli.output import print_json
+    from tickwheel.v1 import job_pb2
+
+    name = job_name(job, user)
+    start_time, end_time = Timestamp(), Timestamp()
+    start_time.FromDatetime(start)
+    end_time.FromDatetime(end)
+    policy = job_pb2.OVERLAP_UNSPECIFIED
+    if overlap is not None:
+        policy = getattr(job_pb2, f"OVERLAP_{overlap.name}")
+
+    async def command(client: "Client") -> None:
+        begun = await client.backfill_job(name, start_time, end_time, overlap_policy=policy)
+        if output is Output.JSON:
+            print_json(begun)
+        else:
+            typer.echo(f"backfill {begun.backfill_id}: {begun.count} occurrences")
 
     session.run(address, command)
 

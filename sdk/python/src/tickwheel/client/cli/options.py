@@ -16,6 +16,16 @@ class Output(StrEnum):
     JSON = "json"
 
 
+class Overlap(StrEnum):
+    """What becomes of a run while an earlier one of its job is unfinished."""
+
+    SKIP = "skip"
+    BUFFER_ONE = "buffer-one"
+    BUFFER_ALL = "buffer-all"
+    CANCEL_OTHER = "cancel-other"
+    ALLOW_ALL = "allow-all"
+
+
 AddressOption = Annotated[
     str,
     typer.Option(

@@ -42,6 +42,48 @@ def get(
     session.run(address, command)
 
 
+@app.command()
+def cancel(
+    run: options.RunArgument,
+    reason: Annotated[
+        str,
+        typer.Option(
+            "--reason", metavar="TEXT", show_default=False, help="Why, kept with the run."
+        ),
+    ] = "",
+    user: options.UserOption = options.DEFAULT_USER,
+    address: options.AddressOption = options.DEFAULT_ADDRESS,
+    output: options.OutputOption = Output.TABLE,
+) -> None:
+    """Cancel a run: one that waits at once, one that runs as soon as its executor heeds it."""
+    from tickwheel.client.cli import session
+
+    name = run_name(run, user)
+
+    async def command(client: "Client") -> None:
+        _print(await client.cancel_run(name, reason=reason), output)
+
+    session.run(address, command)
+
+
+@app.command()
+def retry(
+    run: options.RunArgument,
+    user: options.UserOption = options.DEFAULT_USER,
+    address: options.AddressOption = options.DEFAULT_ADDRESS,
+    output: options.OutputOption = Output.TABLE,
+) -> None:
+    """Run anew what has ended: a new run with the same schedule time; the old one stays."""
+    from tickwheel.client.cli import session
+
+    name = run_name(run, user)
+
+    async def command(client: "Client") -> None:
+        _print(await client.retry_run(name), output)
+
+    session.run(address, command)
+
+
 @app.command("list")
 def list_(
     job: options.JobsArgument = "-",
@@ -142,3 +184,13 @@ def watch(
                     return
 
     session.run(address, command)
+
+
+def _print(run: "run_pb2.Run", output: Output) -> None:
+    from tickwheel.client.cli import run_view
+    from tickwheel.client.cli.output import print_json
+
+    if output is Output.JSON:
+        print_json(run)
+    else:
+        run_view.print_line(run)
