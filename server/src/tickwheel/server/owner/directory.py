@@ -65,6 +65,9 @@ class OwnerDirectory(Owners):
         self._dial = dial
         self._addresses: dict[int, str] = {}
         self._fresh_until_ms = 0
+        #: Readings of the leases that were begun, and the one that is believed.
+        self._reads = 0
+        self._read = 0
         self._announcing: set[asyncio.Task[None]] = set()
 
     def announce(self, jobs: Sequence[Job]) -> None:
@@ -85,15 +88,21 @@ class OwnerDirectory(Owners):
     async def confirm(self, job: Job) -> None:
         """Asks the owner until it confirms, or time runs out."""
         deadline = self._clock.steady_ms() + CONFIRM_MS
+        before = self._reads
         while self._clock.steady_ms() < deadline:
             try:
                 address = await self._address_of(job.segment)
-                if address is None:
-                    # Given back cleanly: whoever takes it reads the job as it is now.
+                if address is not None:
+                    response = await self._dial(address).notify(_refs([job]))
+                    if response.results[0].code == 0:
+                        return
+                elif self._read > before:
+                    # Given back cleanly, and not taken since the change was stored: whoever takes
+                    # it reads the job as it is now.
                     return
-                response = await self._dial(address).notify(_refs([job]))
-                if response.results[0].code == 0:
-                    return
+                else:
+                    self._fresh_until_ms = 0
+                    continue
             except (SegmentUnowned, StoreUnavailable) as error:
                 _log.debug("owner not reached", job=job.uid, error=error.message)
             self._fresh_until_ms = 0
@@ -200,9 +209,13 @@ class OwnerDirectory(Owners):
         now = self._clock.steady_ms()
         if now < self._fresh_until_ms:
             return
+        self._reads += 1
+        number = self._reads
         leases = await self._leases.segments()
-        self._addresses = {lease.segment: lease.address for lease in leases if lease.session_id}
-        self._fresh_until_ms = now + BELIEVE_MS
+        if number > self._read:
+            self._addresses = {lease.segment: lease.address for lease in leases if lease.session_id}
+            self._read = number
+            self._fresh_until_ms = now + BELIEVE_MS
 
 
 def _ref(job: Job) -> pb.JobRef:

@@ -128,7 +128,10 @@ class OwnerDesk:
 
     def _is_settled(self, key: JobKey, segment: int) -> bool:
         holding = self._holdings.get(segment)
-        return holding is not None and not holding.owner.revoking(key.uid)
+        # Who slept past its lease holds nothing any more, and may not know it yet.
+        if holding is None or self._keeper.left_ms() <= 0:
+            return False
+        return not holding.owner.revoking(key.uid)
 
     # -- runs by hand ------------------------------------------------------------------------
 

@@ -181,7 +181,9 @@ class Fleet:
         link.set_window(heartbeat.window)
         link.read_clock(heartbeat.clock.wall_ms, self._clock.now_ms())
         permission = max(0, min(self._options.permission_ms, self._listener.permission_left_ms()))
-        link.permitted_until_ms = self._clock.steady_ms() + permission
+        # A shorter permission counts from when it is heard, which it may never be.
+        until_ms = self._clock.steady_ms() + permission
+        link.permitted_until_ms = max(link.permitted_until_ms, until_ms)
         self._send(
             link.worker_id,
             pb.ConnectResponse(
@@ -378,6 +380,12 @@ class Fleet:
         """Ends all streams."""
         for sender in self._senders.values():
             sender.end()
+
+    def permitted_ms(self) -> int:
+        """How long some worker may still publish, by what it was permitted last; from 0."""
+        now = self._clock.steady_ms()
+        links = [*self._links.values(), *self._departed]
+        return max((link.permitted_until_ms - now for link in links if link.held), default=0)
 
     def links(self) -> list[WorkerLink]:
         """The connected workers."""

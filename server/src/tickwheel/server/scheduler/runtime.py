@@ -69,6 +69,8 @@ class Scheduler:
         self._pauser = Pauser(store, clock)
         self._to_pause: asyncio.Queue[Job] = asyncio.Queue()
         self._stopping = asyncio.Event()
+        #: Workers are to publish nothing of ours any more.
+        self._is_over = False
         self.ready = asyncio.Event()
 
     @property
@@ -130,6 +132,10 @@ class Scheduler:
         """Gives all segments back, so that others may take them at once."""
         self.fleet.drain()
         await bounded(self._give(segment) for segment in list(self._holdings))
+        if self._holdings:
+            # Workers try to publish what they began. Others may take over when they cannot.
+            self._is_over = True
+            await self._clock.sleep(self.fleet.permitted_ms() / 1000)
         self.fleet.close()
         await self._keeper.close()
 
@@ -253,12 +259,23 @@ class Scheduler:
             return
         holding.leaving = True
         held = holding.owner.assigned_runs()
-        if held:
-            self.fleet.revoke(held)
-            await self._unheld(held)
-        await self._recorder.write(holding)
-        await self._recorder.advance(holding)
-        await self._recorder.save_position(holding)
+        try:
+            if held:
+                self.fleet.revoke(held)
+                await self._unheld(held)
+            await self._recorder.write(holding)
+            await self._recorder.advance(holding)
+            await self._recorder.save_position(holding)
+        except BaseException:
+            # It stays ours, and is given back another time.
+            holding.leaving = self._stopping.is_set()
+            self.fleet.place()
+            raise
+        if any(run.phase is Phase.ASSIGNED for run in held):
+            _log.warning("not given back: a worker is still at it", segment=segment)
+            holding.leaving = self._stopping.is_set()
+            self.fleet.place()
+            return
         del self._holdings[segment]
         self.fleet.forget([segment])
         await self._store.leases.release_segment(holding.lease)
@@ -266,12 +283,12 @@ class Scheduler:
 
     async def _unheld(self, runs: list[LiveRun]) -> None:
         """Waits until no worker holds any of the runs as assigned, for a bounded time."""
-        deadline = self._clock.steady_ms() + self._options.worker_lease_ms
+        longest_ms = self._options.worker_lease_ms + self._options.permission_ms
+        deadline = self._clock.steady_ms() + longest_ms
         while self._clock.steady_ms() < deadline:
             if not any(run.phase is Phase.ASSIGNED for run in runs):
                 return
             await self._clock.sleep(0.01)
-        _log.warning("given back with runs still held", count=len(runs))
 
     # -- firing ------------------------------------------------------------------------------
 
@@ -341,7 +358,7 @@ class Scheduler:
 
     def permission_left_ms(self) -> int:
         """Workers publish under our lease, never beyond it."""
-        return self._keeper.left_ms()
+        return 0 if self._is_over else self._keeper.left_ms()
 
     def outcome(self, outcome: pb.Outcome, worker_id: str) -> bool:
         """Takes in what became of an assignment; False: it may be forgotten at once."""

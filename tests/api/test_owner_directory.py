@@ -1,0 +1,50 @@
+"""Finding a job's owner, and what counts as its confirmation."""
+
+from api.harness import HandClock
+from scheduler.making import make_job
+from simulator.store.cells import Cells
+from simulator.store.leases import SimLeaseStore
+from simulator.store.link import DirectLink
+from tickwheel.internal.v1 import owner_service_pb2 as pb
+from tickwheel.server.domain.lease import SegmentLease
+from tickwheel.server.owner.directory import OwnerDirectory
+from tickwheel.server.owner.remote import RemoteEndpoint
+
+
+class FakeEndpoint(RemoteEndpoint):
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def notify(self, request: pb.NotifyJobsRequest) -> pb.NotifyJobsResponse:
+        self.asked += 1
+        response = pb.NotifyJobsResponse()
+        for _ in request.jobs:
+            response.results.add()
+        return response
+
+
+def make() -> tuple[OwnerDirectory, Cells, FakeEndpoint]:
+    cells, endpoint = Cells(segments=1), FakeEndpoint()
+    leases = SimLeaseStore(cells, DirectLink())
+    return OwnerDirectory(leases, HandClock(), lambda _: endpoint), cells, endpoint
+
+
+def take(cells: Cells, epoch: int, session: str = "s") -> None:
+    address = "host:1" if session else ""
+    cells.leases[0] = SegmentLease(segment=0, epoch=epoch, session_id=session, address=address)
+
+
+async def test_a_segment_that_is_free_needs_no_confirmation() -> None:
+    owners, cells, endpoint = make()
+    take(cells, 1, session="")
+    await owners.confirm(make_job(at_ms=1))
+    assert endpoint.asked == 0
+
+
+async def test_that_a_segment_is_free_is_not_believed_from_before_the_change() -> None:
+    owners, cells, endpoint = make()
+    take(cells, 1, session="")
+    await owners.confirm(make_job(at_ms=1))
+    take(cells, 2)
+    await owners.confirm(make_job(at_ms=1))
+    assert endpoint.asked == 1
