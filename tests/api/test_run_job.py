@@ -165,3 +165,18 @@ async def test_what_a_run_says(api: ApiUnderTest) -> None:
     assert read.attempts[0].error.message == "too large"
     assert not read.HasField("offset")
     assert not read.HasField("publish_time")
+
+
+async def test_a_request_id_with_other_content_is_refused(api: ApiUnderTest) -> None:
+    made = await api.create(api.at(), "a")
+    request = job_service_pb2.RunJobRequest(name=made.name, request_id="r")
+    request.payload.text = "one"
+    first = await api.jobs.RunJob(request)
+
+    assert (await api.jobs.RunJob(request)).name == first.name
+    request.payload.text = "two"
+    assert (await refused(api.jobs.RunJob(request))).summary == (
+        "ALREADY_EXISTS",
+        "REQUEST_ID_REUSED",
+        [],
+    )

@@ -369,3 +369,14 @@ def test_a_message_of_a_stream_that_has_ended_is_ignored() -> None:
     stream = bench.connect()
     bench.core.close_stream(stream, bench.now)
     assert bench.hear(stream, welcome()) == []
+
+
+def test_nothing_is_taken_before_the_log_was_reached() -> None:
+    bench = CoreBench()
+    bench.core.await_log()
+    stream = bench.connect()
+    assert not bench.messages(stream, "hello")[-1].hello.window.max_count
+    assert not bench.messages(stream, "heartbeat")[-1].heartbeat.window.max_count
+    bench.core.reach_log()
+    bench.permit(stream)
+    assert bench.messages(stream, "heartbeat")[-1].heartbeat.window.max_count == 100

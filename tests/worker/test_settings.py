@@ -4,7 +4,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tickwheel.worker import process
+from tickwheel.worker import logs, process
 from tickwheel.worker.cli import register
 from tickwheel.worker.settings import WorkerSettings
 
@@ -14,6 +14,8 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[WorkerSettings]:
     """What the process would have been started with."""
     settings: list[WorkerSettings] = []
     monkeypatch.setattr(process, "run_process", settings.append)
+    # What it configures would hold for the tests that follow, and the runner's streams end.
+    monkeypatch.setattr(logs, "configure_logs", lambda level, form: None)
     return settings
 
 

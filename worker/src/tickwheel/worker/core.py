@@ -108,6 +108,7 @@ class WorkerCore:
         self._owners: dict[int, tuple[int, str]] = {}
         self._settling: list[_Settling] = []
         self._draining = False
+        self._awaits_log = False
 
     # -- what can be asked -------------------------------------------------------------------
 
@@ -284,6 +285,14 @@ class WorkerCore:
     def settle(self, now: Moment) -> list[Effect]:
         """Answers revocations whose time to wait is over."""
         return self._settle(set(), now)
+
+    def await_log(self) -> None:
+        """The log was never reached: what another worker could publish is not taken from it."""
+        self._awaits_log = True
+
+    def reach_log(self) -> None:
+        """The log answers. Should it be away later on, what is held waits for it."""
+        self._awaits_log = False
 
     # -- the end -----------------------------------------------------------------------------
 
@@ -515,7 +524,7 @@ class WorkerCore:
         Outcomes that nobody acknowledges count once they are as many as the whole window: else
         they would grow without bound while a store is away.
         """
-        if self._draining:
+        if self._draining or self._awaits_log:
             return pb.Window()
         streams = sum(source.stream is not None for source in self._sources.values())
         share = max(1, streams + extra_streams)

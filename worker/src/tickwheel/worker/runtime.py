@@ -100,6 +100,8 @@ class Worker:
     async def run(self) -> None:
         """Runs until `stop`, then publishes what is due shortly, and hands in the outcomes."""
         await self._publisher.start(self._report)
+        if not self._publisher.ready:
+            self._core.await_log()
         closed = False
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -232,6 +234,8 @@ class Worker:
         self._progress.ring()
 
     def _beat(self, number: int) -> None:
+        if self._publisher.ready:
+            self._core.reach_log()
         self._apply(self._core.heartbeat(number, Moment.of(self._clock)))
 
     def _apply(self, effects: Iterable[Effect]) -> None:

@@ -32,7 +32,7 @@ class NotifyJobsResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[_status_pb2.Status, _Mapping]]] = ...) -> None: ...
 
 class TriggerRunRequest(_message.Message):
-    __slots__ = ("job", "run_id", "schedule_ms", "payload_given", "payload", "content_type", "overlap_policy", "traceparent", "payload_kind", "retried_run", "request_id")
+    __slots__ = ("job", "run_id", "schedule_ms", "payload_given", "payload", "content_type", "overlap_policy", "traceparent", "payload_kind", "retried_run", "request_id", "request_digest")
     JOB_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     SCHEDULE_MS_FIELD_NUMBER: _ClassVar[int]
@@ -44,6 +44,7 @@ class TriggerRunRequest(_message.Message):
     PAYLOAD_KIND_FIELD_NUMBER: _ClassVar[int]
     RETRIED_RUN_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
     job: JobRef
     run_id: str
     schedule_ms: int
@@ -55,7 +56,8 @@ class TriggerRunRequest(_message.Message):
     payload_kind: int
     retried_run: str
     request_id: str
-    def __init__(self, job: _Optional[_Union[JobRef, _Mapping]] = ..., run_id: _Optional[str] = ..., schedule_ms: _Optional[int] = ..., payload_given: _Optional[bool] = ..., payload: _Optional[bytes] = ..., content_type: _Optional[str] = ..., overlap_policy: _Optional[int] = ..., traceparent: _Optional[str] = ..., payload_kind: _Optional[int] = ..., retried_run: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    request_digest: bytes
+    def __init__(self, job: _Optional[_Union[JobRef, _Mapping]] = ..., run_id: _Optional[str] = ..., schedule_ms: _Optional[int] = ..., payload_given: _Optional[bool] = ..., payload: _Optional[bytes] = ..., content_type: _Optional[str] = ..., overlap_policy: _Optional[int] = ..., traceparent: _Optional[str] = ..., payload_kind: _Optional[int] = ..., retried_run: _Optional[str] = ..., request_id: _Optional[str] = ..., request_digest: _Optional[bytes] = ...) -> None: ...
 
 class TriggerRunResponse(_message.Message):
     __slots__ = ("run",)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 class Fault(enum.Enum):
-    """Kinds of findings; each breaks a promise of product.md section 4."""
+    """Kinds of findings; each breaks a promise of docs/reliability.md."""
 
     MISSING = "an occurrence was neither published nor recorded with a reason"
     VANISHED = "a run is said to be published, but its record is not on the log"

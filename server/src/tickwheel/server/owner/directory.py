@@ -127,6 +127,7 @@ class OwnerDirectory(Owners):
             traceparent=request.traceparent,
             retried_run=request.retried_run,
             request_id=request.request_id,
+            request_digest=request.request_digest,
         )
         return await self._ask(request.job.segment, lambda owner: owner.trigger(message))
 

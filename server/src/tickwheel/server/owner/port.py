@@ -26,6 +26,8 @@ class TriggerRequest:
     retried_run: str = ""
     #: AIP-155, where it is not in the run's id; empty for none.
     request_id: str = ""
+    #: Of what the request asks for; the same request_id with another one is refused.
+    request_digest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

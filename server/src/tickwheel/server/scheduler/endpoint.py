@@ -52,6 +52,7 @@ class SchedulerEndpoint:
                 traceparent=override.traceparent,
                 retried_run=override.retried_run,
                 request_id=override.request_id,
+                request_digest=override.request_digest,
             )
         )
         return run_message(run)

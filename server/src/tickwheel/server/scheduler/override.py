@@ -20,6 +20,7 @@ class Override:
     retried_run: str = ""
     #: Of who asked for that.
     request_id: str = ""
+    request_digest: bytes = b""
 
 
 def encode_override(request: TriggerRequest) -> bytes:
@@ -34,6 +35,7 @@ def encode_override(request: TriggerRequest) -> bytes:
         overlap_policy=request.overlap_policy,
         retried_run=request.retried_run,
         request_id=request.request_id,
+        request_digest=request.request_digest,
     ).SerializeToString()
 
 
@@ -52,4 +54,5 @@ def override_of(message: owner_service_pb2.TriggerRunRequest) -> Override:
         message.overlap_policy,
         message.retried_run,
         message.request_id,
+        message.request_digest,
     )

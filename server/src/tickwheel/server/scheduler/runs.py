@@ -274,7 +274,7 @@ class Runs:
     ) -> Run:
         """An attempt that `awaits_outcome` could not be published.
 
-        Only refusals use up attempts (product.md: size, topic, rights). A failure that is not a
+        Only refusals (size, topic, rights) use up attempts. A failure that is not a
         refusal has already been retried by the worker until its expiry.
         """
         run.worker = worker

@@ -377,7 +377,7 @@ def own_run(job: Job, entry: ScheduleEntry, new_traceparent: Callable[[], str]) 
         attempt=entry.attempt,
         entry=entry,
         overlap_policy=override.overlap_policy,
-        detail=entry.detail if override.payload is not None or override.retried_run else b"",
+        detail=entry.detail,
         payload=override.payload,
         content_type=override.content_type,
         retried_run=override.retried_run,

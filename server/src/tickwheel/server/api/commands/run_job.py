@@ -5,11 +5,12 @@ import os
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from tickwheel.internal.v1 import owner_service_pb2
 from tickwheel.server.api.admission import Admission
 from tickwheel.server.convert.payload import CONTENT_TYPES
 from tickwheel.server.convert.run import run_message
 from tickwheel.server.domain.clock import Clock
-from tickwheel.server.domain.errors import JobNotFound
+from tickwheel.server.domain.errors import JobNotFound, RequestIdReused
 from tickwheel.server.domain.job import Job, Payload
 from tickwheel.server.domain.names import JobName, manual_run_id
 from tickwheel.server.domain.run import Run, Trigger
@@ -38,6 +39,7 @@ class RunJob:
         Raises:
             JobNotFound: there is no such job.
             InvalidInput: the payload is over the limit.
+            RequestIdReused: the request_id came before with another payload or policy.
             SegmentUnowned: no owner answers; nothing was run.
         """
         payload = None
@@ -47,9 +49,11 @@ class RunJob:
         if job is None:
             raise JobNotFound(f"there is no job {name}", job=str(name))
         mark = _mark(request.request_id)
+        digest = _digest(payload, request.overlap_policy) if request.request_id else b""
         if request.request_id:
             earlier = await self._earlier(job, mark)
             if earlier is not None:
+                _check_same(earlier, digest)
                 return run_message(earlier)
         now_ms = self.clock.now_ms()
         return await self.owners.trigger(
@@ -61,6 +65,7 @@ class RunJob:
                 content_type=_content_type(job, payload),
                 overlap_policy=request.overlap_policy,
                 traceparent=child(),
+                request_digest=digest,
             )
         )
 
@@ -86,6 +91,20 @@ def _mark(request_id: str) -> str:
     """8 characters of [a-z2-7]."""
     raw = blake2b(request_id.encode(), digest_size=5).digest() if request_id else os.urandom(5)
     return base64.b32encode(raw).decode().lower()
+
+
+def _digest(payload: Payload | None, overlap_policy: int) -> bytes:
+    content = b"-" if payload is None else b"%d/%b" % (payload.kind, payload.data)
+    return blake2b(b"%d/%b" % (overlap_policy, content), digest_size=8).digest()
+
+
+def _check_same(earlier: Run, digest: bytes) -> None:
+    before = owner_service_pb2.TriggerRunRequest.FromString(earlier.detail).request_digest
+    if before != digest:
+        raise RequestIdReused(
+            f"the request_id was used for {earlier.name} with another payload or overlap policy",
+            run=str(earlier.name),
+        )
 
 
 def _content_type(job: Job, payload: Payload | None) -> str:

@@ -11,7 +11,7 @@ from tickwheel.server.convert.report import result_of
 from tickwheel.server.domain.errors import InvalidInput
 from tickwheel.v1 import errors_pb2, executor_service_pb2
 
-#: A run's result as compact JSON, in bytes (product.md section 3).
+#: A run's result as compact JSON, in bytes (executor_service.proto).
 MAX_RESULT_BYTES = 65_536
 
 
