@@ -15,7 +15,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[WorkerSettings]:
     settings: list[WorkerSettings] = []
     monkeypatch.setattr(process, "run_process", settings.append)
     # What it configures would hold for the tests that follow, and the runner's streams end.
-    monkeypatch.setattr(logs, "configure_logs", lambda level, form: None)
+    monkeypatch.setattr(logs, "configure_logs", lambda *_: None)  # pyright: ignore
     return settings
 
 

@@ -133,7 +133,7 @@ const (
 	ErrorReason_NOT_IMPLEMENTED ErrorReason = 100
 	// UNIMPLEMENTED: this engine does not have it (PullRecords on Kafka).
 	ErrorReason_ENGINE_UNSUPPORTED ErrorReason = 101
-	// UNIMPLEMENTED, 405 in HTTP: this path is not served by this HTTP method. REST
+	// UNIMPLEMENTED: this path is not served by this HTTP method; 405 in HTTP. REST
 	// only.
 	ErrorReason_METHOD_NOT_ALLOWED ErrorReason = 102
 	// INTERNAL: a defect of the server.

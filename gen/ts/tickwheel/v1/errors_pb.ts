@@ -351,7 +351,7 @@ export enum ErrorReason {
   ENGINE_UNSUPPORTED = 101,
 
   /**
-   * UNIMPLEMENTED, 405 in HTTP: this path is not served by this HTTP method. REST
+   * UNIMPLEMENTED: this path is not served by this HTTP method; 405 in HTTP. REST
    * only.
    *
    * @generated from enum value: METHOD_NOT_ALLOWED = 102;
