@@ -75,6 +75,26 @@ async def deleting_behind_and_before_the_cursor(world: World) -> None:
 
 
 @case
+async def a_scan_finds_all_and_the_deleted(world: World) -> None:
+    jobs = [world.job(user=world.other_user() if i % 3 else None) for i in range(12)]
+    await world.create(*jobs)
+    for job in jobs[::4]:
+        await world.delete(job)
+    for limit in (50, 1000):
+        found = await all_items(lambda at, n=limit: world.store.jobs.scan(at, n))
+        assert len({job.key for job in found}) == len(found)
+        mine = {job.key: job for job in found}
+        assert all(mine[job.key].job_id == job.job_id for job in jobs)
+        assert [bool(mine[job.key].delete_ms) for job in jobs] == [i % 4 == 0 for i in range(12)]
+
+
+@case
+async def a_scan_knows_its_cursors(world: World) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        await world.store.jobs.scan(b"nonsense", 5)
+
+
+@case
 async def all_users(world: World) -> None:
     jobs = [world.job(user=world.other_user() if i % 3 else None) for i in range(12)]
     await world.create(*jobs)

@@ -1,6 +1,8 @@
 """The main job on Cassandra and Kafka, every part a process of its own, some of them killed."""
 
 import json
+import os
+import subprocess
 import time
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
@@ -9,9 +11,11 @@ from typing import Any
 
 import httpx
 import pytest
+from confluent_kafka.admin import AdminClient
 from engines_fixtures import CassandraServer, KafkaServer
 from localcluster import LocalCluster
 
+from e2e.dev_process import TICKWHEEL
 from e2e.kafka_reader import Seen, read_until
 
 BATCH = 1_000
@@ -146,6 +150,44 @@ def test_all_runs_are_recorded(cluster: LocalCluster, kafka_server: KafkaServer)
     _until(recorded)
     assert len(runs) == 1
     assert json.loads(runs[0]["offset"]) >= 0
+
+
+def test_an_audit_finds_nothing_and_then_what_was_taken_away(
+    cluster: LocalCluster, kafka_server: KafkaServer, cassandra_server: CassandraServer
+) -> None:
+    begun = datetime.now(UTC).isoformat()
+    jobs = Jobs(cluster, "audited")
+    jobs.create([int(time.time() * 1000) + 1_000] * 200)
+    read_until(kafka_server.bootstrap, "audited", set(jobs.due_ms), 30)
+    due_ms = max(jobs.due_ms.values())
+    # The last ten seconds are left alone.
+    _until(lambda: time.time() * 1000 > due_ms + 11_000)
+
+    def audit(code: int) -> dict[str, Any]:
+        told = subprocess.run(
+            [TICKWHEEL, "audit", "--start-time", begun, "--user", "e2e", "-o", "json"],
+            env=os.environ
+            | {
+                "TICKWHEEL_STORE": "cassandra",
+                "TICKWHEEL_CASSANDRA_CONTACT_POINTS": ",".join(cassandra_server.contact_points),
+                "TICKWHEEL_KAFKA_BOOTSTRAP": kafka_server.bootstrap,
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert told.returncode == code, told.stdout + told.stderr
+        return json.loads(told.stdout.splitlines()[-1])["summary"]
+
+    summary = audit(0)
+    assert (summary["occurrences"], summary["published"]) == (200, 200)
+    assert summary["producersStamps"] == []
+    assert summary["findings"] == {}
+    # The client's types are partial.
+    admin: Any = AdminClient({"bootstrap.servers": kafka_server.bootstrap})
+    admin.delete_topics(["audited"])["audited"].result()
+    assert audit(1)["findings"] == {"VANISHED": 200}
 
 
 def _until(condition: Callable[[], bool], timeout_s: float = 30) -> None:

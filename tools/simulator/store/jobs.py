@@ -262,6 +262,21 @@ class SimJobStore(JobStore):
         return Page(jobs[:limit], _encode(user, [jobs[limit - 1].uid, jobs[limit - 1].user]))
 
     @override
+    async def scan(self, cursor: bytes, limit: int) -> Page[Job]:
+        bound = _decode(cursor, None) if cursor else None
+
+        def read() -> list[Job]:
+            jobs = [_job(row) for row in self._cells.jobs.values()]
+            jobs.sort(key=lambda job: [job.uid, job.user])
+            jobs = [job for job in jobs if bound is None or [job.uid, job.user] > bound]
+            return jobs[:limit]
+
+        jobs = await self._link.call(Kind.READ, read)
+        if len(jobs) < limit:
+            return Page(jobs, None)
+        return Page(jobs, _encode(None, [jobs[-1].uid, jobs[-1].user]))
+
+    @override
     async def history(self, key: JobKey) -> "list[ChangeRecord]":
         def read() -> list[ChangeRecord]:
             row = self._cells.jobs.get(key)

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from tickwheel.server import cli_audit
+
 GrpcAddress = Annotated[
     str | None,
     typer.Option(help="host:port on which gRPC is served.", envvar="TICKWHEEL_GRPC_ADDRESS"),
@@ -46,13 +48,14 @@ LogFormat = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Adds dev, api, scheduler and migrate."""
+    """Adds dev, api, scheduler, migrate and audit."""
     # gRPC's own notes on standard error (a fork, a port) are not for users; we say what matters.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     app.command("dev")(dev)
     app.command("api")(api)
     app.command("scheduler")(scheduler)
     app.command("migrate")(migrate)
+    cli_audit.register(app)
 
 
 def dev(
@@ -178,21 +181,14 @@ def migrate(
 
 def _run(main: Any, **flags: object) -> None:
     """Runs a process's main coroutine function with the settings; flags win over environment."""
-    import pydantic
     import uvloop
 
+    from tickwheel.server.cli_settings import settings_of
     from tickwheel.server.domain.errors import TickwheelError
-    from tickwheel.server.settings import Settings
     from tickwheel.server.store.sqlite import DataInUseError
     from tickwheel.server.wiring.logs import configure_logs
 
-    try:
-        settings = Settings(**{name: value for name, value in flags.items() if value is not None})  # pyright: ignore[reportArgumentType]
-    except pydantic.ValidationError as error:
-        for problem in error.errors():
-            name = "_".join(str(part) for part in problem["loc"])
-            typer.echo(f"tickwheel: {name}: {problem['msg']}", err=True)
-        raise typer.Exit(2) from error
+    settings = settings_of(**flags)
     configure_logs(settings.log_level, settings.log_format)
     try:
         uvloop.run(main(settings))

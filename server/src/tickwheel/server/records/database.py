@@ -75,6 +75,31 @@ def connect(path: Path | None) -> sqlite3.Connection:
     return connection
 
 
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """A connection to a file that another process may be writing.
+
+    Raises:
+        LogUnavailable: the file is of a later release.
+    """
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_S, isolation_level=None
+    )
+    check_version(connection)
+    return connection
+
+
+def check_version(connection: sqlite3.Connection) -> int:
+    """The file's format, 0 where it is new.
+
+    Raises:
+        LogUnavailable: it is of a later release.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > _VERSION:
+        raise LogUnavailable(f"the record log has format {version}; this release knows {_VERSION}")
+    return version
+
+
 def create(connection: sqlite3.Connection, max_file_bytes: int | None) -> None:
     """Makes the tables where there are none.
 
@@ -83,10 +108,7 @@ def create(connection: sqlite3.Connection, max_file_bytes: int | None) -> None:
     """
     if max_file_bytes is not None:
         connection.execute(f"PRAGMA max_page_count = {max_file_bytes // PAGE_BYTES}")
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > _VERSION:
-        raise LogUnavailable(f"the record log has format {version}; this release knows {_VERSION}")
-    if version == 0:
+    if check_version(connection) == 0:
         connection.executescript(
             f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version = {_VERSION};COMMIT;"
         )

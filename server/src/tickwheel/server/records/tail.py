@@ -38,6 +38,25 @@ class _PartitionTail:
         return PartitionState(self.topic, self.id, self.number, self.start, self.end)
 
 
+def load_partitions(connection: sqlite3.Connection) -> list[PartitionState]:
+    """All partitions as they are committed, in order of topic and number."""
+    # The sub-select finds the last batch by its key, without touching the others.
+    rows = connection.execute(
+        "SELECT t.name, p.id, p.number, p.start_offset, b.id, b.record_count"
+        " FROM partitions p JOIN topics t ON t.id = p.topic_id"
+        " LEFT JOIN batches b ON b.id = (SELECT max(id) FROM batches"
+        f"  WHERE id >= p.id << {OFFSET_BITS} AND id < (p.id + 1) << {OFFSET_BITS})"
+        " ORDER BY p.topic_id, p.number"
+    ).fetchall()
+    states: list[PartitionState] = []
+    for topic, partition_id, number, start, last, count in rows:
+        end = start
+        if last is not None:
+            end = max(end, last - (partition_id << OFFSET_BITS) + count)
+        states.append(PartitionState(topic, partition_id, number, start, end))
+    return states
+
+
 class Tail:
     """Assigns partitions and offsets, and gathers records into batches.
 
@@ -58,20 +77,8 @@ class Tail:
         self._topics.clear()
         self._full.clear()
         self._changed.clear()
-        # The sub-select finds the last batch by its key, without touching the others.
-        rows = self.connection.execute(
-            "SELECT t.name, p.id, p.number, p.start_offset, b.id, b.record_count"
-            " FROM partitions p JOIN topics t ON t.id = p.topic_id"
-            " LEFT JOIN batches b ON b.id = (SELECT max(id) FROM batches"
-            f"  WHERE id >= p.id << {OFFSET_BITS} AND id < (p.id + 1) << {OFFSET_BITS})"
-            " ORDER BY p.topic_id, p.number"
-        ).fetchall()
-        for topic, partition_id, number, start, last, count in rows:
-            end = start
-            if last is not None:
-                end = max(end, last - (partition_id << OFFSET_BITS) + count)
-            state = PartitionState(topic, partition_id, number, start, end)
-            self._topics.setdefault(topic, []).append(_PartitionTail(state))
+        for state in load_partitions(self.connection):
+            self._topics.setdefault(state.topic, []).append(_PartitionTail(state))
 
     def append(self, entries: Sequence[Entry]) -> list[Place]:
         """Places records; those without a key go to one partition, another one each time."""

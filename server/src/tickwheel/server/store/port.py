@@ -144,6 +144,14 @@ class JobStore(ABC):
         """
 
     @abstractmethod
+    async def scan(self, cursor: bytes, limit: int) -> Page[Job]:
+        """All jobs of all users, also deleted ones within their retention, in any stable order.
+
+        Raises:
+            ValueError: the cursor is not one of this engine's.
+        """
+
+    @abstractmethod
     async def change(self, change: JobChange) -> Job | None:
         """Makes a change; None (and nothing written) where the version is another by now.
 

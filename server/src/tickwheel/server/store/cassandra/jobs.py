@@ -96,7 +96,13 @@ class CassandraJobs(JobStore):
             if key is None:
                 return Page(jobs, None)
             if len(jobs) >= limit:
-                return Page(jobs, _ALL + uuid_bytes(key.uid) + key.user.encode())
+                return Page(jobs, _cursor_of_key(key))
+
+    async def scan(self, cursor: bytes, limit: int) -> Page[Job]:
+        """All jobs in the order of their tokens."""
+        key = _key_of_cursor(cursor) if cursor else None
+        jobs, key = await self._rows.after(key, limit)
+        return Page(jobs, None if key is None else _cursor_of_key(key))
 
     async def change(self, change: JobChange) -> Job | None:
         """Makes a change."""
@@ -125,6 +131,10 @@ def _uid_of_cursor(cursor: bytes) -> str:
     if cursor[:1] != _USER:
         raise ValueError("the page cursor is not one of this store")
     return uid_from_bytes(cursor[1:])
+
+
+def _cursor_of_key(key: JobKey) -> bytes:
+    return _ALL + uuid_bytes(key.uid) + key.user.encode()
 
 
 def _key_of_cursor(cursor: bytes) -> JobKey:

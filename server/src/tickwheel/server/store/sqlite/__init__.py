@@ -4,6 +4,6 @@
 before its commit is on the disk (synchronous=FULL).
 """
 
-from tickwheel.server.store.sqlite.engine import DataInUseError, open_sqlite
+from tickwheel.server.store.sqlite.engine import DataInUseError, open_sqlite, read_sqlite
 
-__all__ = ["DataInUseError", "open_sqlite"]
+__all__ = ["DataInUseError", "open_sqlite", "read_sqlite"]

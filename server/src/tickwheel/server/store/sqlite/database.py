@@ -42,8 +42,12 @@ class _Write:
 class Database:
     """One SQLite database. All methods are called on one event loop."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
         """Opens the file, or a database in memory (None).
+
+        Args:
+            path: the file.
+            read_only: nothing can be written, and another process may be writing meanwhile.
 
         Raises:
             StoreUnavailable: it cannot be opened.
@@ -51,8 +55,8 @@ class Database:
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         try:
-            self._connection = _connect(str(path) if path else ":memory:")
-            self._reader = _connect(str(path)) if path else None
+            self._connection = _connect(path, read_only=read_only)
+            self._reader = _connect(path, read_only=read_only) if path else None
         except sqlite3.Error as error:
             raise StoreUnavailable(f"cannot open {path}: {error}") from error
         self._reading = ThreadPoolExecutor(1, "sqlite-reader")
@@ -147,8 +151,11 @@ def _settle(group: list[_Write]) -> None:
         write.settle()
 
 
-def _connect(path: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+def _connect(path: Path | None, *, read_only: bool) -> sqlite3.Connection:
+    name = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}" if path else ":memory:"
+    connection = sqlite3.connect(
+        name, uri=path is not None, isolation_level=None, check_same_thread=False, timeout=10
+    )
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA temp_store=MEMORY")

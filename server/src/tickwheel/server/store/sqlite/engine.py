@@ -13,7 +13,7 @@ from tickwheel.server.store.sqlite.leases import SqliteLeaseStore
 from tickwheel.server.store.sqlite.open_runs import SqliteOpenRunStore
 from tickwheel.server.store.sqlite.runs import SqliteRunStore
 from tickwheel.server.store.sqlite.schedule import SqliteScheduleStore
-from tickwheel.server.store.sqlite.schema import migrate
+from tickwheel.server.store.sqlite.schema import STEPS, migrate, schema_version
 
 
 class DataInUseError(Exception):
@@ -62,6 +62,27 @@ async def open_sqlite(path: Path | None, *, segments: int = 64, clock: Clock) ->
     database = Database(path)
     await database.write(lambda connection: migrate(connection, segments))
     return SqliteStore(database, clock, lock)
+
+
+async def read_sqlite(path: Path, clock: Clock) -> Store:
+    """Opens the database of another process to read it; what writes fails with StoreUnavailable.
+
+    Args:
+        path: the file.
+        clock: for what expires.
+
+    Raises:
+        StoreUnavailable: it is not there, or is of another release.
+    """
+    database = Database(path, read_only=True)
+    version = await database.read(schema_version)
+    if version != len(STEPS):
+        await database.close()
+        raise StoreUnavailable(
+            f"{path} has schema version {version}, needed is {len(STEPS)}: "
+            "start `tickwheel dev` on it once"
+        )
+    return SqliteStore(database, clock, None)
 
 
 def _lock(path: Path) -> IO[str]:

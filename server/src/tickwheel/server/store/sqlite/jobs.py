@@ -99,6 +99,17 @@ class SqliteJobStore(JobStore):
         last = encode_cursor("a", rows[-1][3], rows[-1][4]) if len(rows) == limit else None
         return _page(rows, last)
 
+    async def scan(self, cursor: bytes, limit: int) -> Page[Job]:
+        """As the port says; in order of user and uid."""
+        after = decode_cursor(cursor, "s", str, str) if cursor else ("", "")
+        sql = (
+            f"SELECT {_COLUMNS}, user_id, job_id FROM job_table WHERE (user_id, job_id) > (?, ?) "
+            "ORDER BY user_id, job_id LIMIT ?"
+        )
+        rows = await self._all(sql, *after, limit)
+        last = encode_cursor("s", rows[-1][3], rows[-1][4]) if len(rows) == limit else None
+        return _page(rows, last)
+
     async def change(self, change: JobChange) -> Job | None:
         """As the port says."""
         now_us = self._clock.now_us()

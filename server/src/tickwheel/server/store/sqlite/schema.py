@@ -82,10 +82,16 @@ def migrate(connection: sqlite3.Connection, segments: int) -> None:
         connection: inside of a transaction.
         segments: how many segments a new database gets.
     """
-    (done,) = connection.execute("PRAGMA user_version").fetchone()
+    done = schema_version(connection)
     for number, step in enumerate(STEPS[done:], done + 1):
         for statement in step.split(";"):
             if statement.strip():
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {number}")
     connection.execute("INSERT OR IGNORE INTO settings VALUES ('segments', ?)", (segments,))
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    """How many of the steps a database has taken."""
+    (done,) = connection.execute("PRAGMA user_version").fetchone()
+    return done

@@ -1,0 +1,233 @@
+"""One job's share of an audit: window after window, with what can be said neither way set aside."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from tickwheel.server.audit.checker import Case, check
+from tickwheel.server.audit.facts import LogRecord, Rules, Subject
+from tickwheel.server.audit.findings import Fault, Finding, Tally
+from tickwheel.server.audit.reading import read_runs, read_subject
+from tickwheel.server.convert.instants import duration_ms
+from tickwheel.server.domain.job import Job, Payload
+from tickwheel.server.domain.names import instant_id
+from tickwheel.server.domain.run import Run, RunState, Trigger
+from tickwheel.server.proof.log import digest
+from tickwheel.server.proof.notebook import Notebook, Unproven
+from tickwheel.server.proof.scope import CLOCK_BOUND_MS, Scope
+from tickwheel.server.store.codec import job_retention_ms
+from tickwheel.server.store.port import Store
+
+#: Runs of one window: with their records some megabytes.
+WINDOW_RUNS: Final = 1_000
+#: A shorter range is one window, whatever is in it.
+SHORTEST_MS: Final = 60_000
+#: How long an open run may go unchanged beside what its job allows.
+OPEN_MS: Final = 3_600_000
+_EVER_MS: Final = 1 << 60
+_BACK_RUNS: Final = 100
+
+
+@dataclass(slots=True)
+class Judgement:
+    """What was found out about one job."""
+
+    findings: list[Finding] = field(default_factory=list[Finding])
+    tally: Tally = field(default_factory=Tally)
+    unproven: Unproven = field(default_factory=Unproven)
+
+
+async def judge(store: Store, notebook: Notebook, job: Job, scope: Scope, now_ms: int) -> Judgement:
+    """Audits a job.
+
+    Args:
+        store: has its past and its runs.
+        notebook: has its records.
+        job: which.
+        scope: the range.
+        now_ms: the present, Unix milliseconds.
+    """
+    judgement = Judgement()
+    subject = _digested(await read_subject(store, job))
+    judge = _Judge(store, notebook, scope, subject, now_ms, judgement)
+    kept_from_ms = now_ms - min(job_retention_ms(one.job.spec) for one in subject.versions)
+    start_ms = scope.start_ms
+    if kept_from_ms > start_ms and job.create_ms < kept_from_ms:
+        judgement.unproven.runs_expired += 1
+        start_ms = kept_from_ms
+    if start_ms < scope.end_ms:
+        await judge.windows(start_ms, scope.end_ms)
+        await judge.triggered_before(start_ms)
+    return judgement
+
+
+@dataclass(slots=True)
+class _Judge:
+    store: Store
+    notebook: Notebook
+    scope: Scope
+    subject: Subject
+    now_ms: int
+    judgement: Judgement
+
+    async def windows(self, start_ms: int, end_ms: int) -> None:
+        """Audits the job's occurrences, and runs by hand, of a range of any length."""
+        job = self.subject.job
+        back_ms = max(duration_ms(one.job.spec.schedule.jitter) for one in self.subject.versions)
+        first = await self.store.runs.list_job(
+            job.uid, b"", WINDOW_RUNS, start_ms=start_ms - back_ms, end_ms=end_ms
+        )
+        if first.cursor is not None and end_ms - start_ms > SHORTEST_MS:
+            middle_ms = (start_ms + end_ms) // 2
+            await self.windows(start_ms, middle_ms)
+            await self.windows(middle_ms, end_ms)
+            return
+        runs = list(first.items)
+        if first.cursor is not None:
+            runs = await read_runs(self.store, job, start_ms - back_ms, end_ms)
+        records = self.notebook.records(job.uid, start_ms - back_ms, end_ms)
+        scheduled = [run for run in runs if run.trigger is Trigger.SCHEDULE]
+        covering = await self._covering(start_ms - back_ms)
+        if covering is not None:
+            scheduled.append(covering)
+        due = {run.run_id: run.due_ms for run in scheduled}
+        self._check(
+            scheduled,
+            [
+                record
+                for record in records
+                if _is_plain(record.run_id)
+                and start_ms <= due.get(record.run_id, record.due_ms) < end_ms
+            ],
+            Rules(start_ms=start_ms, end_ms=end_ms, clock_ms=CLOCK_BOUND_MS),
+        )
+        self._check_triggered(
+            [
+                run
+                for run in runs
+                if run.trigger is not Trigger.SCHEDULE and run.schedule_ms >= start_ms
+            ],
+            [
+                record
+                for record in records
+                if not _is_plain(record.run_id) and _instant_of(record) >= instant_id(start_ms)
+            ],
+        )
+
+    async def triggered_before(self, start_ms: int) -> None:
+        """Audits what was published in the range of runs that bear an earlier instant's name.
+
+        These are retries and backfills; of those that never were published nothing tells where to
+        look for them.
+        """
+        uid = self.subject.job.uid
+        records = [
+            record
+            for record in self.notebook.records(uid, 0, start_ms)
+            if not _is_plain(record.run_id)
+        ]
+        keys = sorted({(uid, record.run_id) for record in records})
+        runs = await self.store.runs.get_many(keys) if keys else {}
+        self._check_triggered(list(runs.values()), records)
+
+    async def _covering(self, before_ms: int) -> Run | None:
+        """The stretch of skipped occurrences that began before and goes on."""
+        page = await self.store.runs.list_job(
+            self.subject.job.uid, b"", _BACK_RUNS, end_ms=before_ms
+        )
+        last = next((run for run in page.items if run.trigger is Trigger.SCHEDULE), None)
+        if last is None or last.state is not RunState.SKIPPED or last.last_schedule_ms < before_ms:
+            return None
+        return last
+
+    def _check_triggered(self, runs: Sequence[Run], records: Sequence[LogRecord]) -> None:
+        scope = self.scope
+        mine = [run for run in runs if scope.start_ms <= run.due_ms < scope.end_ms]
+        known = {run.run_id for run in runs}
+        ours = {run.run_id for run in mine}
+        if not mine and all(record.run_id in known for record in records):
+            return
+        # An empty range: no occurrence is expected among them.
+        rules = Rules(start_ms=scope.end_ms, end_ms=scope.end_ms, clock_ms=CLOCK_BOUND_MS)
+        self._check(mine, [record for record in records if record.run_id in ours], rules)
+        for record in records:
+            if record.run_id not in known and scope.start_ms <= record.due_ms < scope.end_ms:
+                self._find(Fault.UNRECORDED, record.run_id, f"due {record.due_ms}")
+
+    def _check(self, runs: Sequence[Run], records: Sequence[LogRecord], rules: Rules) -> None:
+        by_id = {run.run_id: run for run in runs}
+        for finding in check(Case(self.subject, runs, records), rules, self.judgement.tally):
+            if not self._is_open(finding, by_id.get(finding.run_id)):
+                self.judgement.findings.append(finding)
+        self.judgement.findings.extend(self._early(records))
+
+    def _early(self, records: Iterable[LogRecord]) -> Iterator[Finding]:
+        for record in records:
+            early_ms = record.due_ms - record.given_ms
+            if early_ms > self.scope.log_behind_ms:
+                name = str(self.subject.job.name)
+                where = f"{record.topic}/{record.partition}@{record.offset}"
+                yield Finding(Fault.EARLY, name, record.run_id, f"by {early_ms} ms, {where}")
+
+    def _is_open(self, finding: Finding, run: Run | None) -> bool:
+        """Whether a finding is none, as far as can be known; counts it then."""
+        unproven = self.judgement.unproven
+        if finding.fault is Fault.EARLY:
+            # Judged by itself, to the millisecond.
+            return True
+        if run is None:
+            return False
+        if finding.fault is Fault.UNFINISHED:
+            if self.now_ms - run.update_ms < OPEN_MS + self._patience_ms():
+                unproven.open += 1
+                return True
+        elif finding.fault is Fault.VANISHED and run.offset >= 0:
+            partition = self.notebook.partition(run.topic, run.partition)
+            if partition is None:
+                return False
+            if run.offset < partition.kept_from:
+                unproven.records_expired += 1
+                return True
+            if run.offset >= partition.end:
+                unproven.published_since += 1
+                return True
+        return False
+
+    def _patience_ms(self) -> int:
+        """The longest that a run of the job may stay as it is."""
+        return max(
+            max(
+                duration_ms(version.job.spec.catch_up_window),
+                duration_ms(version.job.spec.run_timeout),
+                duration_ms(version.job.spec.retry_policy.max_backoff),
+            )
+            for version in self.subject.versions
+        )
+
+    def _find(self, fault: Fault, run_id: str, text: str) -> None:
+        self.judgement.findings.append(Finding(fault, str(self.subject.job.name), run_id, text))
+
+
+def _digested(subject: Subject) -> Subject:
+    """The job with digests in place of its payloads, as the records have them."""
+    return Subject(
+        tuple(
+            replace(
+                version,
+                job=replace(
+                    version.job,
+                    payload=Payload(version.job.payload.kind, digest(version.job.payload.data)),
+                ),
+            )
+            for version in subject.versions
+        )
+    )
+
+
+def _is_plain(run_id: str) -> bool:
+    """Whether it is the id of an occurrence of the schedule."""
+    return "-" not in run_id
+
+
+def _instant_of(record: LogRecord) -> str:
+    return record.run_id.partition("-")[0]

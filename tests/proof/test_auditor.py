@@ -1,0 +1,247 @@
+"""An audit finds what is wrong, and nothing where nothing is."""
+
+import dataclasses
+import itertools
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from proof.facts import END_MS, START_MS, TOPIC, Past, past
+from tickwheel.server.domain.clock import SystemClock
+from tickwheel.server.domain.errors import StoreUnavailable
+from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.names import JobKey, manual_run_id, retry_run_id
+from tickwheel.server.domain.run import RunState, Trigger
+from tickwheel.server.proof import judging
+from tickwheel.server.proof.notebook import Notebook, NotebookError
+from tickwheel.server.store.sqlite import read_sqlite
+from tickwheel.v1 import run_pb2
+
+#: A job that is due every so many seconds is not due in the range.
+NONE_S = 7_200
+
+GetMany = Callable[[Iterable[JobKey]], Awaitable[dict[JobKey, Job]]]
+
+
+@pytest_asyncio.fixture
+async def here(tmp_path: Path) -> AsyncGenerator[Past]:
+    async with past(tmp_path) as made:
+        yield made
+
+
+async def test_nothing_is_found_where_nothing_is_wrong(here: Past) -> None:
+    for every_s in (1, 5, 7):
+        await here.fire(await here.job(every_s))
+    progress, counts, _ = await here.audit()
+    assert counts == {}
+    assert progress.jobs == 3
+    assert progress.tally.occurrences == progress.tally.published
+    assert 60 + 12 + 8 <= progress.tally.occurrences <= 60 + 12 + 9
+    assert progress.tally.duplicates == 0
+    assert progress.tally.latest_ms == 3
+
+
+async def test_a_missing_occurrence(here: Past) -> None:
+    job = await here.job()
+    runs = await here.fire(job, end_ms=END_MS - 10_000)
+    progress, counts, found = await here.audit()
+    assert counts == {"MISSING": 2}
+    assert str(job.name) in found[0]
+    assert progress.tally.published == len(runs)
+
+
+async def test_a_run_whose_record_is_gone(here: Past) -> None:
+    job = await here.job()
+    first, *rest = await here.fire(job)
+    await here.record(dataclasses.replace(first, offset=first.offset + 1000, revision=2))
+    progress, counts, _ = await here.audit()
+    # An offset behind the end: it may have come since.
+    assert counts == {}
+    assert progress.unproven.published_since == 1
+    await here.record(dataclasses.replace(rest[0], offset=rest[1].offset, revision=2))
+    _, counts, _ = await here.audit()
+    assert counts == {"VANISHED": 1}
+
+
+async def test_a_record_without_a_run(here: Past) -> None:
+    job = await here.job()
+    runs = await here.fire(job, end_ms=END_MS - 5_000)
+    await here.publish(job, runs[-1].schedule_ms + 5_000)
+    _, counts, _ = await here.audit()
+    assert counts == {"UNRECORDED": 1}
+
+
+async def test_a_record_before_it_is_due(here: Past) -> None:
+    job = await here.job()
+    runs = await here.fire(job, end_ms=END_MS - 5_000)
+    await here.record(await here.publish(job, runs[-1].schedule_ms + 5_000, late_ms=-1))
+    _, counts, found = await here.audit()
+    assert counts == {"EARLY": 1}
+    assert "by 1 ms" in found[0]
+    _, counts, _ = await here.audit(dataclasses.replace(here.scope(), log_behind_ms=1))
+    assert counts == {}
+
+
+async def test_a_duplicate_is_counted_and_a_different_one_is_found(here: Past) -> None:
+    job = await here.job()
+    first, second, *_ = await here.fire(job)
+    await here.publish(job, first.schedule_ms, late_ms=900, epoch=2)
+    progress, counts, _ = await here.audit()
+    assert counts == {}
+    assert progress.tally.duplicates == 1
+    await here.publish(job, second.schedule_ms, late_ms=900, value=b"another")
+    _, counts, _ = await here.audit()
+    assert counts.keys() == {"DOUBLED", "OUTDATED"}
+
+
+async def test_skipped_with_a_reason_across_the_ends_of_the_range(here: Past) -> None:
+    job = await here.job(1)
+    paused = await here.change(job, START_MS - 600_000, paused=True)
+    assert paused.paused
+    stretch = here.world.run(
+        job,
+        START_MS - 500_000,
+        state=RunState.SKIPPED,
+        skip_reason=run_pb2.SKIP_REASON_PAUSED,
+        skipped_count=1_000,
+        first_schedule_ms=START_MS - 500_000,
+        last_schedule_ms=END_MS + 300_000,
+    )
+    await here.record(stretch)
+    progress, counts, _ = await here.audit()
+    assert counts == {}
+    assert progress.tally.skipped == 60
+    await here.record(dataclasses.replace(stretch, revision=2, last_schedule_ms=END_MS - 10_500))
+    _, counts, _ = await here.audit()
+    assert counts == {"MISSING": 10}
+
+
+async def test_what_a_deleted_job_should_have_done(here: Past) -> None:
+    job = await here.job()
+    await here.fire(job, end_ms=START_MS + 20_000)
+    await here.change(job, START_MS + 30_000, delete_ms=START_MS + 30_000)
+    _, counts, _ = await here.audit()
+    assert counts == {"MISSING": 2}
+
+
+async def test_occurrences_after_a_deletion_are_forbidden(here: Past) -> None:
+    job = await here.job()
+    await here.fire(job)
+    await here.change(job, START_MS - 200_000, delete_ms=START_MS - 200_000)
+    _, counts, _ = await here.audit()
+    assert counts == {"UNEXPECTED": 12}
+
+
+async def test_runs_by_hand_and_retries(here: Past) -> None:
+    job = await here.job(NONE_S)
+    at_ms = START_MS + 1_234
+    manual = dataclasses.replace(
+        here.world.run(job, at_ms, update_ms=at_ms, topic=TOPIC, partition=0, offset=0),
+        run_id=manual_run_id(at_ms, "12345678"),
+        trigger=Trigger.MANUAL,
+    )
+    # A retry bears the name of what it retries, an hour before the range.
+    retried = dataclasses.replace(
+        manual,
+        schedule_ms=START_MS - 3_600_000,
+        run_id=retry_run_id(manual_run_id(START_MS - 3_600_000, "12345678"), 1),
+        trigger=Trigger.RETRY,
+    )
+    await here.record(manual, retried)
+    progress, counts, found = await here.audit()
+    assert counts == {"VANISHED": 1}, found
+    assert manual.run_id in found[0]
+    assert progress.tally.manual == 1
+
+
+async def test_an_open_run_is_no_finding_within_its_time(here: Past) -> None:
+    job = await here.job(NONE_S)
+    at_ms = START_MS
+    run = here.world.run(
+        job,
+        at_ms,
+        state=RunState.PENDING,
+        trigger=Trigger.MANUAL,
+        run_id=manual_run_id(at_ms, "12345678"),
+    )
+    await here.record(run)
+    progress, counts, _ = await here.audit()
+    assert counts == {}
+    assert progress.unproven.open == 1
+    await here.record(dataclasses.replace(run, revision=2, update_ms=at_ms - 86_400_000))
+    _, counts, _ = await here.audit()
+    assert counts == {"UNFINISHED": 1}
+
+
+async def test_what_is_older_than_the_retention_is_not_proven(here: Past) -> None:
+    await here.job(1, retention_s=60)
+    progress, counts, _ = await here.audit()
+    assert counts == {}
+    assert progress.unproven.runs_expired == 1
+
+
+async def test_one_job_or_one_user(here: Past) -> None:
+    good, bad = await here.job(job_id="good"), await here.job(job_id="bad")
+    await here.fire(good)
+    scope = dataclasses.replace(here.scope(), user=here.world.user, job_id="good")
+    progress, counts, _ = await here.audit(scope)
+    assert (progress.jobs, counts) == (1, {})
+    _, counts, _ = await here.audit(dataclasses.replace(scope, job_id="bad"))
+    assert counts == {"MISSING": 12}
+    _, counts, _ = await here.audit(dataclasses.replace(scope, job_id="", user="nobody"))
+    assert counts == {}
+    assert bad.user == good.user
+
+
+async def test_long_ranges_go_window_by_window(here: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "WINDOW_RUNS", 7)
+    monkeypatch.setattr(judging, "SHORTEST_MS", 2_000)
+    job = await here.job(1)
+    runs = await here.fire(job)
+    await here.publish(job, runs[30].schedule_ms, late_ms=900)
+    progress, counts, found = await here.audit()
+    assert counts == {}, found
+    assert progress.tally.occurrences == progress.tally.published == 60
+    assert progress.tally.duplicates == 1
+
+
+async def test_it_goes_on_where_it_was_interrupted(
+    here: Past, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tickwheel.server.proof.auditor._SIDE_BY_SIDE", 3)
+    for number in range(10):
+        job = await here.job()
+        await here.fire(job, end_ms=END_MS - (5_000 if number % 2 else 0))
+    whole, expected, _ = await here.audit()
+    assert expected == {"MISSING": 5}
+    path = tmp_path / "checkpoint"
+    # Ten jobs, three at a time: the store fails after each three.
+    for _ in range(3):
+        notebook = Notebook.open(path, here.scope().to_json(), "call")
+        store = await read_sqlite(here.folder / "tickwheel.db", SystemClock())
+        get_many, calls = store.jobs.get_many, itertools.count()
+
+        async def failing(
+            keys: Iterable[JobKey], get_many: GetMany = get_many, calls: Iterator[int] = calls
+        ) -> dict[JobKey, Job]:
+            if next(calls):
+                raise StoreUnavailable("broken")
+            return await get_many(keys)
+
+        monkeypatch.setattr(store.jobs, "get_many", failing)
+        with pytest.raises(StoreUnavailable):
+            await here.audit(notebook=notebook, store=store)
+        notebook.close()
+        await store.close()
+    notebook = Notebook.open(path, "not this", "call")
+    progress, counts, _ = await here.audit(notebook=notebook)
+    notebook.close()
+    assert counts == expected
+    assert progress.tally == whole.tally
+    with pytest.raises(NotebookError, match="other arguments"):
+        Notebook.open(path, here.scope().to_json(), "another call")
+    (tmp_path / "rubbish").write_bytes(b"no database" * 1000)
+    with pytest.raises(NotebookError):
+        Notebook.open(tmp_path / "rubbish", here.scope().to_json(), "call")
