@@ -39,6 +39,15 @@ async def late_position_is_lost(world: World) -> None:
 
 
 @case
+async def late_zone_data_are_lost(world: World) -> None:
+    stale, owner = await handed_over(world)
+    await world.store.schedule.save_zone_data(owner.stamp(), "mine")
+    with contextlib.suppress(Fenced):
+        await world.store.schedule.save_zone_data(stale, "theirs")
+    assert await world.store.schedule.zone_data([SEGMENT]) == {SEGMENT: "mine"}
+
+
+@case
 async def late_put_does_not_bring_an_entry_back(world: World) -> None:
     stale, owner = await handed_over(world)
     job = world.job(segment=SEGMENT)

@@ -19,6 +19,7 @@ SUBJECTS = (
     "schedule",
     "inbox",
     "positions",
+    "zone_data",
     "run_log",
     "history",
     "open_runs",

@@ -105,6 +105,7 @@ class Segment:
     )
     log: Rows[LogKey, tuple[int, Run]] = field(default_factory=Rows[LogKey, tuple[int, Run]])
     position: tuple[int, int] = (0, 0)
+    zone_data: tuple[int, str] = (0, "")
 
 
 class Cells:

@@ -116,6 +116,23 @@ class SimScheduleStore(ScheduleStore):
         self._positions[stamp.segment] = max(self._positions.get(stamp.segment, (0, 0)), position)
 
     @override
+    async def zone_data(self, segments: Sequence[int]) -> dict[int, str]:
+        def read() -> dict[int, str]:
+            return {segment: self._cells.segments[segment].zone_data[1] for segment in segments}
+
+        return await self._link.call(Kind.READ, read)
+
+    @override
+    async def save_zone_data(self, stamp: WriteStamp, digest: str) -> None:
+        def write() -> None:
+            segment = self._cells.segments[stamp.segment]
+            segment.zone_data = max(
+                segment.zone_data, (stamp.timestamp_us, digest), key=lambda cell: cell[0]
+            )
+
+        await self._link.call(Kind.WRITE, write)
+
+    @override
     async def first_fire_ms(self, segment: int, after_ms: int) -> int | None:
         def read() -> int | None:
             rows = self._cells.segments[segment].entries.between((after_ms,), _ALL)

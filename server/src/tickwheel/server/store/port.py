@@ -205,6 +205,14 @@ class ScheduleStore(ABC):
         """Saves the stamp's segment's position; it never moves back within an epoch."""
 
     @abstractmethod
+    async def zone_data(self, segments: Sequence[int]) -> dict[int, str]:
+        """For each segment what was saved of it last; empty where nothing ever was."""
+
+    @abstractmethod
+    async def save_zone_data(self, stamp: WriteStamp, digest: str) -> None:
+        """Saves by which time-zone data the SCHEDULE entries of the stamp's segment are derived."""
+
+    @abstractmethod
     async def first_fire_ms(self, segment: int, after_ms: int) -> int | None:
         """A lower bound of the next fire_ms >= `after_ms` of the segment; None where it is empty.
 

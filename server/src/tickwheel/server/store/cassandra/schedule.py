@@ -35,6 +35,12 @@ class CassandraSchedule(ScheduleStore):
         self._select_positions = driver.prepare(
             "SELECT segment, position FROM segment_state WHERE segment IN ?", Kind.READ
         )
+        self._update_zone_data = driver.prepare(
+            "UPDATE segment_zones USING TIMESTAMP ? SET zone_data = ? WHERE segment = ?", Kind.WRITE
+        )
+        self._select_zone_data = driver.prepare(
+            "SELECT segment, zone_data FROM segment_zones WHERE segment IN ?", Kind.READ
+        )
 
     async def read_due(
         self, segments: Sequence[int], start_ms: int, end_ms: int
@@ -70,6 +76,18 @@ class CassandraSchedule(ScheduleStore):
         update = self._update_position.bind(stamp.timestamp_us, position_ms, stamp.segment)
         await self._session.write([update])
         self._positions[stamp.segment] = max(self._positions.get(stamp.segment, (0, 0)), position)
+
+    async def zone_data(self, segments: Sequence[int]) -> dict[int, str]:
+        """The saved digests."""
+        rows = await self._session.read_all(
+            self._select_zone_data.bind(part) for part in chunks(segments, IN_KEYS)
+        )
+        return dict.fromkeys(segments, "") | dict(rows)
+
+    async def save_zone_data(self, stamp: WriteStamp, digest: str) -> None:
+        """Saves a digest."""
+        update = self._update_zone_data.bind(stamp.timestamp_us, digest, stamp.segment)
+        await self._session.write([update])
 
     async def first_fire_ms(self, segment: int, after_ms: int) -> int | None:
         """The next fire_ms of a segment: hour by hour of those that are registered."""

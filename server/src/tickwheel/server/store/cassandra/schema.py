@@ -114,6 +114,12 @@ CREATE TABLE IF NOT EXISTS segment_state (
 )
 """
 
+_SEGMENT_ZONES = """
+CREATE TABLE IF NOT EXISTS segment_zones (
+    segment int PRIMARY KEY, zone_data text
+)
+"""
+
 _RUN_LOG = """
 CREATE TABLE IF NOT EXISTS run_log (
     bucket bigint, segment int, shard int,
@@ -228,6 +234,7 @@ STEPS: Final = (
         ),
     ),
     Step(2, "open runs", (_OPEN_RUNS, _OPEN_RUN_BUCKETS)),
+    Step(3, "time-zone data", (_SEGMENT_ZONES,)),
 )
 #: What this program needs, at least.
 SCHEMA_VERSION: Final = STEPS[-1].version

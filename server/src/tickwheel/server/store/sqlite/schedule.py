@@ -102,6 +102,23 @@ class SqliteScheduleStore(ScheduleStore):
 
         await self._database.write(run)
 
+    async def zone_data(self, segments: Sequence[int]) -> dict[int, str]:
+        """As the port says."""
+        rows = await self._all("SELECT segment, zone_data FROM segment_zones")
+        saved: dict[int, str] = dict(rows)
+        return {segment: saved.get(segment, "") for segment in segments}
+
+    async def save_zone_data(self, stamp: WriteStamp, digest: str) -> None:
+        """As the port says."""
+
+        def run(connection: sqlite3.Connection) -> None:
+            check_fence(connection, stamp)
+            connection.execute(
+                "INSERT OR REPLACE INTO segment_zones VALUES (?, ?)", (stamp.segment, digest)
+            )
+
+        await self._database.write(run)
+
     async def first_fire_ms(self, segment: int, after_ms: int) -> int | None:
         """As the port says."""
         sql = (

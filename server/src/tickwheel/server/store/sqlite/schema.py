@@ -72,6 +72,9 @@ STEPS = (
         PRIMARY KEY (segment, job_id, run_id)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE segment_zones (segment INTEGER PRIMARY KEY, zone_data TEXT NOT NULL);
+    """,
 )
 
 
