@@ -33,6 +33,11 @@ def put_ms(field: timestamp_pb2.Timestamp, instant_ms: int) -> None:
         field.nanos = rest * 1_000_000
 
 
+def duration_ns(duration: duration_pb2.Duration) -> int:
+    """Nanoseconds."""
+    return duration.seconds * 1_000_000_000 + duration.nanos
+
+
 def duration_ms(duration: duration_pb2.Duration) -> int:
     """Milliseconds; what is finer than 1 ms is rounded up."""
     return ceil_ms(duration.seconds, duration.nanos)

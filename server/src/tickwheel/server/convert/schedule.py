@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from google.protobuf import timestamp_pb2
 
-from tickwheel.server.convert.instants import duration_ms, is_usable, timestamp_ms
+from tickwheel.server.convert.instants import duration_ms, duration_ns, is_usable, timestamp_ms
 from tickwheel.server.domain.job import Job
 from tickwheel.server.schedule import (
     DstGap,
@@ -18,13 +18,11 @@ from tickwheel.server.schedule import (
 from tickwheel.v1 import job_pb2, schedule_pb2
 
 _GAPS = {
-    schedule_pb2.DST_GAP_UNSPECIFIED: DstGap.NEXT_VALID,
     schedule_pb2.DST_GAP_NEXT_VALID: DstGap.NEXT_VALID,
     schedule_pb2.DST_GAP_SKIP: DstGap.SKIP,
     schedule_pb2.DST_GAP_SAME_OFFSET: DstGap.SAME_OFFSET,
 }
 _OVERLAPS = {
-    schedule_pb2.DST_OVERLAP_UNSPECIFIED: DstOverlap.FIRST,
     schedule_pb2.DST_OVERLAP_FIRST: DstOverlap.FIRST,
     schedule_pb2.DST_OVERLAP_SECOND: DstOverlap.SECOND,
     schedule_pb2.DST_OVERLAP_BOTH: DstOverlap.BOTH,
@@ -106,7 +104,7 @@ def schedule_spec(message: schedule_pb2.Schedule, path: str = "") -> ScheduleSpe
     return ScheduleSpec(
         at_ms=_instant(message.at, f"{path}at") if form == "at" else None,
         cron=message.cron if form == "cron" else None,
-        every_ms=duration_ms(message.every) if form == "every" else None,
+        every_ns=duration_ns(message.every) if form == "every" else None,
         iso8601=message.iso8601 if form == "iso8601" else None,
         rrule=message.rrule if form == "rrule" else None,
         any_of=any_of,
@@ -117,8 +115,9 @@ def schedule_spec(message: schedule_pb2.Schedule, path: str = "") -> ScheduleSpe
         jitter_ms=duration_ms(message.jitter) if message.HasField("jitter") else 0,
         excludes=tuple(message.excludes),
         anchor_ms=_optional(message, "anchor", f"{path}anchor"),
-        dst_gap=_GAPS[message.dst_gap],
-        dst_overlap=_OVERLAPS[message.dst_overlap],
+        # A member of anyOf that says nothing goes by the whole.
+        dst_gap=_GAPS.get(message.dst_gap, None if path else DstGap.NEXT_VALID),
+        dst_overlap=_OVERLAPS.get(message.dst_overlap, None if path else DstOverlap.FIRST),
     )
 
 

@@ -6,16 +6,19 @@ reading of time-zone data may come in here.
 
 from tickwheel.server.schedule.errors import ScheduleError, ScheduleErrorReason
 from tickwheel.server.schedule.instants import ceil_ms
+from tickwheel.server.schedule.preview import Preview, preview
 from tickwheel.server.schedule.schedule import Schedule, compile_schedule
 from tickwheel.server.schedule.spec import DstGap, DstOverlap, ScheduleSpec
 
 __all__ = [
     "DstGap",
     "DstOverlap",
+    "Preview",
     "Schedule",
     "ScheduleError",
     "ScheduleErrorReason",
     "ScheduleSpec",
     "ceil_ms",
     "compile_schedule",
+    "preview",
 ]

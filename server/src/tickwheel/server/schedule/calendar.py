@@ -1,8 +1,9 @@
 """Sets of dates: which days of a year are wanted, one bit a day.
 
-Whatever the rule, what it says about a year depends only on the year's place in the 400-year cycle
-of the Gregorian calendar. So each year's answer is one whole number, made when it is first asked
-for, and "the next day" is the lowest bit that is left of it.
+Whatever the rule, what it says about a year depends only on the weekday that the year begins with
+and on which of it and its neighbours are leap years (the neighbours because of weeks that cross the
+turn of the year). There are 28 such kinds of years. So each kind's answer is one whole number, made
+when it is first asked for, and "the next day" is the lowest bit that is left of it.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,12 @@ from tickwheel.server.schedule.instants import EPOCH_ORDINAL, day_of
 #: Years after which the calendar repeats, weekdays included.
 CYCLE_YEARS = 400
 _LAST_YEAR = 9999
-_MONTH_STARTS = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365)
+#: Days from 1 January to the first of each month and of the next January, without and with a leap
+#: day.
+_MONTH_STARTS = (
+    (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365),
+    (0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335, 366),
+)
 
 
 def january(year: int) -> int:
@@ -27,14 +33,29 @@ def is_leap(year: int) -> bool:
     return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
 
 
+def _kind(year: int) -> int:
+    leap = next((place for place in (1, 2, 3) if is_leap(year + place - 2)), 0)
+    return leap * 7 + weekday_of(january(year))
+
+
 def month_start(year: int, month: int) -> int:
     """Days from 1 January to the first of a month (1-13; 13 is the next January)."""
-    return _MONTH_STARTS[month - 1] + (1 if month > 2 and is_leap(year) else 0)
+    return _MONTH_STARTS[is_leap(year)][month - 1]
+
+
+def month_bounds(year: int, month: int) -> tuple[int, int]:
+    """Days from 1 January to the first of a month (1-12) and to the first of the one after it."""
+    starts = _MONTH_STARTS[is_leap(year)]
+    return starts[month - 1], starts[month]
 
 
 def weekday_of(day: int) -> int:
     """The weekday of a day number: 0 is Sunday."""
     return (day + 4) % 7
+
+
+#: The kind of each year of the cycle.
+_KINDS = tuple(_kind(2000 + place) for place in range(CYCLE_YEARS))
 
 
 def nth_bit(mask: int, index: int) -> int:
@@ -60,10 +81,10 @@ class Days:
 
     def mask(self, year: int) -> int:
         """The year's dates, one bit each."""
-        place = year % CYCLE_YEARS
-        mask = self._masks.get(place)
+        kind = _KINDS[year % CYCLE_YEARS]
+        mask = self._masks.get(kind)
         if mask is None:
-            mask = self._masks[place] = self._year_mask(year)
+            mask = self._masks[kind] = self._year_mask(year)
         return mask
 
     def window(self, first_day: int, count: int) -> int:
@@ -95,7 +116,7 @@ class Days:
         three centuries in four, which only make gaps wider.
         """
         combined = 0
-        for year in range(2001, 2029):
+        for year in range(2001, 2030):
             combined |= self.mask(year) << (january(year) - january(2001))
         for gap in range(1, 366):
             if combined & (combined >> gap):

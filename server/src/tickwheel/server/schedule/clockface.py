@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import pairwise
 
 
 @lru_cache(maxsize=4096)
@@ -125,5 +126,4 @@ class ChosenTimes:
 
     def smallest_gap(self) -> int | None:
         """Seconds between the two of them that are closest; None if there are not two."""
-        gaps = [later - sooner for sooner, later in zip(self._times, self._times[1:], strict=False)]
-        return min(gaps, default=None)
+        return min((later - sooner for sooner, later in pairwise(self._times)), default=None)

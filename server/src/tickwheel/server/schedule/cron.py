@@ -64,7 +64,7 @@ _MACROS = {
 class CronFields:
     """A cron expression that has been read. Weekdays are 0 (Sunday) to 6."""
 
-    #: The fields as written (macros spelt out), seconds first.
+    #: The fields as written (macros spelt out, `?` as `*`), seconds first.
     texts: tuple[str, str, str, str, str, str]
     seconds: frozenset[int]
     minutes: frozenset[int]
@@ -84,12 +84,12 @@ class CronFields:
     @property
     def any_day(self) -> bool:
         """The day-of-month field is exactly `*`."""
-        return self.texts[3] in ("*", "?")
+        return self.texts[3] == "*"
 
     @property
     def any_weekday(self) -> bool:
         """The day-of-week field is exactly `*`."""
-        return self.texts[5] in ("*", "?")
+        return self.texts[5] == "*"
 
     @property
     def wild_hour(self) -> bool:
@@ -131,6 +131,10 @@ def parse_cron(expression: str) -> CronFields:
     days.read(day)
     weekdays = _WeekdayField(field(WEEKDAY, 5, weekday))
     weekdays.read(weekday)
+    # `?` is as good as `*`.
+    second, minute, hour, day, month, weekday = (
+        text.replace("?", "*") for text in (second, minute, hour, day, month, weekday)
+    )
     return CronFields(
         (second, minute, hour, day, month, weekday),
         frozenset(seconds),
@@ -207,10 +211,8 @@ class _Field:
         base, slash, step_text = item.partition("/")
         step = self._step(step_text) if slash else 1
         low, high = self.kind.low, self.kind.high
-        if base == "*":
+        if base in ("*", "?"):
             first, last = low, high
-        elif base == "?":
-            self.refuse("'?' is for day-of-month and day-of-week; use '*'")
         elif "-" in base.lstrip("-"):
             ends = base.split("-")
             if len(ends) != 2 or not ends[1]:
@@ -290,7 +292,7 @@ def _word(kind: FieldKind) -> str:
 
 
 class _DayField:
-    """Day of month: besides the common forms `?`, `L`, `L-n`, `LW`, `nW`."""
+    """Day of month: besides the common forms `L`, `L-n`, `LW`, `nW`."""
 
     def __init__(self, field: _Field) -> None:
         self._field = field
@@ -299,8 +301,6 @@ class _DayField:
         self.working: set[int] = set()
 
     def read(self, text: str) -> None:
-        if text == "?":
-            text = "*"
         for item in self._field.items(text):
             if "L" in item or "W" in item:
                 self._special(item)
@@ -335,7 +335,7 @@ class _DayField:
 
 
 class _WeekdayField:
-    """Day of week: besides the common forms `?`, `n#k`, `nL`."""
+    """Day of week: besides the common forms `n#k`, `nL`."""
 
     def __init__(self, field: _Field) -> None:
         self._field = field
@@ -344,8 +344,6 @@ class _WeekdayField:
         self.last: set[int] = set()
 
     def read(self, text: str) -> None:
-        if text == "?":
-            text = "*"
         for item in self._field.items(text):
             if "#" in item:
                 self._nth(item)

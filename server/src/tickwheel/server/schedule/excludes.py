@@ -48,11 +48,14 @@ class Exclusion:
 def _stretches(moment: Moment, clock: WallClock) -> list[tuple[int, int]]:
     if moment.is_date:
         return _date_stretches(moment.wall_s, clock.zone)
+    return [(instant, instant + 1) for instant in moment_instants(moment, clock)]
+
+
+def moment_instants(moment: Moment, clock: WallClock) -> list[int]:
+    """The instants, in Unix milliseconds, that a moment means in a zone: none, one or two."""
     if moment.offset_s is not None:
-        instants = [moment.instant_ms]
-    else:
-        instants = [instant * 1000 for instant in clock.instants(moment.wall_s)]
-    return [(instant, instant + 1) for instant in instants]
+        return [moment.instant_ms]
+    return [instant * 1000 for instant in clock.instants(moment.wall_s)]
 
 
 def _date_stretches(midnight_s: int, zone: Zone) -> list[tuple[int, int]]:

@@ -5,9 +5,12 @@ A wall-clock time is kept as the seconds from 1970-01-01T00:00:00 to it on a clo
 
 import re
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 DAY_S = 86_400
+#: Nanoseconds in a second and in a millisecond.
+NANOS = 1_000_000_000
+MS_NANOS = 1_000_000
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 #: Nothing is searched outside [1900-01-01, 9999-12-30): dates at either end would have no year.
 EARLIEST_S = (date(1900, 1, 1).toordinal() - EPOCH_ORDINAL) * DAY_S
@@ -27,7 +30,7 @@ _BASIC = re.compile(
 
 def ceil_ms(seconds: int, nanos: int = 0) -> int:
     """Unix seconds and nanoseconds as milliseconds; what is finer than 1 ms is rounded up."""
-    return seconds * 1000 - (-nanos // 1_000_000)
+    return seconds * 1000 - (-nanos // MS_NANOS)
 
 
 def wall_s(year: int, month: int, day: int, seconds: int = 0) -> int:
@@ -141,16 +144,15 @@ def format_instant(instant_ms: int) -> str:
     return f"{day_of(day).isoformat()}T{hours:02d}:{minutes:02d}:{clock % 60:02d}{fraction}Z"
 
 
-def format_duration(duration_ms: int) -> str:
-    """A length of time in words: `90 minutes`, `1 day`, `1.5 seconds`."""
-    for size, word in ((DAY_S * 1000, "day"), (3_600_000, "hour"), (60_000, "minute")):
-        if duration_ms >= size and duration_ms % size == 0:
-            return _counted(duration_ms // size, word)
-    if duration_ms % 1000 == 0:
-        return _counted(duration_ms // 1000, "second")
-    if duration_ms < 1000:
-        return _counted(duration_ms, "millisecond")
-    return f"{timedelta(milliseconds=duration_ms).total_seconds():g} seconds"
+def format_duration(nanos: int) -> str:
+    """A length of time, not negative, in words: `90 minutes`, `1 day`, `1.5 seconds`."""
+    seconds, fraction = divmod(nanos, NANOS)
+    if fraction:
+        return f"{seconds}.{fraction:09d}".rstrip("0") + " seconds"
+    for size, word in ((DAY_S, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size and seconds % size == 0:
+            return _counted(seconds // size, word)
+    return _counted(seconds, "second")
 
 
 def _counted(number: int, word: str) -> str:

@@ -1,33 +1,21 @@
-"""ISO 8601 repeating intervals: reading them, and their occurrences.
-
-Calendar units go by the wall clock and are counted from the start, never from the occurrence
-before, so that nothing drifts: 31 January and a month is 28 February, and two months 31 March.
-"""
+"""Reading ISO 8601 repeating intervals."""
 
 import re
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from tickwheel.server.schedule.calendar import january, month_start
 from tickwheel.server.schedule.errors import ScheduleError, ScheduleErrorReason
 from tickwheel.server.schedule.instants import (
     DAY_S,
-    EARLIEST_S,
-    HORIZON_S,
+    NANOS,
     Moment,
-    day_of,
     parse_moment,
     shorten,
     stray_character,
 )
-from tickwheel.server.schedule.series import Series
-from tickwheel.server.schedule.wallclock import WallClock
 
 _LONGEST = 256
-_NANOS = 1_000_000_000
 _MONTH_DAYS = 146_097 / 4800
-#: No count of months differs by more from that many average months.
-_SLACK_S = 4 * DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +33,11 @@ class Period:
 
     def smallest_s(self) -> int:
         """It is never shorter, in seconds on a clock without changes."""
-        return (self.months * 28 + self.days) * DAY_S + self.nanos // _NANOS
+        return (self.months * 28 + self.days) * DAY_S + self.nanos // NANOS
 
     def average_s(self) -> float:
         """Its usual length in seconds."""
-        return (self.months * _MONTH_DAYS + self.days) * DAY_S + self.nanos / _NANOS
+        return (self.months * _MONTH_DAYS + self.days) * DAY_S + self.nanos / NANOS
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +100,7 @@ def parse_interval(text: str) -> RepeatingInterval:
         days = (end.wall_s - start.wall_s) // DAY_S
         return RepeatingInterval(count, Period(days=_forward(days, parts)), start)
     between_s = (end.wall_s - (end.offset_s or 0)) - (start.wall_s - (start.offset_s or 0))
-    nanos = _forward(between_s * _NANOS + end.nanos - start.nanos, parts)
+    nanos = _forward(between_s * NANOS + end.nanos - start.nanos, parts)
     return RepeatingInterval(count, _long_enough(Period(nanos=nanos), text), start, second=end)
 
 
@@ -161,7 +149,7 @@ def _period(text: str) -> Period:
     for size, time in zip((3600, 60, 1), times, strict=True):
         if time:
             whole, _, fraction = time.replace(",", ".").partition(".")
-            unit = size * _NANOS
+            unit = size * NANOS
             nanos += int(whole) * unit
             # Upwards, as everything that is finer than we count.
             nanos += -(-int(fraction or 0) * unit // 10 ** len(fraction))
@@ -192,175 +180,3 @@ def _bad_period(text: str, upper: str) -> str:
     if "-" in upper:
         return f"{what}; it cannot be negative"
     return f"{what}; it is written P1Y2M3W4DT5H6M7S, in this order and without what is 0"
-
-
-def interval_series(interval: RepeatingInterval, clock: WallClock, anchor_ms: int) -> Series:
-    """The occurrences; `anchor_ms` is the start where the interval names neither start nor end."""
-    if interval.end is not None:
-        base, sign = interval.end, -1
-    else:
-        base, sign = interval.start, 1
-    if base is None:
-        base_ns, fixed = anchor_ms * 1_000_000, True
-    else:
-        fixed = base.offset_s is not None
-        offset_instant = (
-            base.wall_s - base.offset_s if base.offset_s is not None else clock.instant(base.wall_s)
-        )
-        base_ns = offset_instant * _NANOS + base.nanos
-    if interval.second is not None and not fixed:
-        wall_s, nanos = interval.second.wall_s, interval.second.nanos
-        length_ns = clock.instant(wall_s) * _NANOS + nanos - base_ns
-        if length_ns < _NANOS:
-            # Both in the same gap. What was accepted must not depend on the zone's data.
-            length_ns = interval.period.nanos
-        return ExactSteps(base_ns, length_ns, interval.count)
-    if interval.period.is_exact:
-        return ExactSteps(base_ns, sign * interval.period.nanos, interval.count)
-    base_ms = -(-base_ns // 1_000_000)
-    base_wall = clock.zone.wall_s(base_ms // 1000) if fixed or base is None else base.wall_s
-    return CalendarSteps(clock, interval.period, sign, interval.count, base_ms, base_wall, fixed)
-
-
-@dataclass(frozen=True, slots=True)
-class ExactSteps:
-    """Elapsed time from a base: base + k x step, for k from 0 to count - 1."""
-
-    base_ns: int
-    #: Negative: backwards from the base.
-    step_ns: int
-    count: int | None
-
-    def next_after(self, after_ms: int) -> int | None:
-        """The first strictly after `after_ms`; each is rounded up to whole milliseconds."""
-        ahead = after_ms * 1_000_000 - self.base_ns
-        last = None if self.count is None else self.count - 1
-        if self.step_ns > 0:
-            step = max(0, ahead // self.step_ns + 1)
-            if last is not None and step > last:
-                return None
-        else:
-            # The greatest k that is still after it.
-            step = -(ahead // -self.step_ns) - 1
-            if step < 0:
-                return None
-            step = step if last is None else min(step, last)
-        return -(-(self.base_ns + step * self.step_ns) // 1_000_000)
-
-    def smallest_gap_ms(self) -> int | None:
-        """The step."""
-        return None if self.count == 1 else abs(self.step_ns) // 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class CalendarSteps:
-    """Months and days by the wall clock from a base, and exact time on top of them.
-
-    A step that a skipped gap swallows counts, and one that an overlap doubles counts once.
-    """
-
-    clock: WallClock
-    period: Period
-    #: -1: backwards from the base.
-    sign: int
-    count: int | None
-    base_ms: int
-    base_wall_s: int
-    #: The base is an instant, so that step 0 needs no reading of the wall clock.
-    fixed: bool
-
-    def next_after(self, after_ms: int) -> int | None:
-        """The first strictly after `after_ms`."""
-        fraction_ms = self.base_ms % 1000
-        after_ms = max(after_ms, self.base_ms - 1 if self.sign > 0 else EARLIEST_S * 1000)
-        if not self.period.nanos:
-            found_s = self.clock.next_after(self, (after_ms - fraction_ms) // 1000)
-            found = None if found_s is None else found_s * 1000 + fraction_ms
-        else:
-            found = self._search(after_ms)
-        if self.fixed and self.base_ms > after_ms and (found is None or found > self.base_ms):
-            return self.base_ms
-        return found
-
-    def at_or_after(self, wall_s: int, offset_s: int) -> int | None:
-        """As WallTimes, for calendar units alone: the first step not before `wall_s`."""
-        if self.sign > 0:
-            step = max(self._first, self._guess(wall_s - self.base_wall_s - _SLACK_S))
-            while self._has(step):
-                wall = self._wall(step)
-                if wall is None:
-                    return None
-                if wall >= wall_s:
-                    return wall
-                step += 1
-            return None
-        step = self._guess(self.base_wall_s - wall_s + _SLACK_S) + 1
-        step = step if self.count is None else min(step, self.count - 1)
-        while step >= self._first:
-            wall = self._wall(step)
-            if wall is not None and wall >= wall_s:
-                return wall
-            step -= 1
-        return None
-
-    def smallest_gap_ms(self) -> int | None:
-        """The shortest that the period can be."""
-        return None if self.count == 1 else self.smallest_gap_s() * 1000
-
-    def smallest_gap_s(self) -> int:
-        """As WallTimes."""
-        return self.period.smallest_s()
-
-    @property
-    def _first(self) -> int:
-        return 1 if self.fixed else 0
-
-    def _has(self, step: int) -> bool:
-        return self.count is None or step < self.count
-
-    def _guess(self, distance_s: int) -> int:
-        return int(distance_s // self.period.average_s())
-
-    def _wall(self, step: int) -> int | None:
-        """The calendar part of a step; None where it leaves the calendar."""
-        day, clock = divmod(self.base_wall_s, DAY_S)
-        months = self.sign * step * self.period.months
-        if months:
-            date = day_of(day)
-            year, month = divmod(date.year * 12 + date.month - 1 + months, 12)
-            if not 1 <= year <= 9999:
-                return None
-            begin = month_start(year, month + 1)
-            length = month_start(year, month + 2) - begin
-            day = january(year) + begin + min(date.day, length) - 1
-        wall = (day + self.sign * step * self.period.days) * DAY_S + clock
-        return wall if wall < HORIZON_S else None
-
-    def _search(self, after_ms: int) -> int | None:
-        """The next occurrence of a period that has both calendar units and exact time.
-
-        Steps are looked at one by one around where the next must be: their order is that of the
-        wall clock, which the zone can disturb by a day at the most.
-        """
-        best: int | None = None
-        away = self.sign * (after_ms - self.base_ms) // 1000
-        step = max(self._first, self._guess(away - _SLACK_S if self.sign > 0 else away + _SLACK_S))
-        if self.sign < 0:
-            step = step + 1 if self.count is None else min(step + 1, self.count - 1)
-        while step >= self._first and self._has(step):
-            wall = self._wall(step)
-            if wall is None:
-                if self.sign > 0:
-                    break
-                step += self.sign
-                continue
-            exact_ns = self.sign * step * self.period.nanos
-            if best is not None and wall * 1000 + exact_ns // 1_000_000 - DAY_S * 1000 > best:
-                break
-            for instant in self.clock.instants(wall):
-                base_ns = instant * _NANOS + self.base_ms % 1000 * 1_000_000
-                found = -(-(base_ns + exact_ns) // 1_000_000)
-                if found > after_ms and (best is None or found < best):
-                    best = found
-            step += self.sign
-        return best

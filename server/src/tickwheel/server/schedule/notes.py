@@ -1,77 +1,247 @@
-"""What is remarkable about a schedule in a range of time, in words."""
+"""What is remarkable about a schedule in a stretch of time, in words."""
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from tickwheel.server.schedule.excludes import Exclusion
 from tickwheel.server.schedule.instants import (
+    DAY_S,
     EARLIEST_S,
     HORIZON_S,
     format_clock,
-    format_duration,
     format_instant,
     format_wall,
 )
-from tickwheel.server.schedule.interval import CalendarSteps
+from tickwheel.server.schedule.intervalsteps import CalendarSteps
+from tickwheel.server.schedule.phrases import counted
 from tickwheel.server.schedule.rules import RuleSeries
-from tickwheel.server.schedule.series import Once, OnTheClock, Series, Union
-from tickwheel.server.schedule.spec import DstGap, DstOverlap, ScheduleSpec
+from tickwheel.server.schedule.schedule import Schedule
+from tickwheel.server.schedule.series import Listed, Once, OnTheClock, Series, Union
+from tickwheel.server.schedule.spec import DstGap, DstOverlap
 from tickwheel.server.schedule.wallclock import WallClock, WallTimes
 from tickwheel.server.schedule.zone import Span, Zone
 
-#: More of one kind than this are only counted in words.
+#: So many things of a kind are named; of changes of the clock without effect fewer.
 _MOST = 20
+_MOST_QUIET = 4
+#: So many changes of the clock are looked at: those of a thousand years.
+_MOST_CHANGES = 2000
 #: Before everything that is searched.
 _EVER_MS = -(2**60)
 
 
-@runtime_checkable
-class Remarked(Protocol):
-    """A member of a union that is a schedule of its own."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A series without inner parts, where it stands, and what is left out of it."""
 
-    def remarks(self, start_ms: int, end_ms: int) -> list[str]:
-        """What is remarkable about its occurrences in [start_ms, end_ms)."""
-        ...
+    series: Series
+    zone: Zone
+    #: What its schedule and those around it allow, Unix milliseconds, the end exclusive.
+    start_ms: int
+    end_ms: int
 
 
-def emptiness(schedule: Series, series: Series, start_ms: int, end_ms: int) -> list[str]:
-    """Whether a schedule has no occurrence in [start_ms, end_ms), and why.
+def remarks(schedule: Schedule, start_ms: int, end_ms: int, *, quiet: bool = True) -> list[str]:
+    """Changes of the clock crossed and exclusions hit in [start_ms, end_ms).
 
-    `series` is what the schedule has before its bounds and excludes.
+    Without `quiet` changes that affect no occurrence are not mentioned.
     """
-    following = schedule.next_after(start_ms - 1)
-    if following is None:
-        if schedule.next_after(_EVER_MS) is not None:
-            return [f"there is no occurrence any more from {format_instant(start_ms)} on"]
-        if series.next_after(_EVER_MS) is None:
-            return ["never fires: no date matches"]
-        return ["never fires: startTime, endTime and excludes leave no occurrence"]
-    if following >= end_ms:
-        return [f"no occurrence in this range; the next is {format_instant(following)}"]
-    return []
-
-
-def remarks(
-    spec: ScheduleSpec,
-    series: Series,
-    zone: Zone,
-    exclusions: Sequence[Exclusion],
-    start_ms: int,
-    end_ms: int,
-) -> list[str]:
-    """Changes of the clock crossed and exclusions hit in [start_ms, end_ms)."""
     start_ms = max(start_ms, EARLIEST_S * 1000)
     end_ms = min(end_ms, HORIZON_S * 1000)
-    if spec.start_ms is not None:
-        start_ms = max(start_ms, spec.start_ms)
-    if spec.end_ms is not None:
-        end_ms = min(end_ms, spec.end_ms)
-    if start_ms >= end_ms:
-        return []
-    found = _few(_changes(series, zone, start_ms, end_ms), "changes of the clock")
-    found += _few(_left_out(series, exclusions, start_ms, end_ms), "exclusions")
-    # Members of a union cross the same changes; each thing is said once.
+    found = _changes(list(_parts(schedule, start_ms, end_ms)), quiet=quiet)
+    found += _few(_left_out(schedule, start_ms, end_ms), "exclusions")
     return list(dict.fromkeys(found))
+
+
+def why_nothing(schedule: Schedule, after_ms: int) -> str:
+    """Why a schedule has no occurrence after an instant."""
+    at_ms = schedule.spec.at_ms
+    if schedule.next_after(_EVER_MS) is not None:
+        if at_ms is not None:
+            return (
+                f"{format_instant(at_ms)} is not after {format_instant(after_ms)}; "
+                "a job created then would be due at once"
+            )
+        return f"there is no occurrence any more after {format_instant(after_ms)}"
+    if schedule.series.next_after(_EVER_MS) is None:
+        what = "no date matches" if schedule.spec.cron is not None else "nothing matches"
+        return f"never fires: {what}"
+    return "never fires: startTime, endTime and excludes leave no occurrence"
+
+
+def dead_members(schedule: Schedule, path: str = "") -> Iterator[str]:
+    """The members of a union that never fire."""
+    if not isinstance(schedule.series, Union):
+        return
+    for index, member in enumerate(schedule.series.members):
+        if isinstance(member, Schedule):
+            inner = f"{path}anyOf.schedules[{index}]"
+            if member.next_after(_EVER_MS) is None:
+                yield f"{inner} never fires"
+            else:
+                yield from dead_members(member, f"{inner}.")
+
+
+def _parts(schedule: Schedule, start_ms: int, end_ms: int) -> Iterator[_Part]:
+    spec = schedule.spec
+    start_ms = start_ms if spec.start_ms is None else max(start_ms, spec.start_ms)
+    end_ms = end_ms if spec.end_ms is None else min(end_ms, spec.end_ms)
+    if start_ms >= end_ms:
+        return
+    series = schedule.series
+    for member in series.members if isinstance(series, Union) else (series,):
+        if isinstance(member, Schedule):
+            yield from _parts(member, start_ms, end_ms)
+        elif isinstance(member, RuleSeries):
+            low, high = member.start_s * 1000, member.until_s * 1000 + 1
+            yield _Part(member, schedule.zone, max(start_ms, low), min(end_ms, high))
+        elif not isinstance(member, Once | Listed):
+            yield _Part(member, schedule.zone, start_ms, end_ms)
+
+
+def _changes(parts: list[_Part], *, quiet: bool) -> list[str]:
+    loud: list[str] = []
+    still: list[str] = []
+    unnamed = 0
+    for number, (zone, span, effects) in enumerate(_crossed(parts)):
+        if number == _MOST_CHANGES or len(loud) == _MOST:
+            loud.append("more changes of the clock follow")
+            break
+        happening = [effect.text for effect in effects if effect.affects]
+        if happening:
+            loud.append(f"{_change(zone, span)}; {'; '.join(dict.fromkeys(happening))}")
+        elif len(still) < _MOST_QUIET:
+            still.append(f"{_change(zone, span)}; {effects[0].text}")
+        else:
+            unnamed += 1
+    if not quiet:
+        return loud
+    if unnamed:
+        changes = counted(unnamed, "more change")
+        verb = "affects" if unnamed == 1 else "affect"
+        still.append(f"{changes} of the clock {verb} no occurrence")
+    return loud + still
+
+
+def _crossed(parts: list[_Part]) -> Iterator[tuple[Zone, Span, list["_Effect"]]]:
+    """Every change of the clock that some part lives through, with what it does to each."""
+    zones: dict[str, list[_Part]] = {}
+    for part in parts:
+        zones.setdefault(part.zone.name, []).append(part)
+    for concerned in zones.values():
+        zone = concerned[0].zone
+        low = min(part.start_ms for part in concerned)
+        high = max(part.end_ms for part in concerned)
+        # -(-a // b) rounds up: a change belongs to the range that its instant is in.
+        for span in zone.spans_between(-(-low // 1000), -(-high // 1000)):
+            effects = [
+                _effect(part.series, span)
+                for part in concerned
+                if part.start_ms <= span.start_s * 1000 < part.end_ms
+            ]
+            if effects:
+                yield zone, span, effects
+
+
+def _change(zone: Zone, span: Span) -> str:
+    before = span.start_s + span.previous_s
+    after = span.start_s + span.offset_s
+    what, way = ("gap", "forward") if after > before else ("overlap", "back")
+    if before // DAY_S == after // DAY_S:
+        day = format_wall(before)[:10]
+        move = f"on {day} the clocks go {way} from {_clock(before)} to {_clock(after)}"
+    else:
+        move = f"the clocks go {way} from {format_wall(before)} to {format_wall(after)}"
+    return f"DST {what} in {zone.name}: {move}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Effect:
+    """What a change does to a series."""
+
+    affects: bool
+    text: str
+
+
+def _effect(series: Series, span: Span) -> _Effect:
+    view = _wall_view(series)
+    if view is None:
+        return _Effect(False, "the occurrences keep their distance in elapsed time")
+    clock, times, elapsed = view
+    if elapsed:
+        return _Effect(False, "the schedule follows elapsed time")
+    before = span.start_s + span.previous_s
+    after = span.start_s + span.offset_s
+    low, high = min(before, after), max(before, after)
+    wall = times.at_or_after(low, span.previous_s)
+    if wall is None or wall >= high:
+        return _Effect(False, "no occurrence is affected")
+    other = times.at_or_after(wall + 1, span.previous_s)
+    several = other is not None and other < high
+    name = f"{_clock(wall)} and others" if several else _clock(wall)
+    if after < before:
+        which = {
+            DstOverlap.FIRST: "the first is taken",
+            DstOverlap.SECOND: "the second is taken",
+            DstOverlap.BOTH: "both are taken",
+        }
+        come = "come" if several else "comes"
+        return _Effect(True, f"{name} {come} twice and {which[clock.overlap]}")
+    do, are = ("do", "are") if several else ("does", "is")
+    missing = f"{name} {do} not exist and"
+    match clock.gap:
+        case DstGap.SKIP:
+            return _Effect(True, f"{missing} {are} skipped")
+        case DstGap.NEXT_VALID:
+            return _Effect(True, f"{missing} {'move' if several else 'moves'} to {_clock(after)}")
+        case DstGap.SAME_OFFSET:
+            moved = _clock(wall + after - before)
+            happens = "happen" if several else "happens"
+            return _Effect(
+                True,
+                f"{missing} {happens} by the offset before, {'from' if several else 'at'} {moved}",
+            )
+
+
+def _clock(wall_s: int) -> str:
+    return format_clock(wall_s % DAY_S)
+
+
+def _wall_view(series: Series) -> tuple[WallClock, WallTimes, bool] | None:
+    """The clock and times that a series goes by; None for those that count exact time."""
+    if isinstance(series, OnTheClock | RuleSeries):
+        return series.clock, series.times, series.elapsed
+    if isinstance(series, CalendarSteps):
+        return series.clock, series, False
+    return None
+
+
+def _left_out(schedule: Schedule, start_ms: int, end_ms: int) -> Iterator[str]:
+    spec = schedule.spec
+    start_ms = start_ms if spec.start_ms is None else max(start_ms, spec.start_ms)
+    end_ms = end_ms if spec.end_ms is None else min(end_ms, spec.end_ms)
+    for exclusion in schedule.exclusions:
+        hits = list(_hits(schedule.series, exclusion, start_ms, end_ms))
+        if hits:
+            more = " and more" if len(hits) > 1 else ""
+            yield f"{exclusion.text} is excluded: {format_instant(hits[0])}{more} is left out"
+    if isinstance(schedule.series, Union):
+        for member in schedule.series.members:
+            if isinstance(member, Schedule):
+                yield from _left_out(member, start_ms, end_ms)
+
+
+def _hits(series: Series, exclusion: Exclusion, start_ms: int, end_ms: int) -> Iterator[int]:
+    """The first two occurrences that an exclusion takes away."""
+    found = 0
+    for low, high in exclusion.stretches:
+        at: int | None = max(low, start_ms) - 1
+        while found < 2:
+            at = series.next_after(at)
+            if at is None or at >= min(high, end_ms):
+                break
+            found += 1
+            yield at
 
 
 def _few(notes: Iterable[str], what: str) -> list[str]:
@@ -82,84 +252,3 @@ def _few(notes: Iterable[str], what: str) -> list[str]:
             break
         kept.append(note)
     return kept
-
-
-def _changes(series: Series, zone: Zone, start_ms: int, end_ms: int) -> Iterable[str]:
-    if isinstance(series, Union):
-        for index, member in enumerate(series.members):
-            if member.next_after(_EVER_MS) is None:
-                yield f"anyOf.schedules[{index}] never fires"
-            if isinstance(member, Remarked):
-                yield from member.remarks(start_ms, end_ms)
-        return
-    if isinstance(series, Once):
-        return
-    # -(-a // b) rounds up: a change belongs to the range that its instant is in.
-    for span in zone.spans_between(-(-start_ms // 1000), -(-end_ms // 1000)):
-        yield _change(zone, span) + _effect(series, span)
-
-
-def _change(zone: Zone, span: Span) -> str:
-    before = span.start_s + span.previous_s
-    after = span.start_s + span.offset_s
-    way = "forward" if after > before else "back"
-    length = format_duration(abs(after - before) * 1000)
-    return (
-        f"{format_wall(before)}: the clocks of {zone.name} go {way} {length}, "
-        f"to {format_wall(after)}; "
-    )
-
-
-def _effect(series: Series, span: Span) -> str:
-    view = _wall_view(series)
-    if view is None:
-        return "the occurrences keep their distance"
-    clock, times, elapsed = view
-    if elapsed:
-        return "the schedule follows elapsed time"
-    before = span.start_s + span.previous_s
-    after = span.start_s + span.offset_s
-    low, high = min(before, after), max(before, after)
-    wall = times.at_or_after(low, span.previous_s)
-    if wall is None or wall >= high:
-        return "no occurrence is affected"
-    other = times.at_or_after(wall + 1, span.previous_s)
-    more = " and what follows it" if other is not None and other < high else ""
-    name = format_clock(wall % 86_400) + more
-    if after > before:
-        match clock.gap:
-            case DstGap.SKIP:
-                return f"{name} does not exist and is skipped"
-            case DstGap.NEXT_VALID:
-                return f"{name} does not exist and moves to {format_wall(after)}"
-            case DstGap.SAME_OFFSET:
-                moved = format_wall(wall + after - before)
-                return f"{name} does not exist and happens by the offset before, at {moved}"
-    which = {
-        DstOverlap.FIRST: "the first is taken",
-        DstOverlap.SECOND: "the second is taken",
-        DstOverlap.BOTH: "both are taken",
-    }
-    return f"{name} comes twice and {which[clock.overlap]}"
-
-
-def _wall_view(series: Series) -> tuple[WallClock, WallTimes, bool] | None:
-    """The clock and times that a series goes by; None for those that count exact time."""
-    if isinstance(series, OnTheClock):
-        return series.clock, series.times, series.elapsed
-    if isinstance(series, RuleSeries):
-        return series.clock, series.times, series.elapsed
-    if isinstance(series, CalendarSteps):
-        return series.clock, series, False
-    return None
-
-
-def _left_out(
-    series: Series, exclusions: Sequence[Exclusion], start_ms: int, end_ms: int
-) -> Iterable[str]:
-    for exclusion in exclusions:
-        for low, high in exclusion.stretches:
-            hit = series.next_after(max(low, start_ms) - 1)
-            if hit is not None and hit < min(high, end_ms):
-                yield f"{exclusion.text} is left out: {format_instant(hit)} would have been on it"
-                break

@@ -33,7 +33,7 @@ _MOST_PLACES = 12_000
 class DateRecurrence:
     """A yearly, monthly, weekly or daily rule, starting at a wall-clock time."""
 
-    __slots__ = ("_days", "_first_period", "_positions", "_rule", "_times")
+    __slots__ = ("_days", "_first_period", "_last_choices", "_positions", "_rule", "_times")
 
     def __init__(self, rule: RecurrenceRule, start_wall_s: int) -> None:
         start_day, clock = divmod(start_wall_s, DAY_S)
@@ -56,6 +56,8 @@ class DateRecurrence:
         self._rule = rule
         self._days = Days(partial(self._mask, day_of(start_day)))
         self._first_period = self._period(start_day)
+        #: A period and what is chosen in it; replaced whole, so that threads can share it.
+        self._last_choices: tuple[int, tuple[int, ...]] = (-1, ())
 
     def at_or_after(self, wall_s: int, offset_s: int) -> int | None:
         """The first of the times not before `wall_s`; the offset is of no account."""
@@ -134,27 +136,34 @@ class DateRecurrence:
             period = self._period(day)
             ahead = (self._first_period - period) % self._rule.interval
             if not ahead:
-                later = [wall for wall in self._choices(period, positions) if wall >= wall_s]
-                if later:
-                    return min(later)
+                for wall in self._choices(period, positions):
+                    if wall >= wall_s:
+                        return wall
                 ahead = 1
             day = self._period_start(period + ahead)
             if day >= _HORIZON_DAY:
                 return None
         return None
 
-    def _choices(self, period: int, positions: tuple[int, ...]) -> list[int]:
+    def _choices(self, period: int, positions: tuple[int, ...]) -> tuple[int, ...]:
+        """The period's times that are chosen, in order."""
+        last, choices = self._last_choices
+        if last == period:
+            return choices
         start = self._period_start(period)
         mask = self._days.window(start, self._period_start(period + 1) - start)
         size = len(self._times)
         total = mask.bit_count() * size
-        found: list[int] = []
+        found: set[int] = set()
         for position in positions:
             index = position - 1 if position > 0 else total + position
             if 0 <= index < total:
                 day, time = divmod(index, size)
-                found.append((start + nth_bit(mask, day)) * DAY_S + self._times.nth(time))
-        return found
+                found.add((start + nth_bit(mask, day)) * DAY_S + self._times.nth(time))
+        choices = tuple(sorted(found))
+        # Whoever goes through them in order asks for the same period again.
+        self._last_choices = (period, choices)
+        return choices
 
     def _period(self, day: int) -> int:
         """The number of the period (year, month, week, day) that a day is in."""

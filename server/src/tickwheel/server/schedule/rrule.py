@@ -1,6 +1,6 @@
-"""Reading recurrence rules (RFC 5545, section 3.3.10), with their DTSTART and EXDATE lines.
+"""Reading recurrence rules (RFC 5545, section 3.3.10), with lines of DTSTART, RDATE and EXDATE.
 
-RDATE, EXRULE, a second RRULE and RSCALE are refused: `anyOf` and `excludes` say the same.
+EXRULE, a second RRULE and RSCALE are refused: `anyOf` and `excludes` say the same.
 """
 
 import difflib
@@ -66,10 +66,11 @@ class RecurrenceRule:
 
 @dataclass(frozen=True, slots=True)
 class RecurrenceText:
-    """A whole rrule field: the rule, where it starts, and what is left out of it."""
+    """A whole rrule field: the rule, where it starts, and what is added and left out."""
 
     rule: RecurrenceRule
     start: Moment | None
+    added: tuple[Moment, ...]
     excluded: tuple[Moment, ...]
     #: The TZID of its lines, if one is given.
     zone_name: str | None
@@ -81,7 +82,7 @@ def refuse(message: str) -> NoReturn:
 
 
 def parse_rrule(text: str) -> RecurrenceText:
-    """Reads `FREQ=…`, or lines (parted by any white space) of DTSTART, RRULE and EXDATE.
+    """Reads `FREQ=…`, or lines (parted by any white space) of DTSTART, RRULE, RDATE and EXDATE.
 
     Raises:
         ScheduleError: RRULE_INVALID on "rrule"; says which part, why, and what was meant.
@@ -93,7 +94,7 @@ def parse_rrule(text: str) -> RecurrenceText:
         refuse(stray)
     rule: RecurrenceRule | None = None
     start: Moment | None = None
-    excluded: list[Moment] = []
+    dates: dict[str, list[Moment]] = {"RDATE": [], "EXDATE": []}
     zones: set[str] = set()
     # Lines are folded by a line break and one space (section 3.1).
     for line in re.sub(r"\r?\n[ \t]", "", text).split():
@@ -112,28 +113,28 @@ def parse_rrule(text: str) -> RecurrenceText:
                 refuse("there are two DTSTARTs")
             start = _moment(value, "DTSTART")
             zones.update(_zone(head, [start]))
-        elif name == "EXDATE":
-            dates = [_moment(one, "EXDATE") for one in value.split(",")]
-            excluded += dates
-            zones.update(_zone(head, dates))
+        elif name in dates:
+            found = [_moment(one, name) for one in value.split(",")]
+            dates[name] += found
+            zones.update(_zone(head, found))
         else:
             refuse(_unknown_line(name))
     if rule is None:
         refuse("there is no rule; it begins with FREQ=, such as FREQ=WEEKLY;BYDAY=MO")
     if len(zones) > 1:
         refuse(f"the lines name several time zones, {' and '.join(sorted(zones))}")
-    return RecurrenceText(rule, start, tuple(excluded), next(iter(zones), None))
+    return RecurrenceText(
+        rule, start, tuple(dates["RDATE"]), tuple(dates["EXDATE"]), next(iter(zones), None)
+    )
 
 
 def _unknown_line(name: str) -> str:
-    if name == "RDATE":
-        return "RDATE is not read here; use anyOf with the rule and an at for each date"
     if name == "EXRULE":
         return "EXRULE is not read (RFC 5545 has dropped it); use excludes for the dates"
-    near = difflib.get_close_matches(name, ("RRULE", "DTSTART", "EXDATE"), 1)
+    near = difflib.get_close_matches(name, ("RRULE", "DTSTART", "EXDATE", "RDATE"), 1)
     if near:
         return f"{shorten(name)} is not known; did you mean {near[0]}?"
-    return f"{shorten(name)} is not known; a rule has lines of DTSTART, RRULE and EXDATE"
+    return f"{shorten(name)} is not known; a rule has lines of DTSTART, RRULE, RDATE and EXDATE"
 
 
 def _zone(head: str, moments: list[Moment]) -> set[str]:
@@ -228,7 +229,7 @@ def _check_together(rule: RecurrenceRule) -> None:
 def _unknown_part(name: str) -> str:
     if name in ("RSCALE", "SKIP"):
         return f"{name} (RFC 7529) is not read; the calendar is the Gregorian one"
-    if name in ("DTSTART", "EXDATE"):
+    if name in ("DTSTART", "RDATE", "EXDATE"):
         return f"{name} is a line of its own: DTSTART:20261123T120000Z, then RRULE:FREQ=…"
     near = difflib.get_close_matches(name, _PARTS, 1, 0.5)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_PARTS)}"

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from tickwheel.server.schedule.instants import DAY_S, EARLIEST_S, HORIZON_S, Moment
-from tickwheel.server.schedule.interval import ExactSteps
+from tickwheel.server.schedule.instants import DAY_S, EARLIEST_S, HORIZON_S, NANOS, Moment
+from tickwheel.server.schedule.intervalsteps import ExactSteps
 from tickwheel.server.schedule.recurrence import ClockRecurrence, DateRecurrence
 from tickwheel.server.schedule.rrule import Frequency, RecurrenceRule, refuse
 from tickwheel.server.schedule.series import Series
@@ -12,7 +12,6 @@ from tickwheel.server.schedule.wallclock import WallClock
 
 #: Whether an occurrence is within COUNT is found by counting; more would take too long.
 _MOST_COUNTED = 10_000
-_NANOS = 1_000_000_000
 _UNITS_S = {Frequency.HOURLY: 3600, Frequency.MINUTELY: 60, Frequency.SECONDLY: 1}
 
 
@@ -127,7 +126,7 @@ def _evenly(rule: RecurrenceRule, start_s: int, step_s: int, until_s: int) -> Ex
     count = (min(until_s, HORIZON_S) - start_s) // step_s + 1
     if rule.count is not None:
         count = min(count, rule.count)
-    return ExactSteps(start_s * _NANOS, step_s * _NANOS, max(0, count))
+    return ExactSteps(start_s * NANOS, step_s * NANOS, max(0, count))
 
 
 def _last_by_calendar(rule: RecurrenceRule, clock: WallClock, start_wall_s: int) -> int | None:

@@ -6,19 +6,24 @@ from hashlib import blake2b
 
 from tickwheel.server.schedule.crontimes import cron_times
 from tickwheel.server.schedule.errors import ScheduleError, ScheduleErrorReason
-from tickwheel.server.schedule.excludes import Exclusion, Stretches
-from tickwheel.server.schedule.instants import LAST_S, format_wall, parse_moment
-from tickwheel.server.schedule.interval import interval_series, parse_interval
-from tickwheel.server.schedule.notes import emptiness, remarks
+from tickwheel.server.schedule.excludes import Exclusion, Stretches, moment_instants
+from tickwheel.server.schedule.instants import (
+    LAST_S,
+    NANOS,
+    format_duration,
+    format_wall,
+    parse_moment,
+)
+from tickwheel.server.schedule.interval import parse_interval
+from tickwheel.server.schedule.intervalsteps import interval_series
 from tickwheel.server.schedule.rrule import RecurrenceText, parse_rrule
 from tickwheel.server.schedule.rules import rule_series
-from tickwheel.server.schedule.series import Every, Once, OnTheClock, Series, Union
+from tickwheel.server.schedule.series import Every, Listed, Once, OnTheClock, Series, Union
 from tickwheel.server.schedule.spec import DstGap, DstOverlap, ScheduleSpec
 from tickwheel.server.schedule.wallclock import WallClock
 from tickwheel.server.schedule.words import describe_spec
 from tickwheel.server.schedule.zone import ZONES, Zone
 
-_SMALLEST_PERIOD_MS = 1000
 #: Schedules within schedules; deeper nesting says nothing that a flat list does not.
 _DEEPEST = 4
 _MOST_MEMBERS = 32
@@ -32,7 +37,7 @@ class Schedule:
     All instants are Unix milliseconds, UTC. It holds the time-zone data it was compiled with.
     """
 
-    __slots__ = ("_exclusions", "_left_out", "_series", "_zone", "is_recurring", "spec")
+    __slots__ = ("_left_out", "exclusions", "is_recurring", "series", "spec", "zone")
 
     def __init__(
         self, spec: ScheduleSpec, series: Series, zone: Zone, exclusions: tuple[Exclusion, ...]
@@ -44,9 +49,11 @@ class Schedule:
             and len(series.members) == 1
             and all(isinstance(one, Schedule) and not one.is_recurring for one in series.members)
         )
-        self._series = series
-        self._zone = zone
-        self._exclusions = exclusions
+        #: The occurrences before bounds and excludes.
+        self.series = series
+        #: Where its wall-clock times and dates are read.
+        self.zone = zone
+        self.exclusions = exclusions
         self._left_out = (
             Stretches(stretch for one in exclusions for stretch in one.stretches)
             if exclusions
@@ -63,7 +70,7 @@ class Schedule:
         if start is not None and after_ms < start:
             after_ms = start - 1
         while True:
-            found = self._series.next_after(after_ms)
+            found = self.series.next_after(after_ms)
             if found is None or found > _LAST_MS or (end is not None and found >= end):
                 return None
             if self._left_out is None:
@@ -98,20 +105,7 @@ class Schedule:
 
     def smallest_gap_ms(self) -> int | None:
         """No two occurrences are closer, changes of the clock apart; None: at most one of them."""
-        return self._series.smallest_gap_ms()
-
-    def notes(self, start_ms: int, end_ms: int) -> list[str]:
-        """What is remarkable from `start_ms` (inclusive) to `end_ms` (exclusive), in words.
-
-        Changes of the clock that are crossed and what they do, dates and instants left out, and
-        that there is no occurrence at all.
-        """
-        empty = emptiness(self, self._series, start_ms, end_ms)
-        return empty + self.remarks(start_ms, end_ms)
-
-    def remarks(self, start_ms: int, end_ms: int) -> list[str]:
-        """As `notes`, without saying that there is no occurrence."""
-        return remarks(self.spec, self._series, self._zone, self._exclusions, start_ms, end_ms)
+        return self.series.smallest_gap_ms()
 
     def describe(self) -> str:
         """The schedule in words, such as "at 02:30 every day (Europe/Berlin)"."""
@@ -170,8 +164,8 @@ def _series(spec: ScheduleSpec, rule: RecurrenceText | None, settings: _Outer) -
     clock, anchor_ms = settings.clock, settings.anchor_ms
     if spec.at_ms is not None:
         return Once(spec.at_ms)
-    if spec.every_ms is not None:
-        return Every(anchor_ms, spec.every_ms)
+    if spec.every_ns is not None:
+        return Every(anchor_ms, spec.every_ns)
     if spec.cron is not None:
         times = cron_times(spec.cron)
         return OnTheClock(clock, times, times.fields.wild_hour)
@@ -183,8 +177,15 @@ def _series(spec: ScheduleSpec, rule: RecurrenceText | None, settings: _Outer) -
     if rule is not None:
         if spec.anchor_ms is not None and rule.start:
             raise _conflict("anchor", "anchor and the DTSTART in rrule are both given")
-        return rule_series(rule.rule, rule.start, clock, anchor_ms)
+        return _with_dates(rule_series(rule.rule, rule.start, clock, anchor_ms), rule, clock)
     return _union(spec.any_of or (), settings)
+
+
+def _with_dates(series: Series, rule: RecurrenceText, clock: WallClock) -> Series:
+    if not rule.added:
+        return series
+    instants = {instant for moment in rule.added for instant in moment_instants(moment, clock)}
+    return Union((series, Listed(tuple(sorted(instants)))))
 
 
 def _union(members: tuple[ScheduleSpec, ...], settings: _Outer) -> Union:
@@ -211,7 +212,7 @@ def _form(spec: ScheduleSpec) -> str:
     forms: dict[str, object] = {
         "at": spec.at_ms,
         "cron": spec.cron,
-        "every": spec.every_ms,
+        "every": spec.every_ns,
         "iso8601": spec.iso8601,
         "rrule": spec.rrule,
         "anyOf": spec.any_of,
@@ -229,14 +230,15 @@ def _form(spec: ScheduleSpec) -> str:
 
 
 def _check_bounds(spec: ScheduleSpec, form: str) -> None:
-    if spec.every_ms is not None and spec.every_ms < _SMALLEST_PERIOD_MS:
+    if spec.every_ns is not None and spec.every_ns < NANOS:
+        given = format_duration(spec.every_ns) if spec.every_ns >= 0 else "a negative duration"
         raise ScheduleError(
             ScheduleErrorReason.PERIOD_TOO_SHORT,
             "every",
-            f"{spec.every_ms} ms is too short; the smallest period is 1 second",
+            f"{given} is too short; the smallest period is 1 second",
         )
     if spec.anchor_ms is not None and form not in ("every", "iso8601", "rrule"):
-        raise _conflict("anchor", f"anchor goes with every and rrule, not with {form}")
+        raise _conflict("anchor", f"anchor goes with every, iso8601 and rrule, not with {form}")
     if spec.start_ms is not None and spec.end_ms is not None and spec.end_ms <= spec.start_ms:
         raise _invalid("endTime", "endTime is not after startTime, so nothing could ever happen")
     if spec.max_runs < 0:

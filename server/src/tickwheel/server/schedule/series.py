@@ -1,10 +1,12 @@
 """What all forms come to: a series of instants that can be asked for the next one."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
-from tickwheel.server.schedule.instants import EARLIEST_S
+from tickwheel.server.schedule.instants import EARLIEST_S, MS_NANOS
 from tickwheel.server.schedule.wallclock import WallClock, WallTimes
 
 #: Later than anything that has a date.
@@ -43,19 +45,38 @@ class Once:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """A few instants, ascending and each once."""
+
+    instants_ms: tuple[int, ...]
+
+    def next_after(self, after_ms: int) -> int | None:
+        """The first strictly after `after_ms`."""
+        place = bisect_right(self.instants_ms, after_ms)
+        return self.instants_ms[place] if place < len(self.instants_ms) else None
+
+    def smallest_gap_ms(self) -> int | None:
+        """Between the two that are closest."""
+        gaps = (later - sooner for sooner, later in pairwise(self.instants_ms))
+        return min(gaps, default=None)
+
+
+@dataclass(frozen=True, slots=True)
 class Every:
     """A fixed distance of elapsed time, before the anchor as well as after it."""
 
     anchor_ms: int
-    period_ms: int
+    period_ns: int
 
     def next_after(self, after_ms: int) -> int | None:
-        """Anchor + k x period, for the smallest k that is late enough."""
-        return after_ms + self.period_ms - (after_ms - self.anchor_ms) % self.period_ms
+        """Anchor + k x period, rounded up to whole milliseconds, for the smallest k possible."""
+        ahead = (after_ms - self.anchor_ms) * MS_NANOS
+        following = ahead + self.period_ns - ahead % self.period_ns
+        return self.anchor_ms - (-following // MS_NANOS)
 
     def smallest_gap_ms(self) -> int | None:
         """The period."""
-        return self.period_ms
+        return self.period_ns // MS_NANOS
 
 
 @dataclass(frozen=True, slots=True)

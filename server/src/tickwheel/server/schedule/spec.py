@@ -27,13 +27,14 @@ class DstOverlap(enum.Enum):
 class ScheduleSpec:
     """When something is to happen: at, cron, every, iso8601, rrule or any_of, exactly one.
 
-    All instants are Unix milliseconds, UTC. Anything finer is to be rounded up by whoever reads it
-    from the wire (`tickwheel.server.schedule.ceil_ms`).
+    All instants are Unix milliseconds, UTC. Any that are finer are to be rounded up by whoever
+    reads them from the wire (`tickwheel.server.schedule.ceil_ms`).
     """
 
     at_ms: int | None = None
     cron: str | None = None
-    every_ms: int | None = None
+    #: Nanoseconds, so that what is not whole milliseconds does not drift.
+    every_ns: int | None = None
     iso8601: str | None = None
     rrule: str | None = None
     any_of: "tuple[ScheduleSpec, ...] | None" = None
@@ -49,7 +50,7 @@ class ScheduleSpec:
     jitter_ms: int = 0
     #: Dates (`2026-12-25`, in `time_zone`) or instants (`2026-12-25T12:00:00Z`) left out.
     excludes: tuple[str, ...] = ()
-    #: With every_ms, or an rrule without DTSTART: what is counted from.
+    #: What every, an rrule without DTSTART and an iso8601 without start or end are counted from.
     anchor_ms: int | None = None
     #: None: that of the schedule this one is part of (any_of), NEXT_VALID and FIRST at the top.
     dst_gap: DstGap | None = None

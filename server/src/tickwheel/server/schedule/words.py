@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from tickwheel.server.schedule.cron import parse_cron
 from tickwheel.server.schedule.cronwords import cron_words
 from tickwheel.server.schedule.instants import (
+    MS_NANOS,
     Moment,
     format_clock,
     format_duration,
@@ -37,20 +38,23 @@ def describe_spec(spec: ScheduleSpec) -> str:
     if spec.max_runs:
         words += f", at most {counted(spec.max_runs, 'run')}"
     if spec.jitter_ms:
-        words += f", each up to {format_duration(spec.jitter_ms)} later"
+        words += f", each up to {format_duration(spec.jitter_ms * MS_NANOS)} later"
     if spec.excludes:
-        words += f", except {listed(spec.excludes[:3])}"
-        if len(spec.excludes) > 3:
-            words += f" and {len(spec.excludes) - 3} more"
+        words += f", except {_few(spec.excludes)}"
     return words
+
+
+def _few(texts: Iterable[str]) -> str:
+    shown = list(texts)
+    return listed(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
 
 
 def _form(spec: ScheduleSpec) -> str:
     if spec.at_ms is not None:
         return f"once at {format_instant(spec.at_ms)}"
-    if spec.every_ms is not None:
+    if spec.every_ns is not None:
         counted_from = spec.anchor_ms if spec.anchor_ms is not None else spec.start_ms
-        words = f"every {_each(format_duration(spec.every_ms))}"
+        words = f"every {_each(format_duration(spec.every_ns))}"
         return (
             words
             if counted_from is None
@@ -65,6 +69,9 @@ def _form(spec: ScheduleSpec) -> str:
         words = _rule(text.rule)
         if text.start is not None:
             words += f", from {_moment(text.start)}"
+        for what, moments in (("also on", text.added), ("not on", text.excluded)):
+            if moments:
+                words += f", {what} {_few(_moment(moment) for moment in moments)}"
         return f"{words}, in {text.zone_name}" if text.zone_name else words
     return "; or ".join(describe_spec(member) for member in spec.any_of or ())
 
@@ -92,7 +99,7 @@ def _period(period: Period) -> str:
         if number:
             parts.append(counted(number, word))
     if period.nanos:
-        parts.append(format_duration(-(-period.nanos // 1_000_000)))
+        parts.append(format_duration(period.nanos))
     return listed(parts)
 
 
