@@ -1,5 +1,6 @@
 """What is right, the slow way: every minute is looked at, with the standard library's zones."""
 
+import os
 import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -176,3 +177,8 @@ def transitions(zone_name: str, first: str, last: str) -> list[int]:
     """The instants, in Unix seconds, at which the zone changes its offset."""
     spans = ZONES.zone(zone_name).spans_between(ms(first) // 1000, ms(last) // 1000)
     return [span.start_s for span in spans]
+
+
+def effort(usual: int) -> int:
+    """How many random cases to try: more where TICKWHEEL_TIME_EFFORT is a greater factor than 1."""
+    return round(usual * float(os.environ.get("TICKWHEEL_TIME_EFFORT", "1")))

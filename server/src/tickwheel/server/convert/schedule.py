@@ -62,8 +62,13 @@ def compiled(spec: ScheduleSpec, anchor_ms: int) -> Schedule:
         return compile_schedule(spec, anchor_ms=anchor_ms)
     if spec.cron is not None and spec.anchor_ms is None:
         # A cron expression is not counted from anywhere: one compilation serves all jobs.
-        return _shared(spec, 0)
-    return _shared(spec, anchor_ms)
+        anchor_ms = 0
+    schedule = _shared(spec, anchor_ms)
+    if not schedule.is_current:
+        # There are new time-zone data.
+        _shared.cache_clear()
+        schedule = _shared(spec, anchor_ms)
+    return schedule
 
 
 @lru_cache(maxsize=4096)

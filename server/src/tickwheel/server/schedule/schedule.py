@@ -107,6 +107,17 @@ class Schedule:
         """No two occurrences are closer, changes of the clock apart; None: at most one of them."""
         return self.series.smallest_gap_ms()
 
+    @property
+    def is_current(self) -> bool:
+        """Whether it was compiled with the time-zone data that are there now.
+
+        If not, compile it again: what lies ahead may have changed.
+        """
+        members = self.series.members if isinstance(self.series, Union) else ()
+        return ZONES.is_current(self.zone) and all(
+            member.is_current for member in members if isinstance(member, Schedule)
+        )
+
     def describe(self) -> str:
         """The schedule in words, such as "at 02:30 every day (Europe/Berlin)"."""
         return describe_spec(self.spec)

@@ -2,12 +2,16 @@
 
 The tables are our own because `zoneinfo` answers "which offset at this instant" but not "until
 when", and everything about gaps and overlaps is a question about the latter. Data come from the
-`tzdata` package where it is installed, so that all replicas of a deployment use the same release
-whatever their operating system carries; else from the system (`zoneinfo.TZPATH`).
+folder that PYTHONTZPATH names, as everywhere in Python; else from the `tzdata` package where it is
+installed, so that all replicas of a deployment use the same release whatever their operating system
+carries; else from the system (`zoneinfo.TZPATH`).
 """
 
 import difflib
 import importlib.util
+import os
+import re
+import struct
 import threading
 import zoneinfo
 from bisect import bisect_right
@@ -29,6 +33,12 @@ _CYCLE_YEARS = 400
 #: From here on spans are looked up in one cycle of years, so that a table has a bounded size.
 _FOLD_YEAR = 2100
 _FOLD_S = (date(_FOLD_YEAR, 1, 1).toordinal() - EPOCH_ORDINAL) * DAY_S
+
+
+#: Nothing that could lead out of the folder.
+_ZONE_NAME = re.compile(r"[A-Za-z0-9_+-]{1,32}(?:/[A-Za-z0-9_+-]{1,32}){0,3}")
+#: When and how large a file was written, and as which one.
+_Signature = tuple[int, int, int]
 
 
 class Span(NamedTuple):
@@ -117,38 +127,60 @@ def _spans(first_offset_s: int, changes: list[tuple[int, int]]) -> list[Span]:
     return spans
 
 
+class _Read(NamedTuple):
+    """A zone that has been read from its file."""
+
+    path: Path
+    signature: _Signature
+    zone: Zone
+
+
 class ZoneDatabase:
-    """The zones of one folder of compiled time-zone files, read as they are asked for."""
+    """The zones of one folder of compiled time-zone files, read as they are asked for.
+
+    Files that have been replaced are noticed: new data need no restart.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._zones: dict[str, Zone] = {}
-        self._names: dict[str, str] | None = None
-        self._seen = self._signature()
+        self._zones: dict[str, _Read] = {}
         self._lock = threading.Lock()
 
     def zone(self, name: str) -> Zone:
-        """The zone of an IANA name.
+        """The zone of an IANA name, by the data that are there now.
+
+        A zone that was read once and whose file has vanished or is not readable any more (it may
+        be about to be replaced) stays as it was.
 
         Raises:
             ScheduleError: TIME_ZONE_UNKNOWN, with the names that were probably meant.
         """
-        zone = self._zones.get(name)
-        if zone is not None:
-            return zone
+        known = self._zones.get(name)
+        if known is None and not _ZONE_NAME.fullmatch(name):
+            raise self._unknown(self._complaint(name))
+        path = self._root / name if known is None else known.path
+        try:
+            signature = _signature(path)
+            if known is not None and known.signature == signature:
+                return known.zone
+            zone = Zone(name, read_tzif(path.read_bytes()))
+        except (OSError, ValueError, struct.error) as error:
+            if known is not None:
+                return known.zone
+            if path.is_file() and _is_tzif(path):
+                raise self._unknown(f"the data of {name} cannot be read: {error}") from error
+            raise self._unknown(self._complaint(name)) from error
         with self._lock:
-            if name not in self._known().values():
-                raise ScheduleError(
-                    ScheduleErrorReason.TIME_ZONE_UNKNOWN, "timeZone", self._complaint(name)
-                )
-            zone = Zone(name, read_tzif(self._root.joinpath(*name.split("/")).read_bytes()))
-            self._zones[name] = zone
-            return zone
+            self._zones[name] = _Read(path, signature, zone)
+        return zone
+
+    def is_current(self, zone: Zone) -> bool:
+        """Whether the zone is what the data that are there now say."""
+        return self.zone(zone.name) is zone
 
     def names(self) -> tuple[str, ...]:
         """All names that are known, sorted."""
-        with self._lock:
-            return tuple(sorted(self._known().values()))
+        return tuple(sorted(_names_under(self._root)))
 
     @property
     def version(self) -> str:
@@ -160,33 +192,11 @@ class ZoneDatabase:
             return ""
         return first.removeprefix("# version ").strip()
 
-    def refresh(self) -> bool:
-        """Looks whether the data have been replaced; if so, new compilations use the new ones.
-
-        A schedule compiled before keeps the zone it was compiled with: compile it again.
-        """
-        with self._lock:
-            now = self._signature()
-            if now == self._seen:
-                return False
-            self._seen = now
-            self._zones = {}
-            self._names = None
-            return True
-
-    def _signature(self) -> tuple[int, ...]:
-        marker = self._root / "tzdata.zi"
-        status = (marker if marker.exists() else self._root).stat()
-        return (status.st_mtime_ns, status.st_size, status.st_ino)
-
-    def _known(self) -> dict[str, str]:
-        """Names by their lower-case spelling."""
-        if self._names is None:
-            self._names = {name.lower(): name for name in _names_under(self._root)}
-        return self._names
+    def _unknown(self, message: str) -> ScheduleError:
+        return ScheduleError(ScheduleErrorReason.TIME_ZONE_UNKNOWN, "timeZone", message)
 
     def _complaint(self, name: str) -> str:
-        known = self._known()
+        known = {one.lower(): one for one in self.names()}
         low = name.strip().lower().replace(" ", "_")
         guesses = [known[low]] if low in known else []
         if not guesses:
@@ -201,6 +211,11 @@ class ZoneDatabase:
         if guesses:
             return f"{text}; did you mean {' or '.join(guesses[:3])}?"
         return f"{text}; use an IANA name such as Europe/Berlin or UTC"
+
+
+def _signature(path: Path) -> _Signature:
+    status = path.stat()
+    return (status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 def _names_under(root: Path) -> Iterator[str]:
@@ -219,7 +234,11 @@ def _is_tzif(path: Path) -> bool:
         return source.read(4) == b"TZif"
 
 
-def _default_root() -> Path:
+def default_root() -> Path:
+    if os.environ.get("PYTHONTZPATH"):
+        for folder in zoneinfo.TZPATH:
+            if Path(folder).is_dir():
+                return Path(folder)
     package = importlib.util.find_spec("tzdata")
     if package is not None and package.submodule_search_locations:
         return Path(package.submodule_search_locations[0]) / "zoneinfo"
@@ -230,4 +249,4 @@ def _default_root() -> Path:
 
 
 #: The database that schedules are compiled with.
-ZONES = ZoneDatabase(_default_root())
+ZONES = ZoneDatabase(default_root())
