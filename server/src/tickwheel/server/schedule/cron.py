@@ -1,7 +1,8 @@
 """Reading cron expressions: five fields, six with seconds first, or an @macro.
 
 The grammar is Vixie cron's, with ranges that wrap and Quartz' `L`, `W`, `#` and `?`. What one field
-may hold is data (`FieldKind`), so that a refusal can say what the field takes.
+may hold is data (`FieldKind`), so that a refusal can say what the field takes; what is guessed of
+the rest is in `cronhints`.
 """
 
 import difflib
@@ -9,45 +10,13 @@ import re
 from dataclasses import dataclass
 from typing import NoReturn
 
+from tickwheel.server.schedule.cronhints import day_hint, not_a_value, range_hint, wrong_count
+from tickwheel.server.schedule.cronkinds import DAY, HOUR, MINUTE, MONTH, SECOND, WEEKDAY, FieldKind
 from tickwheel.server.schedule.errors import ScheduleError, ScheduleErrorReason
 from tickwheel.server.schedule.instants import shorten, stray_character
 
 #: Longer than any expression that a person would write; keeps refusals quick.
 _LONGEST = 512
-
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-
-
-@dataclass(frozen=True, slots=True)
-class FieldKind:
-    """What one of the six fields takes."""
-
-    name: str
-    low: int
-    high: int
-    names: tuple[str, ...] = ()
-
-    @property
-    def size(self) -> int:
-        """How many values there are."""
-        return self.high - self.low + 1
-
-    @property
-    def takes(self) -> str:
-        """The range in words."""
-        if self.names:
-            top = "7" if self is WEEKDAY else str(self.high)
-            return f"{self.low}-{top} or {self.names[0]}-{self.names[-1]}"
-        return f"{self.low}-{self.high}"
-
-
-SECOND = FieldKind("second", 0, 59)
-MINUTE = FieldKind("minute", 0, 59)
-HOUR = FieldKind("hour", 0, 23)
-DAY = FieldKind("day-of-month", 1, 31)
-MONTH = FieldKind("month", 1, 12, _MONTHS)
-WEEKDAY = FieldKind("day-of-week", 0, 6, _WEEKDAYS)
 
 _MACROS = {
     "@yearly": "0 0 1 1 *",
@@ -108,13 +77,18 @@ def parse_cron(expression: str) -> CronFields:
     stray = stray_character(expression)
     if stray:
         _refuse(stray)
-    parts = re.split(r"[ \t]+", expression.strip(" \t"))
+    expression = expression.strip(" \t")
+    broken = re.search(r"[\r\n]", expression)
+    if broken:
+        place = broken.start() + 1
+        _refuse(f"character {place} ends the line; an expression is one line, without its end")
+    parts = re.split(r"[ \t]+", expression)
     if re.match(r"(CRON_)?TZ=", parts[0], re.IGNORECASE):
         _refuse(f"{shorten(parts[0])} does not belong here; set the field timeZone instead")
     if parts[0].startswith("@"):
         parts = _macro(parts).split()
     if len(parts) not in (5, 6):
-        _refuse(_wrong_count(expression, parts))
+        _refuse(wrong_count(expression, parts))
     total = len(parts)
     if total == 5:
         parts = ["0", *parts]
@@ -157,7 +131,8 @@ def _refuse(message: str) -> NoReturn:
 def _macro(parts: list[str]) -> str:
     name = parts[0].lower()
     if name == "@every":
-        _refuse("@every is not a cron expression here; set the field every to the duration instead")
+        length = shorten(" ".join(parts[1:])) if len(parts) > 1 else "the duration"
+        _refuse(f"@every is not a cron expression here; set the field every to {length} instead")
     if name == "@reboot":
         _refuse("@reboot names no time; give a time, or run the job by hand")
     if name not in _MACROS:
@@ -167,21 +142,6 @@ def _macro(parts: list[str]) -> str:
     if len(parts) > 1:
         _refuse(f"nothing may follow {name}, but {shorten(' '.join(parts[1:]))} does")
     return _MACROS[name]
-
-
-def _wrong_count(expression: str, parts: list[str]) -> str:
-    if not parts[0]:
-        return "the expression is empty; it takes 5 fields, such as '30 2 * * *' for daily at 02:30"
-    odd = [part for part in parts if re.search(r"\s", part)]
-    if odd:
-        return f"{shorten(odd[0])}: only spaces and tabs part the fields of the one expression"
-    has = f"{shorten(expression)} has {len(parts)} field{'' if len(parts) == 1 else 's'}"
-    takes = "cron takes 5 (minute hour day-of-month month day-of-week), or 6 with seconds first"
-    if len(parts) == 7:
-        return f"{has}; {takes}: a year is not one of them, use startTime and endTime"
-    if len(parts) == 4:
-        return f"{has}; {takes}; did you mean {shorten(' '.join([*parts, '*']))}?"
-    return f"{has}; {takes}"
 
 
 class _Field:
@@ -197,7 +157,9 @@ class _Field:
     def items(self, text: str) -> list[str]:
         items = text.split(",")
         if "" in items:
-            self.refuse("there is nothing on one side of a comma")
+            self.refuse(
+                "there is nothing on one side of a comma; a list is written 1,2 without blanks"
+            )
         return items
 
     def values(self, text: str) -> set[int]:
@@ -209,6 +171,8 @@ class _Field:
     def item(self, item: str) -> list[int]:
         """One item of the list: `*`, a value or a range, each perhaps with a step."""
         base, slash, step_text = item.partition("/")
+        if slash and not base:
+            self.refuse(f"nothing stands before {item}; did you mean *{item}?")
         step = self._step(step_text) if slash else 1
         low, high = self.kind.low, self.kind.high
         if base in ("*", "?"):
@@ -235,6 +199,8 @@ class _Field:
         return first, last
 
     def _step(self, text: str) -> int:
+        if not text:
+            self.refuse("there is no step after '/'; it is a whole number, such as */5")
         if not re.fullmatch(r"[0-9]{1,4}", text):
             self.refuse(f"the step {shorten(text)} after '/' is not a whole number")
         step = int(text)
@@ -252,43 +218,12 @@ class _Field:
             number = int(text)
             top = 7 if self.kind is WEEKDAY else self.kind.high
             if not self.kind.low <= number <= top:
-                self.refuse(f"{number} is out of range; it takes {self.kind.takes}{self._shift()}")
+                hint = range_hint(self.kind, number)
+                self.refuse(f"{number} is out of range; it takes {self.kind.takes}{hint}")
             return number
         if text in self.kind.names:
             return self.kind.low + self.kind.names.index(text)
-        self.refuse(self._not_a_value(text))
-
-    def _shift(self) -> str:
-        return "; hours go up to 23, midnight is 0" if self.kind is HOUR else ""
-
-    def _not_a_value(self, text: str) -> str:
-        kind = self.kind
-        if not text:
-            return "a value is missing"
-        if text == "*":
-            return f"'*' cannot be part of a range; it already means all of {kind.takes}"
-        if re.match(r"[LW#]|[0-9]+[LW#]", text) and not kind.names:
-            return f"{shorten(text)}: 'L', 'W' and '#' are for day-of-month and day-of-week"
-        for other in (MONTH, WEEKDAY):
-            if other is not kind and text[:3] in other.names and text[:3] not in kind.names:
-                return f"{shorten(text)} is for {other.name}; this field takes {kind.takes}"
-        what = (
-            f"{shorten(text)} is neither a number nor a name"
-            if kind.names
-            else (f"{shorten(text)} is not a number")
-        )
-        if kind.names:
-            near = [name for name in kind.names if text.startswith(name)]
-            near = near or difflib.get_close_matches(text, kind.names, 1, 0.5)
-            if near:
-                return f"{what} of a {_word(kind)}; did you mean {near[0]}?"
-        if re.fullmatch(r"[0-9]+\.[0-9]+", text):
-            return f"{what}; fractions are not for cron, a smaller field or every is"
-        return f"{what}; it takes {kind.takes}"
-
-
-def _word(kind: FieldKind) -> str:
-    return "month" if kind is MONTH else "weekday"
+        self.refuse(not_a_value(self.kind, text))
 
 
 class _DayField:
@@ -313,14 +248,7 @@ class _DayField:
         if match is None:
             if re.search(r"[A-Z]{3}", item):
                 self._field.item(item)
-            if re.fullmatch(r"W[0-9]{1,2}", item):
-                refuse(f"{shorten(item)}: the number comes first; did you mean {item[1:]}W?")
-            if "/" in item or re.search(r"\d-\d+W", item):
-                refuse(f"{shorten(item)}: 'L' and 'W' go with one day, not with a range or a step")
-            refuse(
-                f"{shorten(item)} is not understood; 'L' is the last day, 'L-3' three days before "
-                "it, '15W' the working day nearest the 15th, 'LW' the last working day"
-            )
+            refuse(day_hint(item))
         last, back, day, working = match.groups()
         if last:
             number = -int(back or 0)

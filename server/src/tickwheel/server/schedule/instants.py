@@ -86,8 +86,12 @@ def parse_moment(text: str) -> Moment:
     if clock[0] > 23 or clock[1] > 59 or clock[2] > 59:
         raise ValueError(f"{shorten(text)}: the time of day goes from 00:00:00 to 23:59:59")
     seconds = clock[0] * 3600 + clock[1] * 60 + clock[2]
+    try:
+        offset_s = _offset(zone)
+    except ValueError as error:
+        raise ValueError(f"{shorten(text)}: {error}") from error
     nanos = int((fraction or "").ljust(9, "0")) if fraction else 0
-    return Moment(midnight + seconds, nanos, _offset(zone), hour is None)
+    return Moment(midnight + seconds, nanos, offset_s, hour is None)
 
 
 def _offset(text: str | None) -> int | None:

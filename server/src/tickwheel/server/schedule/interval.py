@@ -16,6 +16,7 @@ from tickwheel.server.schedule.instants import (
 
 _LONGEST = 256
 _MONTH_DAYS = 146_097 / 4800
+_LONGEST_PERIOD_S = 10_000 * 12 * _MONTH_DAYS * DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +116,19 @@ def _bad_head(head: str, text: str) -> str:
         return "the interval is empty; it is written such as R5/2026-11-23T12:00:00Z/PT1H"
     if re.match(r"[Pp]", head) or re.match(r"[0-9]{4}", head):
         return f"{shorten(text)} does not repeat; put R/ before it, or R5/ for five times"
+    if "/" not in text:
+        return f"{shorten(text)}: the parts of an interval stand between '/'"
     if re.fullmatch(r"[Rr]-[0-9]+", head):
         return f"{shorten(head)}: without end is written R"
     return f"{shorten(head)} is not R or R and a number, with which a repeating interval begins"
 
 
 def _moment(text: str, which: str) -> Moment:
+    if re.match(r"[+-]P", text, re.IGNORECASE):
+        _refuse(f"the period {shorten(text)} has a sign; there is time in one direction only")
+    if re.fullmatch(r"(?:[0-9.]+[YMWDHS])+", text, re.IGNORECASE):
+        short = "PT" if re.search(r"[HS]", text.upper()) else "P"
+        _refuse(f"{shorten(text)} is not a period; did you mean {short}{text.upper()}?")
     try:
         return parse_moment(text)
     except ValueError as error:
@@ -166,6 +174,8 @@ def _long_enough(period: Period, text: str) -> Period:
             "iso8601",
             f"{shorten(text)}: the smallest period is 1 second",
         )
+    if period.average_s() > _LONGEST_PERIOD_S:
+        _refuse(f"{shorten(text)} is longer than 10,000 years, after which there are no dates")
     return period
 
 

@@ -99,6 +99,8 @@ def parse_rrule(text: str) -> RecurrenceText:
     # Lines are folded by a line break and one space (section 3.1).
     for line in re.sub(r"\r?\n[ \t]", "", text).split():
         head, colon, value = line.partition(":")
+        if line.upper() == "RRULE":
+            refuse("a colon follows RRULE, and then the rule: RRULE:FREQ=DAILY")
         if not colon or re.match(r"[A-Za-z]+=", line):
             if rule is not None:
                 refuse(f"{shorten(line)} stands apart; a rule has no spaces inside")
@@ -167,7 +169,7 @@ def _moment(text: str, name: str) -> Moment:
 
 def _rule(text: str) -> RecurrenceRule:
     parts: dict[str, str] = {}
-    for part in text.rstrip(";").split(";"):
+    for part in text.removesuffix(";").split(";"):
         name, equals, value = part.partition("=")
         name = name.upper()
         if not equals or not value:
@@ -239,7 +241,7 @@ def _unknown_part(name: str) -> str:
 def _frequency(text: str) -> Frequency:
     if text not in Frequency.__members__:
         names = list(Frequency.__members__)
-        near = difflib.get_close_matches(text, names, 1, 0.4)
+        near = difflib.get_close_matches(text, names, 1, 0.6)
         hint = f"did you mean {near[0]}?" if near else f"it is one of {', '.join(names)}"
         refuse(f"FREQ: {shorten(text)} is not known; {hint}")
     return Frequency[text]

@@ -127,6 +127,26 @@ def _spans(first_offset_s: int, changes: list[tuple[int, int]]) -> list[Span]:
     return spans
 
 
+#: What people write for a zone. Abbreviations that are zones as well are not among them.
+_ABBREVIATIONS = {
+    "aest": "Australia/Sydney",
+    "bst": "Europe/London",
+    "cdt": "America/Chicago",
+    "cest": "Europe/Berlin",
+    "cst": "America/Chicago",
+    "edt": "America/New_York",
+    "eest": "Europe/Helsinki",
+    "ist": "Asia/Kolkata",
+    "jst": "Asia/Tokyo",
+    "mdt": "America/Denver",
+    "msk": "Europe/Moscow",
+    "pdt": "America/Los_Angeles",
+    "pst": "America/Los_Angeles",
+    "sgt": "Asia/Singapore",
+    "z": "UTC",
+}
+
+
 class _Read(NamedTuple):
     """A zone that has been read from its file."""
 
@@ -208,6 +228,8 @@ class ZoneDatabase:
         text = f"no time zone is called {name[:64]!r}"
         if low.startswith(("+", "-", "utc+", "utc-", "gmt+", "gmt-")):
             return f"{text}: an offset is not a zone; use an IANA name such as Europe/Berlin or UTC"
+        if low in _ABBREVIATIONS:
+            return f"{text}: it is an abbreviation; did you mean {_ABBREVIATIONS[low]}?"
         if guesses:
             return f"{text}; did you mean {' or '.join(guesses[:3])}?"
         return f"{text}; use an IANA name such as Europe/Berlin or UTC"
@@ -235,6 +257,11 @@ def _is_tzif(path: Path) -> bool:
 
 
 def default_root() -> Path:
+    """The folder that time-zone data are read from.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
     if os.environ.get("PYTHONTZPATH"):
         for folder in zoneinfo.TZPATH:
             if Path(folder).is_dir():
