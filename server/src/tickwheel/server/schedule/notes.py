@@ -30,15 +30,25 @@ _MOST_CHANGES = 2000
 _EVER_MS = -(2**60)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Part:
-    """A series without inner parts, where it stands, and what is left out of it."""
+    """A series without inner parts, and where it stands."""
 
     series: Series
     zone: Zone
     #: What its schedule and those around it allow, Unix milliseconds, the end exclusive.
     start_ms: int
     end_ms: int
+    #: The first wall-clock time from `_asked_s` on, so that a sparse series is seldom asked.
+    _asked_s: int = HORIZON_S
+    _found_s: int = HORIZON_S
+
+    def first_wall(self, times: WallTimes, wall_s: int, offset_s: int) -> int:
+        """The first of the times from one on; later than all others where there is none."""
+        if not self._asked_s <= wall_s <= self._found_s:
+            found = times.at_or_after(wall_s, offset_s)
+            self._asked_s, self._found_s = wall_s, HORIZON_S if found is None else found
+        return self._found_s
 
 
 def remarks(schedule: Schedule, start_ms: int, end_ms: int, *, quiet: bool = True) -> list[str]:
@@ -135,7 +145,7 @@ def _crossed(parts: list[_Part]) -> Iterator[tuple[Zone, Span, list["_Effect"]]]
         # -(-a // b) rounds up: a change belongs to the range that its instant is in.
         for span in zone.spans_between(-(-low // 1000), -(-high // 1000)):
             effects = [
-                _effect(part.series, span)
+                _effect(part, span)
                 for part in concerned
                 if part.start_ms <= span.start_s * 1000 < part.end_ms
             ]
@@ -163,8 +173,8 @@ class _Effect:
     text: str
 
 
-def _effect(series: Series, span: Span) -> _Effect:
-    view = _wall_view(series)
+def _effect(part: _Part, span: Span) -> _Effect:
+    view = _wall_view(part.series)
     if view is None:
         return _Effect(False, "the occurrences keep their distance in elapsed time")
     clock, times, elapsed = view
@@ -173,8 +183,8 @@ def _effect(series: Series, span: Span) -> _Effect:
     before = span.start_s + span.previous_s
     after = span.start_s + span.offset_s
     low, high = min(before, after), max(before, after)
-    wall = times.at_or_after(low, span.previous_s)
-    if wall is None or wall >= high:
+    wall = part.first_wall(times, low, span.previous_s)
+    if wall >= high:
         return _Effect(False, "no occurrence is affected")
     other = times.at_or_after(wall + 1, span.previous_s)
     several = other is not None and other < high

@@ -1,13 +1,11 @@
-"""The wall-clock times that a recurrence rule names (RFC 5545, section 3.3.10).
+"""The wall-clock times of recurrence rules that choose dates: yearly to daily (RFC 5545, 3.3.10).
 
-Two shapes: rules that choose dates (yearly to daily) and rules that choose hours, minutes or
-seconds of a day. Both answer "the first one from here on" without walking from DTSTART.
+They answer "the first one from here on" without walking from DTSTART.
 """
 
 from datetime import date
 from functools import partial
-from itertools import pairwise, product
-from math import gcd
+from itertools import pairwise
 
 from tickwheel.server.schedule.calendar import (
     Days,
@@ -24,10 +22,6 @@ from tickwheel.server.schedule.rrule import Frequency, RecurrenceRule
 _HORIZON_DAY = HORIZON_S // DAY_S
 #: Periods after which the calendar repeats (400 years).
 _CYCLE = {Frequency.YEARLY: 400, Frequency.MONTHLY: 4800, Frequency.WEEKLY: 20_871}
-#: A rule of odd intervals that has not matched after so many steps is taken never to match.
-_STEPS = 50_000
-#: Places of a week that are looked through to see whether a rule can match at all.
-_MOST_PLACES = 12_000
 
 
 class DateRecurrence:
@@ -194,130 +188,3 @@ class DateRecurrence:
     def _week_shift(self) -> int:
         """The first day number from 0 on that begins a week."""
         return (self._rule.week_start - weekday_of(0)) % 7
-
-
-class ClockRecurrence:
-    """An hourly, minutely or secondly rule, starting at a wall-clock time.
-
-    Without BYHOUR it is counted in elapsed time: when the clock changes, the count moves with it.
-    """
-
-    __slots__ = (
-        "_days",
-        "_elapsed",
-        "_every_day",
-        "_exhausted",
-        "_first",
-        "_interval",
-        "_open",
-        "_residues",
-        "_start_offset_s",
-        "_within",
-        "step_s",
-        "unit_s",
-    )
-
-    def __init__(self, rule: RecurrenceRule, start_wall_s: int, start_offset_s: int) -> None:
-        frequency = rule.frequency
-        self.unit_s = {Frequency.HOURLY: 3600, Frequency.MINUTELY: 60}.get(frequency, 1)
-        self._interval = rule.interval
-        #: Seconds from one period to the next that counts.
-        self.step_s = self.unit_s * rule.interval
-        self._elapsed = not rule.hours
-        self._start_offset_s = start_offset_s
-        self._first = start_wall_s // self.unit_s
-        clock = start_wall_s % DAY_S
-        by_minute = frequency >= Frequency.MINUTELY
-        by_second = frequency is Frequency.SECONDLY
-        #: The units of a day in which the rule may happen, as seconds from midnight.
-        self._open = TimesOfDay(
-            rule.hours or range(24),
-            (rule.minutes or range(60)) if by_minute else (0,),
-            (rule.seconds or range(60)) if by_second else (0,),
-        )
-        within = sorted(
-            minute * 60 + second
-            for minute, second in product(
-                (0,) if by_minute else rule.minutes or (clock // 60 % 60,),
-                (0,) if by_second else rule.seconds or (clock % 60,),
-            )
-        )
-        #: The seconds of a unit at which it happens.
-        self._within = (
-            ChosenTimes.of(within, rule.positions) if rule.positions else ChosenTimes(tuple(within))
-        )
-        self._every_day = not (rule.months or rule.month_days or rule.year_days or rule.weekdays)
-        self._days = Days(partial(year_mask, rule, day_of(start_wall_s // DAY_S)))
-        self._residues = self._possible(rule)
-        #: From which unit on nothing was found, by what the count leaves of the interval.
-        self._exhausted: dict[int, int] = {}
-
-    def _possible(self, rule: RecurrenceRule) -> tuple[frozenset[int], int] | None:
-        """(What the wanted units leave when divided by a number, the number); None where all may.
-
-        A count that never leaves the same never meets the wanted hours, or weekdays and hours.
-        """
-        per_day = DAY_S // self.unit_s
-        days = {(weekday - weekday_of(0)) % 7 for _, weekday in rule.weekdays}
-        if days and len(self._open) * len(days) <= _MOST_PLACES:
-            common = gcd(self._interval, 7 * per_day)
-        elif len(self._open) < per_day:
-            days, common = {0}, gcd(self._interval, per_day)
-        else:
-            return None
-        if common == 1:
-            return None
-        left = {
-            (day * per_day + time // self.unit_s) % common for day in days for time in self._open
-        }
-        return frozenset(left), common
-
-    def at_or_after(self, wall_s: int, offset_s: int) -> int | None:
-        """The first of the times not before `wall_s` under the zone's offset there."""
-        if not self._within:
-            return None
-        unit, second = divmod(wall_s, self.unit_s)
-        second = self._within.at_or_after(second)
-        if second < 0:
-            unit += 1
-            second = self._within.first
-        shift = (offset_s - self._start_offset_s) // self.unit_s if self._elapsed else 0
-        found = self._unit(unit, self._first + shift)
-        if found is None:
-            return None
-        return found * self.unit_s + (second if found == unit else self._within.first)
-
-    def smallest_gap_s(self) -> int:
-        """No two of the times are closer than this, on a clock without changes."""
-        within = self._within.smallest_gap()
-        if within is None:
-            # One in a unit, or none at all.
-            return self.step_s
-        *_, last = self._within
-        return min(within, self.step_s - last + self._within.first)
-
-    def _unit(self, unit: int, first: int) -> int | None:
-        if self._residues is not None and first % self._residues[1] not in self._residues[0]:
-            return None
-        begin, residue = unit, first % self._interval
-        if begin >= self._exhausted.get(residue, begin + 1):
-            return None
-        per_day = DAY_S // self.unit_s
-        for _ in range(_STEPS):
-            unit += (first - unit) % self._interval
-            day, place = divmod(unit, per_day)
-            if day >= _HORIZON_DAY:
-                return None
-            if not self._every_day:
-                found = self._days.at_or_after(day)
-                if found is None:
-                    return None
-                if found != day:
-                    unit = found * per_day
-                    continue
-            time = self._open.at_or_after(place * self.unit_s)
-            if time == place * self.unit_s:
-                return unit
-            unit = (day + 1) * per_day if time < 0 else day * per_day + time // self.unit_s
-        self._exhausted[residue] = begin
-        return None

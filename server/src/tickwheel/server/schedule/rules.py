@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from tickwheel.server.schedule.clockrecurrence import ClockRecurrence
 from tickwheel.server.schedule.instants import DAY_S, EARLIEST_S, HORIZON_S, NANOS, Moment
 from tickwheel.server.schedule.intervalsteps import ExactSteps
-from tickwheel.server.schedule.recurrence import ClockRecurrence, DateRecurrence
+from tickwheel.server.schedule.recurrence import DateRecurrence
 from tickwheel.server.schedule.rrule import Frequency, RecurrenceRule, refuse
 from tickwheel.server.schedule.series import Series
 from tickwheel.server.schedule.spec import DstGap, DstOverlap

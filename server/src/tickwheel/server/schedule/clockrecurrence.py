@@ -1,0 +1,226 @@
+"""The times of recurrence rules that choose hours, minutes or seconds (RFC 5545, 3.3.10).
+
+They answer "the first one from here on" without walking from DTSTART, and without walking through
+the many steps of an odd interval that fall outside of what the BY parts want.
+"""
+
+from functools import partial
+from itertools import product
+from math import gcd
+
+from tickwheel.server.schedule.calendar import Days, weekday_of
+from tickwheel.server.schedule.clockface import ChosenTimes, TimesOfDay
+from tickwheel.server.schedule.instants import DAY_S, HORIZON_S, day_of
+from tickwheel.server.schedule.recurrencedays import year_mask
+from tickwheel.server.schedule.rrule import Frequency, RecurrenceRule
+
+_HORIZON_DAY = HORIZON_S // DAY_S
+#: A rule of odd intervals that has not matched after so many steps is taken never to match.
+_STEPS = 10_000
+#: Places of a week that are looked through to see whether a rule can match at all.
+_MOST_PLACES = 12_000
+#: Later than any unit.
+_NEVER = 2**62
+#: More stretches of a day than these are close enough to each other to be found step by step.
+_MOST_STRETCHES = 64
+
+
+class ClockRecurrence:
+    """An hourly, minutely or secondly rule, starting at a wall-clock time.
+
+    Without BYHOUR it is counted in elapsed time: when the clock changes, the count moves with it.
+    """
+
+    __slots__ = (
+        "_answers",
+        "_days",
+        "_elapsed",
+        "_every_day",
+        "_first",
+        "_interval",
+        "_open",
+        "_per_day",
+        "_residues",
+        "_start_offset_s",
+        "_stretches",
+        "_unit_s",
+        "_within",
+    )
+
+    def __init__(self, rule: RecurrenceRule, start_wall_s: int, start_offset_s: int) -> None:
+        frequency = rule.frequency
+        self._unit_s = {Frequency.HOURLY: 3600, Frequency.MINUTELY: 60}.get(frequency, 1)
+        self._per_day = DAY_S // self._unit_s
+        self._interval = rule.interval
+        self._elapsed = not rule.hours
+        self._start_offset_s = start_offset_s
+        self._first = start_wall_s // self._unit_s
+        clock = start_wall_s % DAY_S
+        by_minute = frequency >= Frequency.MINUTELY
+        by_second = frequency is Frequency.SECONDLY
+        #: The units of a day in which the rule may happen, as seconds from midnight.
+        self._open = TimesOfDay(
+            rule.hours or range(24),
+            (rule.minutes or range(60)) if by_minute else (0,),
+            (rule.seconds or range(60)) if by_second else (0,),
+        )
+        #: The same as stretches of units, both ends inclusive.
+        self._stretches = self._open_stretches()
+        within = sorted(
+            minute * 60 + second
+            for minute, second in product(
+                (0,) if by_minute else rule.minutes or (clock // 60 % 60,),
+                (0,) if by_second else rule.seconds or (clock % 60,),
+            )
+        )
+        #: The seconds of a unit at which it happens.
+        self._within = (
+            ChosenTimes.of(within, rule.positions) if rule.positions else ChosenTimes(tuple(within))
+        )
+        self._every_day = not (rule.months or rule.month_days or rule.year_days or rule.weekdays)
+        self._days = Days(partial(year_mask, rule, day_of(start_wall_s // DAY_S)))
+        self._residues = self._possible(rule)
+        #: For what the count leaves of the interval, of which there are as many as the zone has
+        #: offsets: the unit that was asked for last, and the one found. Entries are replaced whole,
+        #: so that threads can share them.
+        self._answers: dict[int, tuple[int, int]] = {}
+
+    def at_or_after(self, wall_s: int, offset_s: int) -> int | None:
+        """The first of the times not before `wall_s` under the zone's offset there."""
+        if not self._within:
+            return None
+        unit, second = divmod(wall_s, self._unit_s)
+        second = self._within.at_or_after(second)
+        if second < 0:
+            unit += 1
+            second = self._within.first
+        shift = (offset_s - self._start_offset_s) // self._unit_s if self._elapsed else 0
+        found = self._unit(unit, self._first + shift)
+        if found is None:
+            return None
+        return found * self._unit_s + (second if found == unit else self._within.first)
+
+    def smallest_gap_s(self) -> int:
+        """No two of the times are closer than this, on a clock without changes."""
+        step_s = self._unit_s * self._interval
+        within = self._within.smallest_gap()
+        if within is None:
+            # One in a unit, or none at all.
+            return step_s
+        *_, last = self._within
+        return min(within, step_s - last + self._within.first)
+
+    def _unit(self, unit: int, first: int) -> int | None:
+        """The first wanted unit from one on, where `first` is one of those that are counted."""
+        residue = first % self._interval
+        asked, found = self._answers.get(residue, (1, 0))
+        if not asked <= unit <= found:
+            found = self._search(unit, first)
+            self._answers[residue] = (unit, found)
+        return None if found == _NEVER else found
+
+    def _search(self, unit: int, first: int) -> int:
+        if self._residues is not None and first % self._residues[1] not in self._residues[0]:
+            return _NEVER
+        for _ in range(_STEPS):
+            found = self._counted(unit, first)
+            day = _HORIZON_DAY if found is None else found // self._per_day
+            if found is None or day >= _HORIZON_DAY:
+                return _NEVER
+            wanted = day if self._every_day else self._days.at_or_after(day)
+            if wanted is None:
+                return _NEVER
+            if wanted == day:
+                return found
+            unit = wanted * self._per_day
+        return _NEVER
+
+    def _counted(self, unit: int, first: int) -> int | None:
+        """The first unit from one on that is both counted and at an open time of its day."""
+        if self._interval == 1:
+            day, place = divmod(unit, self._per_day)
+            time = self._open.at_or_after(place * self._unit_s)
+            if time < 0:
+                return (day + 1) * self._per_day + self._open.first // self._unit_s
+            return day * self._per_day + time // self._unit_s
+        unit += (first - unit) % self._interval
+        if self._stretches is None:
+            return unit
+        if len(self._stretches) > _MOST_STRETCHES:
+            return self._stepped(unit)
+        size, place = self._per_day, unit % self._per_day
+        best: int | None = None
+        for low, high in self._stretches:
+            if low <= place <= high:
+                return unit
+            steps = _first_multiple(
+                self._interval, size, (low - place) % size, (high - place) % size
+            )
+            if steps is not None and (best is None or steps < best):
+                best = steps
+        return None if best is None else unit + best * self._interval
+
+    def _stepped(self, unit: int) -> int | None:
+        """As `_counted`, step by step from a counted unit on."""
+        per_day = self._per_day
+        for _ in range(_STEPS):
+            day, place = divmod(unit, per_day)
+            time = self._open.at_or_after(place * self._unit_s)
+            if time == place * self._unit_s:
+                return unit
+            goal = (day + 1) * per_day if time < 0 else day * per_day + time // self._unit_s
+            unit += -(-(goal - unit) // self._interval) * self._interval
+        return None
+
+    def _open_stretches(self) -> tuple[tuple[int, int], ...] | None:
+        """The open times as stretches of units; None where that is the whole day."""
+        if len(self._open) == self._per_day:
+            return None
+        found: list[list[int]] = []
+        for time in self._open:
+            unit = time // self._unit_s
+            if found and found[-1][1] == unit - 1:
+                found[-1][1] = unit
+            else:
+                found.append([unit, unit])
+            if len(found) > _MOST_STRETCHES:
+                break
+        return tuple((low, high) for low, high in found)
+
+    def _possible(self, rule: RecurrenceRule) -> tuple[frozenset[int], int] | None:
+        """(What the wanted units leave when divided by a number, the number); None where all may.
+
+        A count that never leaves the same never meets the wanted hours, or weekdays and hours.
+        """
+        per_day = self._per_day
+        days = {(weekday - weekday_of(0)) % 7 for _, weekday in rule.weekdays}
+        if days and len(self._open) * len(days) <= _MOST_PLACES:
+            common = gcd(self._interval, 7 * per_day)
+        elif len(self._open) < per_day:
+            days, common = {0}, gcd(self._interval, per_day)
+        else:
+            return None
+        if common == 1:
+            return None
+        left = {
+            (day * per_day + time // self._unit_s) % common for day in days for time in self._open
+        }
+        return frozenset(left), common
+
+
+def _first_multiple(step: int, size: int, low: int, high: int) -> int | None:
+    """The smallest k from 0 on for which low <= k x step mod size <= high; None if there is none.
+
+    In the manner of Euclid's algorithm: where no multiple falls into the range before the first
+    turn, the question is how many turns it takes, which is the same one in a smaller size.
+    """
+    if low == 0:
+        return 0
+    step %= size
+    if step == 0:
+        return None
+    steps = -(-low // step)
+    if steps * step <= high:
+        return steps
+    turns = _first_multiple(size % step, step, -high % step, -low % step)
+    return None if turns is None else -(-(low + turns * size) // step)
