@@ -25,8 +25,7 @@ def cron_words(fields: CronFields) -> str:
 
 def _times(fields: CronFields) -> str:
     second, minute, hour, *_ = fields.texts
-    total = len(fields.seconds) * len(fields.minutes) * len(fields.hours)
-    if total <= _FEW:
+    if _is_listed(fields):
         clock = (
             hour * 3600 + minute * 60 + second
             for hour in sorted(fields.hours)
@@ -41,24 +40,30 @@ def _times(fields: CronFields) -> str:
         parts.append(_unit("minute", minute, fields.minutes, 60))
     if len(fields.hours) < 24:
         parts.append(_unit("hour", hour, fields.hours, 24))
-    elif len(fields.minutes) < 60 and not _step(minute):
+    elif len(fields.minutes) < 60 and not _even_step(minute, 60):
         parts.append("every hour")
     return " of ".join(parts)
+
+
+def _is_listed(fields: CronFields) -> bool:
+    return len(fields.seconds) * len(fields.minutes) * len(fields.hours) <= _FEW
 
 
 def _unit(name: str, text: str, values: frozenset[int], size: int) -> str:
     if len(values) == size:
         return f"every {name}"
-    step = _step(text)
-    if step and size % step == 0:
+    step = _even_step(text, size)
+    if step:
         return f"every {counted(step, name)}"
     word = name if len(values) == 1 else f"{name}s"
     return f"{word} {listed(runs(values))}"
 
 
-def _step(text: str) -> int:
+def _even_step(text: str, size: int) -> int:
+    """The step of a field that goes on evenly from one round to the next; else 0."""
     match = re.fullmatch(r"(?:\*|0)/(\d+)", text)
-    return int(match[1]) if match else 0
+    step = int(match[1]) if match else 0
+    return step if step and size % step == 0 else 0
 
 
 def _days(fields: CronFields) -> str:
@@ -68,8 +73,10 @@ def _days(fields: CronFields) -> str:
         return f" on {by_day}, and on {by_weekday}"
     if by_day or by_weekday:
         return f" on {by_day or by_weekday}"
-    each_hour = len(fields.hours) == 24 or _step(fields.texts[2])
-    return "" if each_hour or len(fields.months) < 12 else " every day"
+    by_the_hour = len(fields.hours) == 24 or _even_step(fields.texts[2], 24)
+    if len(fields.months) < 12 or (by_the_hour and not _is_listed(fields)):
+        return ""
+    return " every day"
 
 
 def _month_days(fields: CronFields) -> str:

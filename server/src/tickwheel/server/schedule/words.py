@@ -106,7 +106,8 @@ def _period(period: Period) -> str:
 def _moment(moment: Moment) -> str:
     if moment.offset_s is not None:
         return format_instant(moment.instant_ms)
-    return format_wall(moment.wall_s)
+    text = format_wall(moment.wall_s)
+    return text[:10] if moment.is_date else text
 
 
 _UNITS = ("year", "month", "week", "day", "hour", "minute", "second")
