@@ -27,7 +27,7 @@ dev: setup ## run everything in one process, on SQLite: gRPC on :7420, HTTP on :
 test: setup ## run all tests, on real engines (TICKWHEEL_REQUIRE_ALL=1: a skip is a failure)
 	@$(PYTHON) -m engines fetch || true
 	$(WITH) --need go -- go test -C server/gateway ./...
-	$(WITH) --need go -- uv run --no-sync pytest $(ARGS)
+	$(WITH) --need go --need node -- uv run --no-sync pytest $(ARGS)
 
 verify: setup ## check style, types, layers, the contract, and that what is generated is current
 	$(WITH) -- uv lock --check --quiet
@@ -37,6 +37,7 @@ verify: setup ## check style, types, layers, the contract, and that what is gene
 	$(RUN) lint-imports
 	$(WITH) --need go --need node -- uv run --no-sync python tools/codegen/verify.py
 	$(WITH) --need go -- go vet -C server/gateway ./...
+	$(WITH) --need go -- go vet -C examples/executor-go ./...
 
 simulate: setup ## run the whole in simulated time: SEEDS="1-500", ARGS="--shrink" cuts failures down
 	@$(RUN) python -m simulator $(SEEDS) $(ARGS)

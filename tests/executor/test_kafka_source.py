@@ -144,9 +144,10 @@ async def test_what_nobody_remembers_is_committed_beside_the_offset(
 async def test_who_joins_gets_a_share_and_nothing_is_executed_twice(
     ledger: Ledger, make: Make, topic: KafkaTopic
 ) -> None:
-    executors = [make(concurrency=4) for _ in range(3)]
-    executions = [counting(executor, topic, seconds=0.05) for executor in executors]
-    attempts = await publish(ledger, topic, range(600))
+    executors = [make() for _ in range(3)]
+    # Longer than it takes to share out the partitions, shorter than the hand-over waits.
+    executions = [counting(executor, topic, seconds=0.5) for executor in executors]
+    attempts = await publish(ledger, topic, range(400))
     async with running(executors[0]):
         await until(lambda: executions[0].total() > 20)
         async with running(executors[1]):
@@ -157,7 +158,62 @@ async def test_who_joins_gets_a_share_and_nothing_is_executed_twice(
             await ledger.ended(*attempts, timeout=60)
     total = sum(executions, Counter[str]())
     assert total == Counter(attempt.name for attempt in attempts)
-    assert await topic.committed() == 600
+    assert await topic.committed() == 400
+
+
+async def test_work_that_goes_on_takes_no_second_place(
+    ledger: Ledger, make: Make, topic: KafkaTopic
+) -> None:
+    """When the group is shared out anew a record comes again while it is still in work."""
+    executor, other = make(concurrency=2, handover_timeout=0.1), make()
+    (long,) = await publish(ledger, topic, range(1))
+    executions = counting(executor, topic, held=long.name)
+    # Of another topic, so that this one's partitions stay.
+    other.handler(f"{topic.name}-other")(idle)
+    task = asyncio.create_task(executor.serve())
+    try:
+        await until(lambda: executions.total() == 1)
+        async with running(other):
+            attempts = await publish(ledger, topic, range(1, 30))
+            await ledger.ended(*attempts, timeout=60)
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    assert executions == Counter(attempt.name for attempt in [long, *attempts])
+
+
+async def test_what_comes_back_after_it_was_given_up_is_done_again(
+    ledger: Ledger, make: Make, topic: KafkaTopic
+) -> None:
+    first = make(concurrency=40, handover_timeout=0.1, cancel_grace=None)
+    second = make(drain_timeout=0.0, cancel_grace=0.0)
+    executions: Counter[str] = Counter()
+    given_up: set[str] = set()
+    others = counting(second, topic, seconds=60)
+    go = asyncio.Event()
+
+    @first.handler(topic.name)
+    async def work(ctx: RunContext) -> None:
+        executions[ctx.run] += 1
+        if executions[ctx.run] == 1:
+            await go.wait()
+            if ctx.cancelled:
+                given_up.add(ctx.run)
+            ctx.raise_if_cancelled()
+
+    attempts = await publish(ledger, topic, range(16))
+    async with running(first):
+        await until(lambda: executions.total() == 16)
+        async with running(second):
+            await until(lambda: others.total() > 0)
+        # The second one's share comes back to the first, whose handlers know nothing of it.
+        later = await publish(ledger, topic, range(16, 32))
+        await until(lambda: executions.total() > 16)
+        go.set()
+        await ledger.ended(*attempts, *later, timeout=60)
+    assert given_up
+    assert {run for run, times in executions.items() if times == 2} == given_up
 
 
 async def test_a_handler_that_outlasts_the_hand_over_goes_on_or_is_handed_over(

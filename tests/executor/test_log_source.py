@@ -104,6 +104,34 @@ async def test_a_server_that_is_started_anew(tmp_path: Path) -> None:
     assert executions == Counter(attempt.name for attempt in attempts)
 
 
+async def test_what_a_server_hands_out_again_takes_no_second_place(tmp_path: Path) -> None:
+    ledger = Ledger()
+    go = asyncio.Event()
+    async with embedded_log(tmp_path / "records.db") as log:
+        ledger.log = log
+        async with ledger.serve() as address:
+            executor = Executor(address, retry=QUICK, session_timeout=1.0, concurrency=2)
+
+            @executor.handler("billing")
+            async def bill(ctx: RunContext) -> None:
+                if ctx.run == long.name:
+                    await go.wait()
+
+            long = await ledger.publish(0)
+            task = asyncio.create_task(executor.serve())
+            await ledger.until(lambda: long.starts)
+    async with embedded_log(tmp_path / "records.db") as log:
+        ledger.log = log
+        async with ledger.serve(port=int(address.partition(":")[2])):
+            attempts = [await ledger.publish(number) for number in range(1, 20)]
+            await ledger.ended(*attempts)
+            go.set()
+            await ledger.ended(long)
+            executor.stop()
+            await task
+    assert long.starts == 1
+
+
 async def test_it_waits_for_an_api_that_is_not_there_yet(tmp_path: Path) -> None:
     ledger = Ledger()
     async with embedded_log() as log:

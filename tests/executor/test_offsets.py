@@ -65,11 +65,11 @@ def test_what_others_have_committed_says_nothing(text: str) -> None:
 
 
 def test_work_that_was_under_way_before_does_not_let_pass_what_comes_before_it() -> None:
-    offsets = PartitionOffsets(10, in_work=[15])
-    offsets.finish(15)
-    assert offsets.committed().offset == 10
+    offsets = PartitionOffsets(10, in_work=[15, 16])
     assert offsets.begin(10)
     offsets.finish(10)
+    assert offsets.committed() == (11, "")
+    offsets.finish(15)
     assert offsets.committed().offset == 11
     assert finished_offsets(offsets.committed()) == [15]
 
@@ -118,11 +118,13 @@ class Partition(RuleBasedStateMachine):
     def commit(self) -> None:
         self.stored = self.offsets.committed()
 
-    @rule()
-    def share_out_anew(self) -> None:
-        """The same consumer keeps the partition; what it had not begun comes again."""
+    @rule(data=st.data())
+    def share_out_anew(self, data: st.DataObject) -> None:
+        """The same consumer keeps the partition; what only waited for its turn comes again."""
         self.stored = self.offsets.committed()
-        finished = {*finished_offsets(self.stored), *self.offsets.finished_above}
+        if self.in_work:
+            self.in_work -= data.draw(st.sets(st.sampled_from(sorted(self.in_work))))
+        finished = finished_offsets(self.stored)
         self.offsets = PartitionOffsets(self.stored.offset, finished, self.in_work)
         self.position = self.stored.offset
 

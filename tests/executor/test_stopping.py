@@ -117,6 +117,23 @@ async def test_it_stops_while_nobody_answers(ledger: Ledger, make: Make) -> None
         await ledger.ended(attempt)
 
 
+async def test_when_it_is_cancelled_nothing_more_is_begun(ledger: Ledger, make: Make) -> None:
+    executor = make(concurrency=2)
+
+    @executor.handler("billing")
+    async def bill(ctx: RunContext) -> None:
+        await asyncio.sleep(60)
+
+    attempts = [await ledger.publish(number) for number in range(10)]
+    task = asyncio.create_task(executor.serve())
+    await ledger.until(lambda: sum(attempt.starts for attempt in attempts) == 2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert sum(attempt.starts for attempt in attempts) == 2
+    assert not any(attempt.is_over for attempt in attempts)
+
+
 async def test_stop_before_the_api_has_answered(make: Make) -> None:
     executor = Executor("127.0.0.1:1")
     executor.handler("billing")(idle)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,7 @@ _KEPT = frozenset(
     }
 )
 
-_TEMPLATES = ("buf.gen.python.yaml", "buf.gen.yaml")
+_TEMPLATES = ("buf.gen.python.yaml", "buf.gen.yaml", "buf.gen.ts.yaml")
 
 
 def generate(out: Path) -> None:
@@ -35,7 +36,7 @@ def generate(out: Path) -> None:
         subprocess.CalledProcessError: a generator failed; it has said why on standard error.
     """
     third_party_protos.prepare()
-    _install_npm_packages()
+    install_npm_packages(os.environ["PATH"])
     for template in _TEMPLATES:
         subprocess.run(
             ["buf", "generate", "--template", template, "--output", str(out)], cwd=ROOT, check=True
@@ -49,22 +50,29 @@ def generate(out: Path) -> None:
     _merge_openapi(out / "openapi")
 
 
-def _install_npm_packages() -> None:
+def install_npm_packages(path: str) -> None:
     """Make node_modules what package-lock.json says, unless it is.
 
     npm keeps a lock file of its own there, of what is installed on this platform.
+
+    Args:
+        path: PATH with npm on it.
+
+    Raises:
+        subprocess.CalledProcessError: they cannot be had.
     """
     wanted = _npm_packages(ROOT / "package-lock.json")
     installed = ROOT / "node_modules" / ".package-lock.json"
     present = _npm_packages(installed) if installed.exists() else {}
     if any(
-        present.get(name, {}).get("version") != package["version"]
+        present.get(name, {}).get("version") != package.get("version")
         for name, package in wanted.items()
         if name and not package.get("optional")
     ):
         subprocess.run(
             ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
             cwd=ROOT,
+            env=os.environ | {"PATH": path},
             stdout=subprocess.DEVNULL,
             check=True,
         )

@@ -19,6 +19,7 @@ _GOOGLE = (
     "google/api/field_behavior.proto",
     "google/api/http.proto",
     "google/api/resource.proto",
+    "google/rpc/error_details.proto",
     "google/rpc/status.proto",
 )
 _VALIDATE = "buf/validate/validate.proto"

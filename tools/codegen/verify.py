@@ -1,6 +1,6 @@
 """Checks the contract: lint, format, nothing broken for clients, and `gen/` current.
 
-The TypeScript is compiled as well, since nothing else of the project does.
+The TypeScript is compiled as well, with the example that uses it.
 """
 
 import argparse
@@ -16,6 +16,7 @@ _CHECKS = (
     ("buf", "lint"),
     ("buf", "format", "--diff", "--exit-code"),
     ("node_modules/.bin/tsc", "--project", "tools/codegen/tsconfig.json"),
+    ("node_modules/.bin/tsc", "--project", "examples/executor-ts", "--noEmit"),
 )
 
 

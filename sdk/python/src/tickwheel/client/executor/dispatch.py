@@ -75,6 +75,7 @@ class Dispatcher:
         self._work_on = work_on
         self._on_end = ended
         self._running: dict[asyncio.Task[bool], _Running] = {}
+        self._is_cut_off = False
         #: Is set to an error that is a defect.
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         for topic in self._topics.values():
@@ -117,7 +118,8 @@ class Dispatcher:
         self._give_up(CancelReason.STOPPING, lambda delivery: True)
 
     async def cut_off(self) -> None:
-        """Ends all work at once, wherever it is."""
+        """Ends all work at once, wherever it is, and begins none any more."""
+        self._is_cut_off = True
         for task in self._running:
             task.cancel()
         if self._running:
@@ -138,7 +140,7 @@ class Dispatcher:
                 running.work.give_up(reason)
 
     def _pump(self) -> None:
-        while len(self._running) < self._total:
+        while len(self._running) < self._total and not self._is_cut_off:
             for _ in range(len(self._order)):
                 topic = self._topics[self._order[0]]
                 self._order.rotate(-1)

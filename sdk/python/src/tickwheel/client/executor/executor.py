@@ -262,6 +262,7 @@ class Executor:
             await asyncio.wait((taking,), timeout=_LAST_MOMENTS_S)
             await self._drain(dispatcher)
         finally:
+            source.stop()
             taking.cancel()
             await dispatcher.cut_off()
             await source.close()

@@ -258,15 +258,12 @@ class KafkaSource:
         for delivery in self._taker.in_work():
             place = TopicPartition(delivery.topic, delivery.partition)
             in_work.setdefault(place, []).append(delivery.offset)
-        before = self._partitions
         self._partitions = {}
         for partition in mine:
             committed = stored.get(partition, Committed(0, ""))
-            finished = set(finished_offsets(committed))
-            if partition in before:
-                finished.update(before[partition].finished_above)
+            # What this consumer has finished and could not commit comes again, and is known then.
             self._partitions[partition] = PartitionOffsets(
-                committed.offset, finished, in_work.get(partition, ())
+                committed.offset, finished_offsets(committed), in_work.get(partition, ())
             )
         self._committed = stored
         mine_now = set(mine)

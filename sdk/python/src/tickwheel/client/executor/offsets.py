@@ -7,7 +7,7 @@ from there passes them over (as Confluent's Parallel Consumer does).
 
 import base64
 import binascii
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 #: No more records are taken while the lowest unfinished one is so far behind; the text then fits.
@@ -58,11 +58,6 @@ class PartitionOffsets:
     def span(self) -> int:
         """From the lowest unfinished record to the end of what was handed out."""
         return self._end - self._low
-
-    @property
-    def finished_above(self) -> Collection[int]:
-        """The finished records from `low` on."""
-        return self._finished
 
     def begin(self, offset: int) -> bool:
         """Notes that a record was handed out; those of a partition come in order.
