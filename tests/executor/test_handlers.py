@@ -168,7 +168,7 @@ async def test_no_more_at_once_than_allowed(ledger: Ledger, make: Make) -> None:
 
     executor.handler("a", concurrency=2)(work)
     executor.handler("b")(work)
-    attempts = [await ledger.publish(n, topic="abbbb"[n % 5]) for n in range(100)]
+    attempts = [await ledger.publish(n, topic="a" if n < 30 else "b") for n in range(100)]
     async with running(executor):
         await ledger.ended(*attempts)
     assert most == {"a": 2, "b": 5, "all": 5}
@@ -263,6 +263,40 @@ async def test_a_published_run_is_executed_and_not_reported(
     assert sorted(called) == [(first.name, None), (second.name, None)]
     assert not ledger.calls["FinishRuns"]
     assert "nobody waits to hear" in caplog.text
+
+
+async def test_a_dead_letter_is_handled_and_not_reported(ledger: Ledger, make: Make) -> None:
+    executor = make()
+    reasons: list[str] = []
+    done = asyncio.Event()
+
+    @executor.handler("billing")
+    async def bill(ctx: RunContext) -> None:
+        raise ValueError("no luck")
+
+    @executor.handler("billing.dlq")
+    async def bury(ctx: RunContext) -> None:
+        reasons.append(ctx.headers["tickwheel-dead-letter-reason"])
+        done.set()
+
+    attempt, record = ledger.add(1)
+    _, letter = ledger.add(
+        1,
+        topic="billing.dlq",
+        headers={
+            "tickwheel-dead-letter-reason": "no luck",
+            "tickwheel-dead-letter-run": attempt.name,
+        },
+    )
+    ledger.attempts[attempt.name, 1] = attempt
+    async with running(executor):
+        await ledger.append([record])
+        await ledger.ended(attempt)
+        # Of the same `ce_id` as the record of the attempt.
+        await ledger.append([letter])
+        await done.wait()
+    assert reasons == ["no luck"]
+    assert len(ledger.calls["StartRuns"]) == 1
 
 
 async def test_what_is_no_run_is_passed_over(
@@ -361,6 +395,7 @@ async def test_progress_does_not_wait_for_the_interval(ledger: Ledger, make: Mak
     attempt = await ledger.publish(1)
     async with running(executor):
         await ledger.until(lambda: attempt.progress is not None)
+        assert not attempt.is_over
         go.set()
 
 

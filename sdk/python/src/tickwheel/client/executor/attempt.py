@@ -72,6 +72,8 @@ class Attempt:
         Raises:
             CancelledError: it was given up before the handler was called.
         """
+        if self._record.is_dead_letter:
+            return await self._run_unreported()
         self._starting = asyncio.current_task()
         begun = await self._shared.reports.start(self._record)
         self._starting = None
@@ -117,8 +119,8 @@ class Attempt:
         error = outcome.error
         assert error is not None
         _log.error(
-            "the handler of %s failed, which nobody waits to hear (COMPLETION_PUBLISHED):\n%s",
-            self._record.event_id,
+            "the handler of %s failed, which nobody waits to hear of:\n%s",
+            self._record.work_id,
             error.details or error.message,
         )
         return End.EXECUTED

@@ -16,6 +16,7 @@ _JOB_NAME = re.compile(
     r"users/[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?/jobs/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 )
 _RUN_ID = re.compile(r"[0-9]{8}T[0-9]{9}Z(-[A-Za-z0-9-]{1,63})?")
+_DEAD_LETTER = "tickwheel-dead-letter-run"
 _MAX_UID = 36
 _MAX_INT32 = 2**31 - 1
 _MAX_INT64 = 2**63 - 1
@@ -50,6 +51,16 @@ class RunRecord:
     def name(self) -> str:
         """`users/{user}/jobs/{job}/runs/{run}`."""
         return f"{self.job}/runs/{self.run_id}"
+
+    @property
+    def is_dead_letter(self) -> bool:
+        """Whether the record only says that the run has failed for good, and why."""
+        return _DEAD_LETTER in self.headers
+
+    @property
+    def work_id(self) -> str:
+        """The same for records that ask for the same work."""
+        return f"{self.event_id} (dead letter)" if self.is_dead_letter else self.event_id
 
     def key(self) -> pb.RunAttempt:
         """What reports name it by."""
