@@ -13,7 +13,7 @@ WITH := $(PYTHON) -m bootstrap run --need uv
 RUN := $(WITH) -- uv run --no-sync
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev test verify simulate bench generate cluster cluster-down clean
+.PHONY: help setup dev test verify simulate drills soak bench generate cluster cluster-down clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ verify: setup ## check style, types, layers, the contract, and that what is gene
 
 simulate: setup ## run the whole in simulated time: SEEDS="1-500", ARGS="--shrink" cuts failures down
 	@$(RUN) python -m simulator $(SEEDS) $(ARGS)
+
+drills: setup ## break real processes under load: ARGS="kill-worker", ARGS=--list says which there are
+	$(WITH) --want gateway -- uv run --no-sync python -m drills $(ARGS)
+
+soak: setup ## half of the peak rate for 30 minutes, memory sampled: ARGS="--minutes 5 --rate 500"
+	$(WITH) --want gateway -- uv run --no-sync python -m drills.soak $(ARGS)
 
 bench: setup ## measure this checkout
 	$(WITH) --want gateway -- uv run --no-sync tickwheel bench $(ARGS)

@@ -148,6 +148,10 @@ class Instance:
         """End the nodes properly, together; their data stays."""
         end(processes(self.home), grace_s=GRACE_S)
 
+    def stop_node(self, number: int) -> None:
+        """End one node properly."""
+        end([self._process(number)], grace_s=GRACE_S)
+
     def kill(self, number: int) -> None:
         """End one node with SIGKILL and wait until it is gone."""
         kill([self._process(number)])

@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -37,6 +37,7 @@ class LocalCluster:
         size: Size | None = None,
         host: str | None = None,
         settings: Mapping[str, str] | None = None,
+        fronts: Callable[[str], Mapping[str, str]] | None = None,
     ) -> None:
         """Describe a cluster; nothing is started.
 
@@ -48,14 +49,16 @@ class LocalCluster:
             size: How many of each part.
             host: The address to listen on, by default one that no other cluster uses.
             settings: More environment variables for all parts.
+            fronts: From the address that the parts listen on, by name of a scheduler, where the
+                others are to reach it: a proxy's address.
         """
         self.home = home.absolute()
         size = size or Size()
         if host is None:
             ports = Layout("", size, gateway).ports
             host = f"{free_network(self.home, nodes=1, ports=ports)}1"
-        self.layout = Layout(host, size, gateway)
-        self._settings = {
+        self.layout = Layout(host, size, gateway, fronts(host) if fronts else {})
+        self.settings = {
             "TICKWHEEL_STORE": "cassandra",
             "TICKWHEEL_CASSANDRA_CONTACT_POINTS": cassandra,
             "TICKWHEEL_KAFKA_BOOTSTRAP": kafka,
@@ -153,7 +156,7 @@ class LocalCluster:
     def _migrate(self) -> None:
         done = subprocess.run(
             [TICKWHEEL, "migrate"],
-            env={**os.environ, **self._settings},
+            env={**os.environ, **self.settings},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -173,7 +176,7 @@ class LocalCluster:
             folder=folder,
             log=folder / "output.log",
             record=folder / RECORD,
-            env={**self._settings, **part.settings},
+            env={**self.settings, **part.settings},
         )
 
     def _await(self, part: Part) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from localcluster.health import grpc_obstacle, http_obstacle
@@ -46,6 +46,9 @@ class Layout:
     size: Size
     gateway: Path | None
     """The gateway's binary; None to go without REST."""
+    fronts: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By name of a scheduler, the address at which the other parts reach it, where that is not
+    its own: a proxy's."""
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -76,7 +79,7 @@ class Layout:
         servers += [(f"scheduler-{n}", address) for n, address in enumerate(schedulers, 1)]
         parts = [self._server(name, address) for name, address in servers]
         parts += [
-            self._worker(f"worker-{n}", schedulers, address)
+            self._worker(f"worker-{n}", self.scheduler_addresses, address)
             for n, address in enumerate(self._addresses(_WORKER_PORT, self.size.workers), 1)
         ]
         if self.gateway is not None:
@@ -86,11 +89,21 @@ class Layout:
     def _addresses(self, first_port: int, count: int) -> list[str]:
         return [f"{self.host}:{port}" for port in range(first_port, first_port + count)]
 
+    @property
+    def scheduler_addresses(self) -> list[str]:
+        """Where the other parts reach the schedulers."""
+        own = self._addresses(_SCHEDULER_PORT, self.size.schedulers)
+        return [self.fronts.get(f"scheduler-{n}", address) for n, address in enumerate(own, 1)]
+
     def _server(self, name: str, address: str) -> Part:
+        front = self.fronts.get(name)
         return Part(
             name=name,
             command=(TICKWHEEL, name.partition("-")[0]),
-            settings={"TICKWHEEL_GRPC_ADDRESS": address},
+            settings={
+                "TICKWHEEL_GRPC_ADDRESS": address,
+                **({"TICKWHEEL_ADVERTISED_ADDRESS": front} if front else {}),
+            },
             address=address,
             obstacle=lambda: grpc_obstacle(address),
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import platformdirs
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tickwheel.server.store.port import MAX_SEGMENTS
@@ -18,11 +18,47 @@ class Engine(StrEnum):
     CASSANDRA = "cassandra"
 
 
+class Consistency(StrEnum):
+    """Of reads and writes, as CQL names it."""
+
+    LOCAL_QUORUM = "LOCAL_QUORUM"
+    QUORUM = "QUORUM"
+    EACH_QUORUM = "EACH_QUORUM"
+    LOCAL_ONE = "LOCAL_ONE"
+    ONE = "ONE"
+    ALL = "ALL"
+
+
+class SerialConsistency(StrEnum):
+    """Of the Paxos rounds of conditional writes, as CQL names it."""
+
+    LOCAL_SERIAL = "LOCAL_SERIAL"
+    SERIAL = "SERIAL"
+
+
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
 AddressList = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+
+
+def _replicas(value: object) -> object:
+    """`dc1:3,dc2:3`; what is not of that form is left for the type to refuse."""
+    if not isinstance(value, str):
+        return value
+    replicas: dict[str, str] = {}
+    for part in value.split(","):
+        name, _, count = part.strip().rpartition(":")
+        replicas[name] = count
+    return replicas
+
+
+Replicas = Annotated[
+    dict[Annotated[str, Field(pattern=r"^[\w.-]{1,100}$")], Annotated[int, Field(ge=1, le=9)]],
+    NoDecode,
+    BeforeValidator(_replicas),
+]
 
 
 class Settings(BaseSettings):
@@ -53,7 +89,43 @@ class Settings(BaseSettings):
         default="dist_task_runner", description="keyspace", pattern=r"^[a-zA-Z]\w{0,47}$"
     )
     cassandra_replication: int = Field(
-        default=1, ge=1, le=9, description="replication factor of a new keyspace"
+        default=1,
+        ge=1,
+        le=9,
+        description="replicas of a new keyspace in a cluster of one data centre; 3 for production",
+    )
+    cassandra_datacenters: Replicas = Field(
+        default={},
+        description="replicas of a new keyspace by data centre, `dc1:3,dc2:3`; "
+        "in place of cassandra_replication",
+    )
+    cassandra_local_dc: str = Field(
+        default="",
+        description="the data centre whose nodes are used; that of the contact point where empty",
+    )
+    cassandra_consistency: Consistency = Field(
+        default=Consistency.LOCAL_QUORUM,
+        description="of all reads and writes. A weaker one than a quorum loses acknowledged jobs "
+        "with a node",
+    )
+    cassandra_serial_consistency: SerialConsistency = Field(
+        default=SerialConsistency.LOCAL_SERIAL,
+        description="of conditional writes; SERIAL where schedulers run in several data centres",
+    )
+    cassandra_username: str = Field(default="", description="no authentication where empty")
+    cassandra_password: SecretStr = Field(default=SecretStr(""), description="of that user")
+    cassandra_request_timeout_s: float = Field(
+        default=2.0,
+        ge=0.1,
+        le=10,
+        description="how long one statement may take, repetitions on other nodes included; below "
+        "the lease of 10 s, or a scheduler loses it before it has tried twice",
+    )
+    cassandra_speculative_delay_s: float = Field(
+        default=0.2,
+        gt=0,
+        le=10,
+        description="a statement that is unanswered for so long is also sent to another node",
     )
     kafka_bootstrap: str = Field(
         default="127.0.0.1:9092", description="host:port of Kafka brokers, comma separated"

@@ -11,7 +11,7 @@ from importlib.metadata import version
 import structlog
 import uvloop
 
-from tickwheel.worker.clock import SystemClock
+from tickwheel.worker.clock import Clock, SystemClock
 from tickwheel.worker.collector import collect_when_quiet
 from tickwheel.worker.core import Identity, Limits, WorkerCore
 from tickwheel.worker.grpc_connector import GrpcConnector
@@ -24,13 +24,17 @@ from tickwheel.worker.settings import WorkerSettings
 _log = structlog.get_logger(__name__)
 
 
-def run_process(settings: WorkerSettings) -> None:
-    """Runs a worker on Kafka until SIGTERM or SIGINT."""
-    uvloop.run(_run(settings))
+def run_process(settings: WorkerSettings, clock: Clock | None = None) -> None:
+    """Runs a worker on Kafka until SIGTERM or SIGINT.
+
+    Args:
+        settings: what it is told.
+        clock: in place of the machine's, for drills.
+    """
+    uvloop.run(_run(settings, clock or SystemClock()))
 
 
-async def _run(settings: WorkerSettings) -> None:
-    clock = SystemClock()
+async def _run(settings: WorkerSettings, clock: Clock) -> None:
     identity = Identity(
         worker_id=settings.worker_id,
         version=version("tickwheel-worker"),

@@ -21,7 +21,11 @@ async def run_migrate(settings: Settings) -> None:
         return
     from tickwheel.server.store.cassandra import SchemaOptions, migrate
 
-    schema = SchemaOptions(segments=settings.segments, replication=settings.cassandra_replication)
+    schema = SchemaOptions(
+        segments=settings.segments,
+        replication=settings.cassandra_replication,
+        datacenters=settings.cassandra_datacenters,
+    )
     options = cassandra_options(settings)
     steps = await until_available(lambda: migrate(options, schema, clock), settings.store, stopped)
     if steps is not None:

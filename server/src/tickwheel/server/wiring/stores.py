@@ -81,5 +81,13 @@ def cassandra_options(settings: Settings) -> "CassandraOptions":
     from tickwheel.server.store.cassandra import CassandraOptions
 
     return CassandraOptions(
-        contact_points=settings.cassandra_contact_points, keyspace=settings.cassandra_keyspace
+        contact_points=settings.cassandra_contact_points,
+        keyspace=settings.cassandra_keyspace,
+        consistency=settings.cassandra_consistency,
+        serial_consistency=settings.cassandra_serial_consistency,
+        local_dc=settings.cassandra_local_dc,
+        username=settings.cassandra_username,
+        password=settings.cassandra_password.get_secret_value(),
+        request_timeout_s=settings.cassandra_request_timeout_s,
+        speculative_delay_s=settings.cassandra_speculative_delay_s,
     )

@@ -1,0 +1,115 @@
+"""``python -m drills``: behind ``make drills``. Prints a line for each; 1 when one is violated."""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bootstrap.command import ToolMissingError
+
+from drills import dev
+from drills.drill import Line, run_drill
+from drills.faults import FAULTS, Fault
+from drills.load import Rates
+from drills.rig import SMALL, WHOLE, Rig, rig
+from drills.watch import Watch
+
+_DEV = {
+    "power-cut": "kill -9 of `tickwheel dev` amid writes, three times",
+    "full-disk": "the disk of `tickwheel dev` is full for a while",
+}
+
+
+def main() -> int:
+    """Does the drills that are named, or all."""
+    parser = argparse.ArgumentParser(prog="drills", description=__doc__)
+    names = [*(fault.name for fault in FAULTS), *_DEV]
+    parser.add_argument("drill", nargs="*", help=f"of: {', '.join(names)}; all by default")
+    parser.add_argument("--list", action="store_true", help="say what each one does")
+    parser.add_argument("--small", action="store_true", help="engines of one node, fewer parts")
+    parser.add_argument("--rate", type=int, default=Rates().one_off, help="one-off jobs a second")
+    parser.add_argument("--keep", type=Path, help="a folder for logs, which stay")
+    arguments = parser.parse_args()
+    wanted: list[str] = arguments.drill or names
+    if unknown := [name for name in wanted if name not in names]:
+        parser.error(f"no such drill: {', '.join(unknown)}; there are {', '.join(names)}")
+    if arguments.list:
+        for fault in FAULTS:
+            print(f"{fault.name:<18} {fault.what}")
+        for name, what in _DEV.items():
+            print(f"{name:<18} {what}")
+        return 0
+    with tempfile.TemporaryDirectory(prefix="tickwheel-drills-") as temporary:
+        home: Path = arguments.keep or Path(temporary)
+        rates = Rates(one_off=arguments.rate)
+        try:
+            lines = _all(wanted, home.absolute(), rates, small=arguments.small)
+        except ToolMissingError as error:
+            print(f"drills: {error}", file=sys.stderr)
+            return 1
+    return 0 if all(line.holds for line in lines) else 1
+
+
+def _all(wanted: list[str], home: Path, rates: Rates, *, small: bool) -> list[Line]:
+    shape = SMALL if small else WHOLE
+    faults = [fault for fault in FAULTS if fault.name in wanted]
+    for fault in [each for each in faults if each.needs_nodes and small]:
+        print(f"{fault.name}: not with --small, one node cannot lose one", file=sys.stderr)
+        faults.remove(fault)
+    lines: list[Line] = []
+    if faults:
+        _say(f"starting {shape.nodes} Cassandra, {shape.nodes} Kafka and the parts …")
+        with rig(home / "cluster", shape) as running:
+            for number, fault in enumerate(faults):
+                if number:
+                    running.restore()
+                lines.append(_on_cluster(running, fault, rates))
+                print(lines[-1], flush=True)
+    for name in _DEV:
+        if name in wanted:
+            lines.append(_on_dev(name, home / name, rates))
+            print(lines[-1], flush=True)
+    return lines
+
+
+def _on_cluster(running: Rig, fault: Fault, rates: Rates) -> Line:
+    _say(fault.what)
+    return run_drill(
+        fault.name,
+        api=running.api,
+        watch=lambda topic: Watch(running.kafka.bootstrap, topic),
+        act=lambda load: fault.act(running, load),
+        limit_s=fault.limit_s,
+        errors_allowed=fault.errors_allowed,
+        rates=rates,
+    )
+
+
+def _on_dev(name: str, home: Path, rates: Rates) -> Line:
+    _say(_DEV[name])
+    if name == "full-disk" and not dev.can_mount():
+        raise ToolMissingError("full-disk needs user namespaces (unshare --mount), or root")
+    acts: dict[str, Callable[[dev.Dev], Callable[..., int]]] = {
+        "power-cut": dev.power_cuts,
+        "full-disk": dev.full_disk,
+    }
+    with dev.Dev(home, disk=dev.DISK if name == "full-disk" else "") as running:
+        return run_drill(
+            name,
+            api=running.address,
+            watch=lambda topic: dev.PullWatch(running.address, topic),
+            act=acts[name](running),
+            limit_s=10,
+            errors_allowed=True,
+            rates=rates,
+        )
+
+
+def _say(text: str) -> None:
+    print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

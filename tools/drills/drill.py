@@ -1,0 +1,138 @@
+"""One drill: load, a fault in the middle of it, and the verdict."""
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from drills.evidence import what_is_told
+from drills.load import Load, Rates
+from drills.targets import Seen, Verdict, judge
+
+#: Later than this is not normal, in ms.
+NORMAL_MS = 1_000
+#: How long the load runs before the fault.
+CALM_S = 3.0
+#: How long after the last target is due its record is waited for.
+PATIENCE_S = 90.0
+#: So many of what is missing are asked after.
+SHOWN = 3
+
+
+class Watching(Protocol):
+    """Sees the records of one topic."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *error: object) -> None: ...
+    def seen(self) -> list[Seen]:
+        """All records so far."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a drill has shown."""
+
+    name: str
+    verdict: Verdict
+    #: What Tickwheel itself says of some that are missing.
+    told: list[str]
+    recovery_s: float
+    limit_s: float
+    calls: int
+    errors: list[str]
+    errors_allowed: bool
+    slowest_s: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether all promises were kept."""
+        return (
+            self.verdict.holds
+            and self.recovery_s <= self.limit_s
+            and (self.errors_allowed or not self.errors)
+        )
+
+    def __str__(self) -> str:
+        verdict = self.verdict
+        wrong = [
+            f"{len(found)} {name}, such as {found[0]}"
+            for name, found in (
+                ("missing", verdict.missing),
+                ("early", verdict.early),
+                ("with another ce_id", verdict.doubled),
+                ("unwanted", verdict.unwanted),
+            )
+            if found
+        ]
+        if self.recovery_s > self.limit_s:
+            wrong.append(f"recovery took more than {self.limit_s:g} s")
+        if self.errors and not self.errors_allowed:
+            wrong.append(f"clients noticed: {self.errors[0]}")
+        line = (
+            f"{self.name:<20} due {verdict.due:>6,}  published {verdict.published:>6,}  "
+            f"missing {len(verdict.missing)}  early {len(verdict.early)}  "
+            f"duplicates {verdict.duplicates:>3} (other ce_id {len(verdict.doubled)})  "
+            f"unwanted {len(verdict.unwanted)}  recovery {self.recovery_s:>4.1f} s  "
+            f"calls {self.calls} (errors {len(self.errors)}, slowest {self.slowest_s:.1f} s)"
+        )
+        return (
+            line
+            + "".join(f"\n  VIOLATED: {each}" for each in wrong)
+            + "".join(f"\n  {each}" for each in self.told)
+        )
+
+
+def run_drill(
+    name: str,
+    *,
+    api: str,
+    watch: Callable[[str], Watching],
+    act: Callable[[Load], int],
+    limit_s: float,
+    errors_allowed: bool,
+    rates: Rates,
+) -> Line:
+    """Runs one.
+
+    Args:
+        name: the drill's.
+        api: where clients call.
+        watch: sees the records of a topic.
+        act: the fault; returns the instant from which recovery counts, Unix milliseconds.
+        limit_s: how long recovery may take.
+        errors_allowed: whether a retrying client may be left with an error.
+        rates: the load.
+    """
+    topic = f"{name}-{uuid.uuid4().hex[:8]}"
+    with watch(topic) as watching, Load(api, topic, rates) as load:
+        time.sleep(CALM_S)
+        since_ms = act(load)
+        jobs = load.end()
+        until_ms = max(now_ms(), *(job.first_ms + 1 for job in jobs))
+        while True:
+            verdict = judge(jobs, watching.seen(), until_ms)
+            if now_ms() >= until_ms + 1_000 and not verdict.missing:
+                break
+            if now_ms() > until_ms + PATIENCE_S * 1000:
+                break
+            time.sleep(0.5)
+        # Asked while it is all still there.
+        told = what_is_told(api, verdict.missing[:SHOWN])
+    return Line(
+        name=name,
+        verdict=verdict,
+        told=told,
+        recovery_s=verdict.recovery_s(since_ms, NORMAL_MS),
+        limit_s=limit_s,
+        calls=load.calls,
+        errors=load.errors,
+        errors_allowed=errors_allowed,
+        slowest_s=load.slowest_s,
+    )
+
+
+def now_ms() -> int:
+    """The wall clock, Unix milliseconds."""
+    return time.time_ns() // 1_000_000

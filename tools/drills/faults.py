@@ -1,0 +1,184 @@
+"""The faults of a cluster. Each returns the instant from which recovery counts."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from background.guard import RECORD
+from background.process import end, spawn
+from background.wait import until_ready
+from localcluster.health import grpc_obstacle
+
+from drills.drill import now_ms
+from drills.load import Load
+from drills.rig import Rig
+
+Act = Callable[[Rig, Load], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault, and what is promised about it."""
+
+    name: str
+    what: str
+    act: Act
+    #: Seconds until lateness is normal again.
+    limit_s: float
+    #: A retrying client may be left with an error.
+    errors_allowed: bool = True
+    #: It needs engines of three nodes.
+    needs_nodes: bool = False
+
+
+def _kill(name: str, *, seconds: float = 3) -> Act:
+    def act(rig: Rig, load: Load) -> int:
+        since_ms = now_ms()
+        rig.cluster.kill(name)
+        load.pause_some()
+        time.sleep(seconds)
+        return since_ms
+
+    return act
+
+
+def _hang(name: str, seconds: float) -> Act:
+    """Stands still past its lease, and wakes while others have taken over."""
+
+    def act(rig: Rig, load: Load) -> int:
+        since_ms = now_ms()
+        rig.cluster.pause(name)
+        load.pause_some()
+        time.sleep(seconds)
+        rig.cluster.resume(name)
+        time.sleep(3)
+        return since_ms
+
+    return act
+
+
+def _cut_worker(rig: Rig, load: Load) -> int:
+    process = rig.cluster.process("worker-1")
+    if process is None:
+        raise RuntimeError("worker-1 does not run")
+    since_ms = now_ms()
+    rig.proxies.cut_process(process.pid)
+    load.pause_some()
+    time.sleep(8)
+    rig.proxies.mend()
+    time.sleep(2)
+    return since_ms
+
+
+def _cut_scheduler(rig: Rig, load: Load) -> int:
+    rig.proxies.cut_target(rig.cluster.parts["scheduler-1"].address)
+    load.pause_some()
+    time.sleep(8)
+    rig.proxies.mend()
+    since_ms = now_ms()
+    time.sleep(2)
+    return since_ms
+
+
+def _lose_node(rig: Rig, load: Load) -> int:
+    since_ms = now_ms()
+    rig.cassandra.kill(1)
+    load.pause_some()
+    time.sleep(8)
+    return since_ms
+
+
+def _lose_broker(rig: Rig, load: Load) -> int:
+    since_ms = now_ms()
+    rig.kafka.kill(1)
+    load.pause_some()
+    time.sleep(8)
+    return since_ms
+
+
+def _store_outage(rig: Rig, load: Load) -> int:
+    for node in rig.cassandra.nodes:
+        rig.cassandra.kill(node.number)
+    load.pause_some()
+    time.sleep(8)
+    rig.cassandra.start()
+    since_ms = now_ms()
+    time.sleep(2)
+    return since_ms
+
+
+def _rolling_restart(rig: Rig, load: Load) -> int:
+    load.pause_some()
+    for name in rig.cluster.parts:
+        rig.cluster.stop(name)
+        rig.cluster.start(name)
+    if len(rig.cassandra.nodes) > 1:
+        for instance in (rig.kafka, rig.cassandra):
+            for node in instance.nodes:
+                instance.stop_node(node.number)
+                instance.start_node(node.number)
+    return now_ms()
+
+
+def _stop_scheduler(rig: Rig, load: Load) -> int:
+    since_ms = now_ms()
+    rig.cluster.stop("scheduler-1")
+    load.pause_some()
+    time.sleep(2)
+    return since_ms
+
+
+def _step_clock(off_ms: int) -> Act:
+    """A worker that works, and whose clock then steps."""
+
+    def act(rig: Rig, load: Load) -> int:
+        folder = rig.cluster.home / "worker-stepping"
+        folder.mkdir(exist_ok=True)
+        like = rig.cluster.parts["worker-1"]
+        host = like.address.rpartition(":")[0]
+        address = f"{host}:7460"
+        process = spawn(
+            [sys.executable, "-m", "drills.skewed_worker", str(off_ms), "8"],
+            folder=folder,
+            log=folder / "output.log",
+            record=folder / RECORD,
+            env={
+                **rig.cluster.settings,
+                **like.settings,
+                "TICKWHEEL_WORKER_ID": "worker-stepping",
+                "TICKWHEEL_WORKER_HEALTH_ADDRESS": address,
+            },
+        )
+        until_ready(
+            lambda: grpc_obstacle(address),
+            running=lambda: True,
+            what="the worker with the wrong clock",
+            logs=[folder / "output.log"],
+            timeout_s=30,
+        )
+        load.pause_some()
+        stepped_ms = now_ms() + 8_000
+        time.sleep(14)
+        end([process], grace_s=10)
+        return stepped_ms
+
+    return act
+
+
+FAULTS = (
+    Fault("kill-worker", "kill -9 of a worker", _kill("worker-1"), 10),
+    Fault("kill-scheduler", "kill -9 of a scheduler", _kill("scheduler-1"), 15),
+    Fault("kill-api", "kill -9 of the api that clients use", _kill("api-1"), 10, False),
+    Fault("stop-scheduler", "a scheduler stops cleanly", _stop_scheduler, 5),
+    Fault("hang-worker", "SIGSTOP of a worker past its lease", _hang("worker-1", 8), 10),
+    Fault("hang-scheduler", "SIGSTOP of a scheduler past its lease", _hang("scheduler-1", 15), 15),
+    Fault("cut-worker", "a worker is cut from all schedulers", _cut_worker, 10),
+    Fault("cut-scheduler", "a scheduler is cut from workers and apis", _cut_scheduler, 10),
+    Fault("fast-clock", "a worker's clock steps two seconds forward", _step_clock(2_000), 10),
+    Fault("slow-clock", "a worker's clock steps two seconds back", _step_clock(-2_000), 10),
+    Fault("lose-cassandra", "one Cassandra node is lost", _lose_node, 10, needs_nodes=True),
+    Fault("lose-broker", "one broker is lost", _lose_broker, 15, needs_nodes=True),
+    Fault("store-outage", "all of Cassandra is away, and comes back", _store_outage, 5),
+    Fault("rolling-restart", "everything is restarted, one by one", _rolling_restart, 10),
+)
