@@ -130,7 +130,7 @@ def test_higher_priorities_and_earlier_instants_first() -> None:
     ]
     bench.hear(stream, assignments(*given))
     bench.pass_ms(100)
-    assert bench.due_names() == ["high", "low", "later"]
+    assert bench.due_names() == ["high", "later", "low"]
 
 
 def test_what_has_expired_is_a_failure_and_is_not_published() -> None:

@@ -25,10 +25,11 @@ class Item:
     segment: int
     epoch: int
     priority: int
+    user: str = "7"
 
 
 class WheelMachine(RuleBasedStateMachine):
-    """Whatever is done, the wheel agrees with a list sorted by instant and priority."""
+    """Whatever is done, the wheel agrees with a list sorted by priority and instant."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +53,8 @@ class WheelMachine(RuleBasedStateMachine):
 
     @rule(until_ms=instants, limit=st.integers(1, 4))
     def pop(self, until_ms: int, limit: int) -> None:
-        expected = sorted(entry for entry in self.model if entry[0] <= until_ms)[:limit]
+        due = [entry for entry in self.model if entry[0] <= until_ms]
+        expected = sorted(due, key=lambda entry: (entry[1], entry[0], entry[2]))[:limit]
         assert self.wheel.pop_due(until_ms, limit) == [entry[3] for entry in expected]
         self._forget([entry[3] for entry in expected])
 
@@ -112,7 +114,8 @@ def test_removals_far_ahead_leave_nothing_behind() -> None:
         item = Item(RunId("job", str(number), 1), 0, 1, 5)
         wheel.add(item, BASE_MS + number * 1_000)
         wheel.remove(item.run)
-    assert len(wheel._instants) < 200  # pyright: ignore[reportPrivateUsage]
+    assert len(wheel._heads) < 200  # pyright: ignore[reportPrivateUsage]
+    assert not wheel._lanes  # pyright: ignore[reportPrivateUsage]
 
 
 def test_a_burst_taken_in_parts_costs_no_more_than_its_size() -> None:
@@ -127,3 +130,31 @@ def test_a_burst_taken_in_parts_costs_no_more_than_its_size() -> None:
     assert time.process_time() - begun < 0.5
     assert [item.priority for item in taken] == sorted((i.priority for i in taken), reverse=True)
     assert len(taken) == 20_000
+
+
+def test_users_take_turns_so_that_the_storm_of_one_does_not_hold_up_another() -> None:
+    wheel = Wheel[Item]()
+    for number in range(10_000):
+        wheel.add(Item(RunId("storm", str(number), 1), 0, 1, 5, "a"), BASE_MS)
+    wheel.add(Item(RunId("calm", "1", 1), 0, 1, 5, "b"), BASE_MS + 40)
+    wheel.pop_due(BASE_MS, 500)
+    assert "calm" in {item.run.job_uid for item in wheel.pop_due(BASE_MS + 40, 500)}
+
+
+def test_a_higher_priority_overtakes_what_is_due_already() -> None:
+    wheel = Wheel[Item]()
+    for number in range(100):
+        wheel.add(Item(RunId("low", str(number), 1), 0, 1, 1), BASE_MS)
+    wheel.add(Item(RunId("high", "1", 1), 0, 1, 9), BASE_MS + 1)
+    assert [item.run.job_uid for item in wheel.pop_due(BASE_MS + 1, 2)] == ["high", "low"]
+
+
+def test_more_users_than_are_taken_at_once_all_get_their_turn() -> None:
+    wheel = Wheel[Item]()
+    for user in range(50):
+        for number in range(3):
+            item = Item(RunId(f"job-{user}", str(number), 1), 0, 1, 5, str(user))
+            wheel.add(item, BASE_MS + user)
+    first = [wheel.pop_due(BASE_MS + 100, 10) for _ in range(15)]
+    assert sum(map(len, first)) == 150
+    assert not wheel.pop_due(BASE_MS + 100, 10)

@@ -39,6 +39,27 @@ Data = Annotated[
         envvar="TICKWHEEL_DATA",
     ),
 ]
+PerUser = Annotated[
+    int | None,
+    typer.Option(
+        help="Unfinished reported runs of one user at once, over the whole cluster; 0: any.",
+        envvar="TICKWHEEL_MAX_IN_FLIGHT_PER_USER",
+    ),
+]
+PerTopic = Annotated[
+    str | None,
+    typer.Option(
+        help="Likewise by topic: one number for each topic, or billing=20,*=100.",
+        envvar="TICKWHEEL_MAX_IN_FLIGHT_PER_TOPIC",
+    ),
+]
+TopicRate = Annotated[
+    str | None,
+    typer.Option(
+        help="Runs per second by topic, over the whole cluster: as above.",
+        envvar="TICKWHEEL_DISPATCH_RATE_PER_TOPIC",
+    ),
+]
 LogLevel = Annotated[
     str | None, typer.Option(help="debug, info, warning or error.", envvar="TICKWHEEL_LOG_LEVEL")
 ]
@@ -74,6 +95,9 @@ def dev(
             envvar="TICKWHEEL_GATEWAY",
         ),
     ] = None,
+    max_in_flight_per_user: PerUser = None,
+    max_in_flight_per_topic: PerTopic = None,
+    dispatch_rate_per_topic: TopicRate = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
 ) -> None:
@@ -87,6 +111,9 @@ def dev(
         grpc_address=grpc_address,
         http_address=http_address,
         gateway=gateway,
+        max_in_flight_per_user=max_in_flight_per_user,
+        max_in_flight_per_topic=max_in_flight_per_topic,
+        dispatch_rate_per_topic=dispatch_rate_per_topic,
         log_level=log_level,
         log_format=log_format,
     )
@@ -123,6 +150,9 @@ def scheduler(
     cassandra_contact_points: ContactPoints = None,
     cassandra_keyspace: Keyspace = None,
     data: Data = None,
+    max_in_flight_per_user: PerUser = None,
+    max_in_flight_per_topic: PerTopic = None,
+    dispatch_rate_per_topic: TopicRate = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
 ) -> None:
@@ -137,6 +167,9 @@ def scheduler(
         cassandra_contact_points=cassandra_contact_points,
         cassandra_keyspace=cassandra_keyspace,
         data=data,
+        max_in_flight_per_user=max_in_flight_per_user,
+        max_in_flight_per_topic=max_in_flight_per_topic,
+        dispatch_rate_per_topic=dispatch_rate_per_topic,
         log_level=log_level,
         log_format=log_format,
     )

@@ -40,6 +40,20 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
+def _by_topic(value: object) -> object:
+    """`100` for each topic, or `billing=20,mail=5,*=100`."""
+    if not isinstance(value, str):
+        return value
+    limits: dict[str, str] = {}
+    for part in value.split(","):
+        if part.strip():
+            topic, equals, limit = part.rpartition("=")
+            limits[topic.strip() if equals else "*"] = limit.strip()
+    return limits
+
+
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+TopicLimits = Annotated[dict[str, NotNegative], NoDecode, BeforeValidator(_by_topic)]
 AddressList = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 
 
@@ -138,6 +152,20 @@ class Settings(BaseSettings):
     )
     payload_limit: int = Field(
         default=262_144, ge=0, le=8_388_608, description="largest payload, in bytes"
+    )
+    max_in_flight_per_user: int = Field(
+        default=0,
+        ge=0,
+        description="unfinished COMPLETION_REPORTED runs of one user at once, over the whole "
+        "cluster; 0 for no limit",
+    )
+    max_in_flight_per_topic: TopicLimits = Field(
+        default={},
+        description="likewise by topic: one number for each topic, or billing=20,*=100",
+    )
+    dispatch_rate_per_topic: TopicLimits = Field(
+        default={},
+        description="runs per second by topic, over the whole cluster: as above; 0 for any",
     )
     gateway: str = Field(default="", description="the gateway's program; searched for where empty")
     log_level: str = Field(

@@ -244,23 +244,34 @@ class WorkerCore:
     def take_due(self, now: Moment, limit: int) -> list[Record]:
         """Records to be published now, at most `limit`; each is with the publisher from here on.
 
-        The order is that of the instants, and of the priorities among equal ones, within each
-        scheduler.
+        Of each scheduler in the wheel's order (priority, users in turn, instant); schedulers share
+        the limit, so that what is late of one does not hold up another.
         """
         due: list[Record] = []
-        for source in self._sources.values():
-            time_ms = source.time_ms(now)
-            if time_ms is None or not source.permit.holds(now.steady_ms):
-                continue
-            while len(due) < limit and (items := source.wheel.pop_due(time_ms, limit - len(due))):
-                for item in items:
-                    if item.record.expire_ms <= now.wall_ms:
-                        reason = Unavailable("time ran out before it could be published")
-                        self._finish(item, reason, now)
-                    else:
-                        item.phase = Phase.STARTED
-                        due.append(item.record)
+        turns: list[Source] = list(self._sources.values())
+        while turns and len(due) < limit:
+            share = max(1, (limit - len(due)) // len(turns))
+            turns = [
+                source
+                for source in turns
+                if self._take_from(source, now, min(share, limit - len(due)), due)
+            ]
         return due
+
+    def _take_from(self, source: Source, now: Moment, limit: int, due: list[Record]) -> bool:
+        """Takes what is due of one scheduler; whether there may be more of it."""
+        time_ms = source.time_ms(now)
+        if limit <= 0 or time_ms is None or not source.permit.holds(now.steady_ms):
+            return False
+        items = source.wheel.pop_due(time_ms, limit)
+        for item in items:
+            if item.record.expire_ms <= now.wall_ms:
+                reason = Unavailable("time ran out before it could be published")
+                self._finish(item, reason, now)
+            else:
+                item.phase = Phase.STARTED
+                due.append(item.record)
+        return len(items) == limit
 
     def delivered(
         self, records: Sequence[Record], results: Sequence[Result], now: Moment

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tickwheel.v1 import scheduler_service_pb2 as pb
 from tickwheel.worker.publisher.port import Permit, Record, RunId
-from tickwheel.worker.publisher.records import record_of
+from tickwheel.worker.publisher.records import record_of, user_of
 
 
 class Phase(enum.Enum):
@@ -28,6 +28,8 @@ class Held:
     scheduler_id: str
     due_ms: int
     priority: int
+    #: The owner of the job.
+    user: str
     record: Record
     #: Against the window, in bytes.
     size: int
@@ -48,6 +50,7 @@ def held_of(assignment: pb.Assignment, scheduler_id: str, permit: Permit) -> Hel
         scheduler_id=scheduler_id,
         due_ms=assignment.due_ms,
         priority=assignment.priority,
+        user=user_of(assignment.job_name),
         record=record,
         size=record.size,
     )

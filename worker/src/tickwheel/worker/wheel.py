@@ -1,15 +1,18 @@
 """The timing wheel: what is held, by the instant at which it is to be looked at. Pure.
 
-A slot for each occupied millisecond, and a heap of the occupied ones: adding and taking cost O(1)
-where instants repeat (bursts, round instants) and O(log slots) where they do not, however far ahead
-or behind the instants lie. A wheel of fixed circles would need a tick for each empty slot; this one
-sleeps until the next occupied one.
+A lane for each priority and user, and in it a slot for each occupied millisecond: adding and taking
+cost O(1) where instants repeat (bursts, round instants) and O(log slots) where they do not, however
+far ahead or behind the instants lie. A wheel of fixed circles would need a tick for each empty
+slot; this one sleeps until the next occupied one.
+
+Among what is due, a higher priority goes first, and users take turns: the storm of one leaves the
+lateness of another alone.
 """
 
 import heapq
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from tickwheel.worker.publisher.port import RunId
 
@@ -34,46 +37,82 @@ class Holdable(Protocol):
 
     @property
     def priority(self) -> int:
-        """Higher ones come first among those of one instant."""
+        """Higher ones come first among those that are due."""
+        ...
+
+    @property
+    def user(self) -> str:
+        """Users take turns among those of one priority."""
         ...
 
 
 T = TypeVar("T", bound=Holdable)
 
 
-class _Slot(Generic[T]):
-    """The items of one instant; sorted only where priorities differ, and then once."""
+class _LaneKey(NamedTuple):
+    """Lanes sort as they are served."""
 
-    __slots__ = ("_mixed", "_priority", "items")
+    #: The negative priority.
+    rank: int
+    user: str
 
-    def __init__(self, priority: int) -> None:
-        self.items: dict[RunId, T] = {}
-        self._priority: int | None = priority
-        self._mixed = False
 
-    def add(self, item: T) -> None:
-        self.items[item.run] = item
-        if item.priority != self._priority:
-            self._mixed = True
+class _Place(NamedTuple):
+    lane: _LaneKey
+    at_ms: int
 
-    def first(self, count: int) -> list[T]:
-        if self._mixed:
-            ordered = sorted(self.items.values(), key=lambda item: -item.priority)
-            self.items = {item.run: item for item in ordered}
-            self._mixed = False
-            # Whatever is added from now on may belong further ahead.
-            self._priority = None
-        return list(itertools.islice(self.items.values(), count))
+
+class _Lane(Generic[T]):
+    """The items of one priority and user, by instant, then arrival."""
+
+    __slots__ = ("instants", "slots")
+
+    def __init__(self) -> None:
+        self.slots: dict[int, dict[RunId, T]] = {}
+        # Holds each occupied instant, and some that have been emptied by removals.
+        self.instants: list[int] = []
+
+    def add(self, item: T, at_ms: int) -> bool:
+        """Adds an item; whether it is the earliest now."""
+        slot = self.slots.get(at_ms)
+        if slot is not None:
+            slot[item.run] = item
+            return False
+        is_first = not self.slots or at_ms < self.next_ms()
+        self.slots[at_ms] = {item.run: item}
+        heapq.heappush(self.instants, at_ms)
+        return is_first
+
+    def next_ms(self) -> int:
+        """The earliest occupied instant; there has to be one."""
+        instants = self.instants
+        while instants[0] not in self.slots:
+            heapq.heappop(instants)
+        return instants[0]
+
+    def first(self, limit: int) -> list[T]:
+        """Items of the earliest instant, without taking them out."""
+        return list(itertools.islice(self.slots[self.next_ms()].values(), limit))
+
+    def discard(self, run: RunId, at_ms: int) -> None:
+        slot = self.slots[at_ms]
+        del slot[run]
+        if not slot:
+            del self.slots[at_ms]
+            # Removals far ahead leave instants behind; they may not outnumber the occupied ones.
+            if len(self.instants) > 64 + 2 * len(self.slots):
+                self.instants = list(self.slots)
+                heapq.heapify(self.instants)
 
 
 class Wheel(Generic[T]):
-    """Items by instant (Unix milliseconds, any integer); within one, by priority, then arrival."""
+    """Items by instant (Unix milliseconds, any integer)."""
 
     def __init__(self) -> None:
-        self._slots: dict[int, _Slot[T]] = {}
-        # Holds each occupied instant, and some that have been emptied by removals.
-        self._instants: list[int] = []
-        self._place: dict[RunId, int] = {}
+        self._lanes: dict[_LaneKey, _Lane[T]] = {}
+        # Each lane at its earliest instant, and some at instants that are no more.
+        self._heads: list[tuple[int, _LaneKey]] = []
+        self._place: dict[RunId, _Place] = {}
         self._by_segment: dict[int, dict[RunId, T]] = {}
         self._by_job: dict[str, dict[RunId, T]] = {}
 
@@ -85,8 +124,9 @@ class Wheel(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         """All items, in no order."""
-        for slot in self._slots.values():
-            yield from slot.items.values()
+        for lane in self._lanes.values():
+            for slot in lane.slots.values():
+                yield from slot.values()
 
     def add(self, item: T, at_ms: int) -> None:
         """Puts an item at an instant.
@@ -97,46 +137,83 @@ class Wheel(Generic[T]):
         run = item.run
         if run in self._place:
             raise ValueError(f"{run} is already held")
-        self._place[run] = at_ms
-        slot = self._slots.get(at_ms)
-        if slot is None:
-            slot = self._slots[at_ms] = _Slot(item.priority)
-            heapq.heappush(self._instants, at_ms)
-        slot.add(item)
+        key = _LaneKey(-item.priority, item.user)
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = _Lane[T]()
+        if lane.add(item, at_ms):
+            heapq.heappush(self._heads, (at_ms, key))
+        self._place[run] = _Place(key, at_ms)
         self._by_segment.setdefault(item.segment, {})[run] = item
         self._by_job.setdefault(run.job_uid, {})[run] = item
 
     def next_ms(self) -> int | None:
         """The earliest occupied instant; None when empty."""
-        instants = self._instants
-        while instants and instants[0] not in self._slots:
-            heapq.heappop(instants)
-        return instants[0] if instants else None
+        heads = self._heads
+        while heads:
+            at_ms, key = heads[0]
+            lane = self._lanes.get(key)
+            if lane is not None and lane.next_ms() == at_ms:
+                return at_ms
+            heapq.heappop(heads)
+            # What was the lane's earliest is gone; it stands at the next one.
+            if lane is not None and lane.next_ms() > at_ms:
+                heapq.heappush(heads, (lane.next_ms(), key))
+        return None
 
     def pop_due(self, until_ms: int, limit: int) -> list[T]:
-        """Takes out items at instants up to and including `until_ms`, in order.
+        """Takes out items at instants up to and including `until_ms`.
+
+        Higher priorities first; of one priority, users in turn, who has waited longest first; of
+        one user, by instant, then arrival.
 
         Args:
             until_ms: Unix time in milliseconds.
             limit: at most this many, from 1.
         """
+        lanes = self._due_lanes(until_ms)
         taken: list[T] = []
-        while len(taken) < limit:
-            instant = self.next_ms()
-            if instant is None or instant > until_ms:
-                break
-            items = self._slots[instant].first(limit - len(taken))
+        for _, group in itertools.groupby(sorted(lanes), key=lambda key: key.rank):
+            turns: list[_LaneKey] = sorted(group, key=lambda key: lanes[key])
+            while turns and len(taken) < limit:
+                share = max(1, (limit - len(taken)) // len(turns))
+                turns = [
+                    key
+                    for key in turns
+                    if self._serve(key, until_ms, min(share, limit - len(taken)), taken)
+                ]
+        for key in lanes:
+            lane = self._lanes.get(key)
+            if lane is not None:
+                heapq.heappush(self._heads, (lane.next_ms(), key))
+        return taken
+
+    def _due_lanes(self, until_ms: int) -> dict[_LaneKey, int]:
+        """The lanes that have something due, with the instant of their first; their heads go."""
+        lanes: dict[_LaneKey, int] = {}
+        while (at_ms := self.next_ms()) is not None and at_ms <= until_ms:
+            lanes[heapq.heappop(self._heads)[1]] = at_ms
+        return lanes
+
+    def _serve(self, key: _LaneKey, until_ms: int, most: int, taken: list[T]) -> bool:
+        """Takes a lane's share; whether it has more that is due."""
+        lane = self._lanes[key]
+        while key in self._lanes and lane.next_ms() <= until_ms:
+            if most <= 0:
+                return True
+            items = lane.first(most)
             for item in items:
                 self._forget(item)
             taken.extend(items)
-        return taken
+            most -= len(items)
+        return False
 
     def remove(self, run: RunId) -> T | None:
         """Takes one item out; None where it is not held."""
-        at_ms = self._place.get(run)
-        if at_ms is None:
+        place = self._place.get(run)
+        if place is None:
             return None
-        item = self._slots[at_ms].items[run]
+        item = self._lanes[place.lane].slots[place.at_ms][run]
         self._forget(item)
         return item
 
@@ -167,20 +244,20 @@ class Wheel(Generic[T]):
 
     def _forget(self, item: T) -> None:
         run = item.run
-        at_ms = self._place.pop(run)
-        slot = self._slots[at_ms]
-        del slot.items[run]
-        if not slot.items:
-            del self._slots[at_ms]
+        place = self._place.pop(run)
+        lane = self._lanes[place.lane]
+        lane.discard(run, place.at_ms)
+        if not lane.slots:
+            del self._lanes[place.lane]
             self._compact()
         _discard(self._by_segment, item.segment, run)
         _discard(self._by_job, run.job_uid, run)
 
     def _compact(self) -> None:
-        """Removals far ahead leave instants behind; they may not outnumber the occupied ones."""
-        if len(self._instants) > 64 + 2 * len(self._slots):
-            self._instants = list(self._slots)
-            heapq.heapify(self._instants)
+        """Lanes that ended far ahead leave their heads; these may not outnumber the others."""
+        if len(self._heads) > 64 + 2 * len(self._lanes):
+            self._heads = [(lane.next_ms(), key) for key, lane in self._lanes.items() if lane.slots]
+            heapq.heapify(self._heads)
 
 
 K = TypeVar("K")

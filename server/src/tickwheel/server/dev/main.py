@@ -23,6 +23,7 @@ from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.scheduler.services import scheduler_services
 from tickwheel.server.settings import Settings
+from tickwheel.server.wiring.limits import dispatch_limits
 from tickwheel.server.wiring.readiness import watch_store
 from tickwheel.server.wiring.signals import stop_event
 from tickwheel.server.wiring.stores import data_dir, open_store
@@ -36,7 +37,8 @@ _log = structlog.get_logger(__name__)
 
 LOCAL = "local"
 GRACE_S = 1.0
-WINDOW = Limits(count=20_000, size=64 << 20)
+#: Seven eighths of it, which one user may fill, are more than 20,000.
+WINDOW = Limits(count=24_000, size=64 << 20)
 
 
 async def run_dev(settings: Settings) -> None:
@@ -52,7 +54,8 @@ async def run_dev(settings: Settings) -> None:
     folder = data_dir(settings)
     identity = Identity(session_id=new_uid(), address=LOCAL, version=program_version())
     # The lock on the data directory makes sure that no other scheduler lives.
-    scheduler = Scheduler(store, clock, identity, SchedulerOptions(exclusive=True))
+    options = SchedulerOptions(exclusive=True, limits=dispatch_limits(settings))
+    scheduler = Scheduler(store, clock, identity, options)
     endpoint = SchedulerEndpoint(scheduler, store)
     limits = ApiLimits(max_payload_bytes=settings.payload_limit)
     log = await RecordLog.open(folder / "records.db" if folder else None, clock)

@@ -1,7 +1,7 @@
 """One connected worker: what it holds, what it may take, until when it may publish. Pure."""
 
 import itertools
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -11,6 +11,10 @@ from tickwheel.v1 import scheduler_service_pb2 as pb
 
 #: Readings of a worker's clock that are looked at: four seconds of heartbeats.
 CLOCK_READINGS = 8
+
+
+#: Part of a window that the runs of one user may fill: there is always room for another's.
+USER_SHARE = 7 / 8
 
 
 @dataclass(slots=True, eq=False)
@@ -29,6 +33,8 @@ class WorkerLink:
     segments: frozenset[int] = frozenset()
     held: dict[AttemptKey, LiveRun] = field(default_factory=dict[AttemptKey, LiveRun])
     held_bytes: int = 0
+    #: How many of these are whose.
+    users: Counter[str] = field(default_factory=Counter[str])
     _clocks_apart_ms: deque[int] = field(default_factory=lambda: deque(maxlen=CLOCK_READINGS))
     _revocations: dict[int, tuple[AttemptKey, ...]] = field(
         default_factory=dict[int, tuple[AttemptKey, ...]]
@@ -65,34 +71,50 @@ class WorkerLink:
     def admit(self, runs: Iterable[LiveRun]) -> tuple[list[LiveRun], list[LiveRun]]:
         """Takes runs into its window; returns those it took and those there was no room for.
 
+        The last eighth of the window is closed to a user who holds all of the rest.
+
         One run that is larger than the whole window is taken when nothing else is held.
         """
         taken: list[LiveRun] = []
         left: list[LiveRun] = []
+        full: set[str] = set()
         for run in runs:
-            weight = weigh(run)
-            fits = (
-                len(self.held) < self.window_count and self.held_bytes + weight <= self.window_bytes
-            )
-            if not left and (fits or (not self.held and self.window_count > 0)):
+            user = run.job.user
+            if user in full or not self._has_room(run):
+                # What follows of the user may not overtake it.
+                full.add(user)
+                left.append(run)
+            else:
                 self.keep(run)
                 taken.append(run)
-            else:
-                left.append(run)
         return taken, left
+
+    def _has_room(self, run: LiveRun) -> bool:
+        if not self.held:
+            return self.window_count > 0
+        return (
+            len(self.held) < self.window_count
+            and self.held_bytes + weigh(run) <= self.window_bytes
+            and self.users[run.job.user] < self.window_count * USER_SHARE
+        )
 
     def keep(self, run: LiveRun) -> None:
         """It holds the run, whether or not there was room for it."""
         run.phase = Phase.ASSIGNED
         run.worker = self.worker_id
+        if run.key not in self.held:
+            self.users[run.job.user] += 1
+            self.held_bytes += weigh(run)
         self.held[run.key] = run
-        self.held_bytes += weigh(run)
 
     def let_go(self, key: AttemptKey) -> LiveRun | None:
         """It no longer holds the run."""
         run = self.held.pop(key, None)
         if run is not None:
             self.held_bytes -= weigh(run)
+            self.users[run.job.user] -= 1
+            if not self.users[run.job.user]:
+                del self.users[run.job.user]
         return run
 
     def held_of(self, segments: Iterable[int]) -> list[LiveRun]:

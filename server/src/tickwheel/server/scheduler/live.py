@@ -91,6 +91,8 @@ class LiveRun:
     backfill_id: str = ""
     #: When a worker was to stop trying; see `Assignment.expire_ms`. 0 until first handed out.
     expire_ms: int = 0
+    #: The attempt whose instant has been put off to where its topic's rate allows it.
+    paced_attempt: int = 0
     #: When the present attempt fails unless its end is reported; 0 while it is not on the log.
     deadline_ms: int = 0
     #: When its silence is too long; 0 before its first heartbeat.

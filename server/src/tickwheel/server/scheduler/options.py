@@ -1,8 +1,9 @@
 """The scheduler's time-outs. One place, because they only make sense together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tickwheel.server.domain.lease import SchedulerSession
+from tickwheel.server.scheduler.throttle import DispatchLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,8 @@ class SchedulerOptions:
     confirm_ms: int = 4_000
     #: Clocks further apart than this take no work.
     clock_bound_ms: int = 500
+    #: What the operator allows over many jobs.
+    limits: DispatchLimits = field(default_factory=DispatchLimits)
     #: True where no other scheduler can live (the embedded engine's lock): nobody is waited for.
     exclusive: bool = False
 

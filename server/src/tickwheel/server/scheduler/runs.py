@@ -205,7 +205,7 @@ class Runs:
         """Runs to hand to a worker, in order of due instant, higher priority first."""
         ready = [run for run in self._ready.values() if run.phase is Phase.READY]
         self._ready = {}
-        ready.sort(key=_fire_then_priority)
+        ready.sort(key=fire_then_priority)
         return ready
 
     def give_back(self, runs: Iterable[LiveRun], now_ms: int) -> None:
@@ -217,6 +217,10 @@ class Runs:
                 run.phase = Phase.READY
                 run.worker = ""
                 self._ready[run.key] = run
+
+    def postpone(self, run: LiveRun, now_ms: int) -> None:
+        """Its instant was put off beyond the look-ahead: it becomes ready again then."""
+        self._queue(run, now_ms)
 
     def _queue(self, run: LiveRun, now_ms: int) -> None:
         if run.fire_ms > now_ms + LOOK_AHEAD_MS:
@@ -541,5 +545,6 @@ def _skipped(run: LiveRun, reason: int, blocking: str) -> dict[str, object]:
     }
 
 
-def _fire_then_priority(run: LiveRun) -> tuple[int, int]:
+def fire_then_priority(run: LiveRun) -> tuple[int, int]:
+    """Sorts runs by the instant of their attempt, of one instant those of higher priority first."""
     return (run.fire_ms, -run.job.spec.priority)

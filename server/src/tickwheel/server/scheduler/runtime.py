@@ -21,15 +21,17 @@ from tickwheel.server.scheduler.desk import OwnerDesk
 from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.holding import AwaitedAck, Holding, Holdings
 from tickwheel.server.scheduler.keeper import SessionKeeper, SessionLostError
-from tickwheel.server.scheduler.live import AttemptKey, LiveRun, Phase
+from tickwheel.server.scheduler.live import REPORTABLE, AttemptKey, LiveRun, Phase
 from tickwheel.server.scheduler.membership import SessionWatch, plan_moves
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.pauser import Pauser, to_be_looked_at
 from tickwheel.server.scheduler.reader import Reader
 from tickwheel.server.scheduler.recorder import Recorder
+from tickwheel.server.scheduler.runs import fire_then_priority
 from tickwheel.server.scheduler.segment import SegmentOwner
 from tickwheel.server.scheduler.terms import expire_ms
-from tickwheel.server.store.port import Store
+from tickwheel.server.scheduler.throttle import Throttle
+from tickwheel.server.store.port import LOOK_AHEAD_MS, Store
 from tickwheel.server.trace import new_traceparent
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
@@ -66,6 +68,7 @@ class Scheduler:
             self._recorder,
             self._wake,
         )
+        self._throttle = Throttle(options.limits)
         self._pauser = Pauser(store, clock)
         self._to_pause: asyncio.Queue[Job] = asyncio.Queue()
         self._stopping = asyncio.Event()
@@ -140,10 +143,15 @@ class Scheduler:
         await self._keeper.close()
 
     def _abandon(self) -> None:
-        self.fleet.forget(self._holdings)
+        self._let_go(self._holdings)
         self._holdings.clear()
         self.ready.clear()
         self.fleet.place()
+
+    def _let_go(self, segments: Iterable[int]) -> None:
+        """These are not ours any more: what becomes of their runs is not our concern."""
+        self.fleet.forget(segments)
+        self._throttle.forget(segments)
 
     async def _every(self, interval_ms: int, action: Callable[[], Awaitable[None]]) -> None:
         """Repeats an action; a store that is away is waited for, with what is held kept."""
@@ -176,6 +184,7 @@ class Scheduler:
         ]
         self.fleet.set_topology(session.address for session in living if session.address != "local")
         self._drop_lost(leases)
+        self._throttle.set_share(len(self._holdings), len(leases))
         moves = plan_moves(mine, self._holdings, leases, [s.session_id for s in living])
         await bounded(self._give(segment) for segment in moves.give)
         if moves.take:
@@ -195,7 +204,7 @@ class Scheduler:
             if holding is not None and lease.epoch > holding.owner.epoch:
                 _log.error("segment lost", segment=lease.segment, epoch=lease.epoch)
                 del self._holdings[lease.segment]
-                self.fleet.forget([lease.segment])
+                self._let_go([lease.segment])
 
     async def _take(self, wanted: Iterable[SegmentLease], ends: Mapping[str, int]) -> None:
         taken: dict[int, int] = {}
@@ -246,6 +255,9 @@ class Scheduler:
             if holding is None:
                 continue
             holding.ready = True
+            for phase in REPORTABLE:
+                for run in holding.owner.runs.in_phase(phase):
+                    self._throttle.resume(run)
             for outcome, worker in holding.early:
                 if not self.outcome(outcome, worker):
                     self.fleet.acknowledge(worker, [outcome.key])
@@ -277,7 +289,7 @@ class Scheduler:
             self.fleet.place()
             return
         del self._holdings[segment]
-        self.fleet.forget([segment])
+        self._let_go([segment])
         await self._store.leases.release_segment(holding.lease)
         self.fleet.place()
 
@@ -313,6 +325,9 @@ class Scheduler:
                 if visit is not None:
                     next_ms = min(next_ms, visit)
             self._hand_out()
+            kept_ms = self._throttle.next_ms()
+            if kept_ms is not None:
+                next_ms = min(next_ms, kept_ms)
             if any(holding.owner.has_batch() for holding in self._holdings.values()):
                 self._records_due.set()
             self._wake.clear()
@@ -333,15 +348,27 @@ class Scheduler:
         for holding in self._holdings.values():
             if holding.ready and not holding.leaving:
                 ready.extend(holding.owner.take_ready())
+        now_ms = self._clock.now_ms()
+        ready = self._throttle.admit(self._paced(ready, now_ms), now_ms)
         if not ready:
             return
-        now_ms = self._clock.now_ms()
         for run in ready:
             # Kept when a run is handed out again: its time is not to begin anew.
             run.expire_ms = run.expire_ms or expire_ms(run.job.spec, run.fire_ms, now_ms)
         ready.sort(key=lambda run: run.fire_ms)
         for run in self.fleet.assign(ready):
             self._holdings[run.job.segment].owner.give_back([run], now_ms)
+
+    def _paced(self, ready: Iterable[LiveRun], now_ms: int) -> list[LiveRun]:
+        """Those whose topic's rate lets them go inside the look-ahead."""
+        near: list[LiveRun] = []
+        for run in sorted(ready, key=fire_then_priority):
+            self._throttle.pace(run)
+            if run.fire_ms <= now_ms + LOOK_AHEAD_MS:
+                near.append(run)
+            else:
+                self._holdings[run.job.segment].owner.runs.postpone(run, now_ms)
+        return near
 
     async def _tick(self) -> None:
         self.fleet.tick()
@@ -431,6 +458,8 @@ class Scheduler:
         """Runs have ended and that is stored: others may go, or their jobs be paused."""
         if not ended:
             return
+        for run in ended:
+            self._throttle.ended(run)
         for job in to_be_looked_at(ended):
             self._to_pause.put_nowait(job)
         self._wake.set()

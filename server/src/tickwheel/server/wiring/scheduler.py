@@ -13,6 +13,7 @@ from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.scheduler.services import scheduler_services
 from tickwheel.server.settings import Settings
+from tickwheel.server.wiring.limits import dispatch_limits
 from tickwheel.server.wiring.readiness import watch_store
 from tickwheel.server.wiring.signals import stop_event
 from tickwheel.server.wiring.stores import open_store
@@ -35,7 +36,9 @@ async def run_scheduler(settings: Settings) -> None:
         address=settings.advertised_address or settings.grpc_address,
         version=program_version(),
     )
-    scheduler = Scheduler(store, clock, identity, SchedulerOptions())
+    scheduler = Scheduler(
+        store, clock, identity, SchedulerOptions(limits=dispatch_limits(settings))
+    )
     endpoint = SchedulerEndpoint(scheduler, store)
     server = await start_grpc_server(
         [Service(name, add) for name, add in scheduler_services(scheduler.fleet, endpoint)],

@@ -1,0 +1,159 @@
+"""Limits over many jobs: runs in flight per user and topic, dispatch rate per topic. Pure.
+
+Limits are meant for the whole cluster. Each scheduler heeds its share of them, by how many of the
+segments it owns; jobs are spread over segments evenly, so the shares add up to the limit.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from tickwheel.server.scheduler.live import LiveRun, Phase
+
+#: A topic that was quiet may be given as much at once as its rate allows in this time.
+BURST_MS = 1_000
+ALL = "*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DispatchLimits:
+    """What the operator allows, for the whole cluster; 0 and absent mean no limit."""
+
+    #: Unfinished COMPLETION_REPORTED runs of one user at once.
+    in_flight_per_user: int = 0
+    #: Likewise by topic; `*` stands for each that is not named.
+    in_flight_per_topic: Mapping[str, float] = field(default_factory=dict[str, float])
+    #: Runs per second by topic; `*` likewise.
+    rate_per_topic: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    def topic_in_flight(self, topic: str) -> float:
+        """The limit of a topic; 0 for none."""
+        return self.in_flight_per_topic.get(topic, self.in_flight_per_topic.get(ALL, 0))
+
+    def topic_rate(self, topic: str) -> float:
+        """Runs per second of a topic; 0 for any."""
+        return self.rate_per_topic.get(topic, self.rate_per_topic.get(ALL, 0))
+
+
+class Throttle:
+    """One scheduler's share of the limits."""
+
+    def __init__(self, limits: DispatchLimits) -> None:
+        self._limits = limits
+        self._share = 1.0
+        #: By topic, when the next run may go at the topic's rate, Unix milliseconds: a token
+        #: bucket as the generic cell rate algorithm keeps it (ITU-T I.371).
+        self._next_ms: dict[str, float] = {}
+        self._users: Counter[str] = Counter()
+        self._topics: Counter[str] = Counter()
+        #: Runs that count: their segment, and the topic under which they do.
+        self._counted: dict[tuple[str, str], tuple[int, LiveRun, str]] = {}
+        self._parked: dict[tuple[str, str], LiveRun] = {}
+        self._room = False
+
+    def set_share(self, owned: int, segments: int) -> None:
+        """How many of all segments are ours."""
+        self._share = owned / max(1, segments)
+        self._room = True
+
+    def pace(self, run: LiveRun) -> None:
+        """Puts an attempt's instant off to where its topic's rate allows it; once an attempt."""
+        rate = self._limits.topic_rate(run.job.spec.target.topic) * self._share
+        if run.paced_attempt == run.attempt or rate <= 0 or run.dead_letter:
+            return
+        run.paced_attempt = run.attempt
+        topic = run.job.spec.target.topic
+        step_ms = 1_000 / rate
+        next_ms = self._next_ms.get(topic, 0.0)
+        # A bucket holds at least one run.
+        run.fire_ms = max(run.fire_ms, math.ceil(next_ms - max(BURST_MS - step_ms, 0)))
+        self._next_ms[topic] = max(next_ms, run.fire_ms) + step_ms
+
+    def admit(self, runs: Iterable[LiveRun], now_ms: int) -> list[LiveRun]:
+        """Those that may be handed out now; the others are kept until there is room."""
+        admitted: list[LiveRun] = []
+        for run in runs:
+            if run.name in self._counted or not self._is_limited(run):
+                admitted.append(run)
+            else:
+                self._parked[run.name] = run
+                self._room = True
+        if self._parked and self._room:
+            admitted.extend(self._unpark(now_ms))
+        return admitted
+
+    def next_ms(self) -> int | None:
+        """When a run that is kept comes due; None where only an end makes room."""
+        return min(
+            (run.fire_ms for run in self._parked.values() if not self._is_full(run)), default=None
+        )
+
+    def ended(self, run: LiveRun) -> None:
+        """A run has ended: another may take its place."""
+        counted = self._counted.pop(run.name, None)
+        if counted is not None:
+            self._users[run.job.user] -= 1
+            self._topics[counted[2]] -= 1
+            self._room = True
+
+    def forget(self, segments: Iterable[int]) -> None:
+        """These segments are not ours any more: their runs count elsewhere."""
+        lost = set(segments)
+        for segment, run, _ in list(self._counted.values()):
+            if segment in lost:
+                self.ended(run)
+        for name, run in list(self._parked.items()):
+            if run.job.segment in lost:
+                del self._parked[name]
+
+    def resume(self, run: LiveRun) -> None:
+        """A run that a former owner has handed out counts as well."""
+        if self._is_limited(run):
+            self._count(run)
+
+    def _unpark(self, now_ms: int) -> list[LiveRun]:
+        """Higher priorities first, then who has waited longest; none before it is due.
+
+        A run that was handed out ahead would take the place of one that is due.
+        """
+        admitted: list[LiveRun] = []
+        waiting = False
+        for run in sorted(self._parked.values(), key=_priority_then_fire):
+            if run.phase is not Phase.READY:
+                del self._parked[run.name]
+            elif run.fire_ms > now_ms:
+                waiting = True
+            elif not self._is_full(run):
+                del self._parked[run.name]
+                self._count(run)
+                admitted.append(run)
+        self._room = waiting
+        return admitted
+
+    def _is_limited(self, run: LiveRun) -> bool:
+        if not run.is_reported or run.dead_letter:
+            return False
+        limits = self._limits
+        return bool(limits.in_flight_per_user or limits.topic_in_flight(run.job.spec.target.topic))
+
+    def _is_full(self, run: LiveRun) -> bool:
+        topic = run.job.spec.target.topic
+        return self._is_reached(
+            self._limits.in_flight_per_user, self._users[run.job.user]
+        ) or self._is_reached(self._limits.topic_in_flight(topic), self._topics[topic])
+
+    def _is_reached(self, limit: float, count: int) -> bool:
+        return limit > 0 and count >= max(1, math.ceil(limit * self._share))
+
+    def _count(self, run: LiveRun) -> None:
+        topic = run.job.spec.target.topic
+        if run.name in self._counted:
+            return
+        self._counted[run.name] = (run.job.segment, run, topic)
+        self._users[run.job.user] += 1
+        self._topics[topic] += 1
+
+
+def _priority_then_fire(run: LiveRun) -> tuple[int, int]:
+    return (-run.job.spec.priority, run.fire_ms)

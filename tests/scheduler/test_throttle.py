@@ -1,0 +1,159 @@
+"""Limits over many jobs, and room for the runs of others."""
+
+from dataclasses import replace
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+
+from scheduler.making import NOW, SECOND, make_job
+from tickwheel.server.domain.names import instant_id
+from tickwheel.server.domain.occurrence import EntryKind
+from tickwheel.server.scheduler.link import WorkerLink
+from tickwheel.server.scheduler.live import LiveRun, Phase
+from tickwheel.server.scheduler.throttle import DispatchLimits, Throttle
+from tickwheel.server.settings import Settings
+from tickwheel.server.wiring.limits import dispatch_limits
+from tickwheel.v1 import job_pb2
+from tickwheel.v1 import scheduler_service_pb2 as pb
+
+
+def a_run(user: str = "7", topic: str = "t", fire_ms: int = NOW, priority: int = 5) -> LiveRun:
+    job = replace(make_job(at_ms=fire_ms), user=user)
+    job.spec.completion = job_pb2.COMPLETION_REPORTED
+    job.spec.run_timeout.CopyFrom(Duration(seconds=60))
+    job.spec.target.topic = topic
+    job.spec.priority = priority
+    run_id = instant_id(fire_ms)
+    return LiveRun(job, run_id, EntryKind.SCHEDULE, fire_ms, fire_ms, 0, "", fire_ms=fire_ms)
+
+
+def test_without_limits_all_go_at_once() -> None:
+    runs = [a_run(fire_ms=NOW + 4 * SECOND) for _ in range(5)]
+    throttle = Throttle(DispatchLimits())
+    assert throttle.admit(runs, NOW) == runs
+    for run in runs:
+        throttle.pace(run)
+        assert run.fire_ms == NOW + 4 * SECOND
+
+
+def test_no_more_of_a_user_than_allowed_until_one_has_ended() -> None:
+    throttle = Throttle(DispatchLimits(in_flight_per_user=2))
+    first, second, third = runs = [a_run() for _ in range(3)]
+    other = a_run(user="8")
+    assert throttle.admit([*runs, other], NOW) == [first, second, other]
+    assert not throttle.admit([], NOW)
+    throttle.ended(first)
+    assert throttle.admit([], NOW) == [third]
+    throttle.ended(second)
+    assert not throttle.admit([], NOW)
+
+
+def test_limits_of_topics_by_name_and_for_all_others() -> None:
+    throttle = Throttle(DispatchLimits(in_flight_per_topic={"a": 1, "*": 2}))
+    runs = [a_run(topic=topic) for topic in "aabbb"]
+    admitted = throttle.admit(runs, NOW)
+    assert [run.job.spec.target.topic for run in admitted] == ["a", "b", "b"]
+
+
+def test_higher_priorities_take_the_place_that_becomes_free() -> None:
+    throttle = Throttle(DispatchLimits(in_flight_per_user=1))
+    (first,) = throttle.admit([a_run()], NOW)
+    low, high = a_run(priority=1), a_run(priority=9)
+    assert not throttle.admit([low, high], NOW)
+    throttle.ended(first)
+    assert throttle.admit([], NOW) == [high]
+
+
+def test_a_run_that_is_not_due_does_not_take_the_place_of_one_that_is() -> None:
+    throttle = Throttle(DispatchLimits(in_flight_per_user=1))
+    ahead = a_run(fire_ms=NOW + 3 * SECOND)
+    assert not throttle.admit([ahead], NOW)
+    assert throttle.next_ms() == NOW + 3 * SECOND
+    due = a_run()
+    assert throttle.admit([due], NOW) == [due]
+    throttle.ended(due)
+    assert throttle.admit([], NOW + 3 * SECOND) == [ahead]
+
+
+def test_the_next_attempt_of_a_run_that_counts_needs_no_further_place() -> None:
+    throttle = Throttle(DispatchLimits(in_flight_per_user=1))
+    (run,) = throttle.admit([a_run()], NOW)
+    run.attempt = 2
+    assert throttle.admit([run], NOW) == [run]
+    throttle.ended(run)
+    again = a_run()
+    assert throttle.admit([again], NOW) == [again]
+
+
+def test_what_was_taken_back_meanwhile_is_not_handed_out() -> None:
+    throttle = Throttle(DispatchLimits(in_flight_per_user=1))
+    (first,) = throttle.admit([a_run()], NOW)
+    throttle.admit([dropped := a_run()], NOW)
+    dropped.phase = Phase.DROPPED
+    throttle.ended(first)
+    assert not throttle.admit([], NOW)
+
+
+@pytest.mark.parametrize(("owned", "most"), [(64, 10), (32, 5), (1, 1)])
+def test_a_scheduler_heeds_its_share(owned: int, most: int) -> None:
+    throttle = Throttle(DispatchLimits(in_flight_per_user=10))
+    throttle.set_share(owned, 64)
+    assert len(throttle.admit([a_run() for _ in range(20)], NOW)) == most
+
+
+def test_segments_that_go_take_their_runs_along() -> None:
+    throttle = Throttle(DispatchLimits(in_flight_per_user=1))
+    throttle.admit([a_run(), a_run()], NOW)
+    throttle.forget([0])
+    fresh = a_run()
+    assert throttle.admit([fresh], NOW) == [fresh]
+
+
+def test_runs_that_a_former_owner_handed_out_count() -> None:
+    throttle = Throttle(DispatchLimits(in_flight_per_user=1))
+    throttle.resume(a_run())
+    assert not throttle.admit([a_run()], NOW)
+
+
+def test_a_topics_rate_spreads_its_runs_after_a_burst_of_one_second() -> None:
+    throttle = Throttle(DispatchLimits(rate_per_topic={"t": 10}))
+    runs = [a_run() for _ in range(30)]
+    for run in runs:
+        throttle.pace(run)
+        throttle.pace(run)
+    late = [run.fire_ms - NOW for run in runs]
+    assert late[:10] == [0] * 10
+    assert late[10:] == [100 * (n + 1) for n in range(20)]
+    assert all(run.due_ms == NOW for run in runs)
+    throttle.pace(other := a_run(topic="u"))
+    assert other.fire_ms == NOW
+
+
+def test_a_slow_rate_is_kept_as_well() -> None:
+    throttle = Throttle(DispatchLimits(rate_per_topic={"*": 0.5}))
+    runs = [a_run() for _ in range(3)]
+    for run in runs:
+        throttle.pace(run)
+    assert [run.fire_ms - NOW for run in runs] == [0, 2_000, 4_000]
+
+
+def test_limits_as_the_operator_writes_them() -> None:
+    settings = Settings(max_in_flight_per_topic="billing=20, *=100", dispatch_rate_per_topic="5")  # pyright: ignore
+    limits = dispatch_limits(settings)
+    assert (limits.topic_in_flight("billing"), limits.topic_in_flight("x")) == (20, 100)
+    assert limits.topic_rate("x") == 5
+    for nonsense in ("a=-1", "a=b", "a=", "nan"):
+        with pytest.raises(ValueError, match="dispatch_rate_per_topic"):
+            Settings(dispatch_rate_per_topic=nonsense)  # pyright: ignore
+
+
+def test_a_user_who_fills_a_window_leaves_room_for_others() -> None:
+    link = WorkerLink("w", "", "", 0)
+    link.set_window(pb.Window(max_count=80, max_bytes=1 << 20))
+    storm = [a_run(user="a") for _ in range(200)]
+    calm = a_run(user="b")
+    taken, left = link.admit([*storm, calm])
+    assert calm in taken
+    assert (len(taken), len(left)) == (71, 130)
+    link.let_go(storm[0].key)
+    assert link.admit(left)[0] == storm[70:71]
