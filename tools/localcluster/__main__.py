@@ -84,10 +84,12 @@ def _up(size: Size) -> None:
     print("starting the parts …", flush=True)
     cluster.start()
     _show(cluster, list(ours.values()))
+    kafka = servers["TICKWHEEL_KAFKA_BOOTSTRAP"]
     print(
-        f"\nTry: grpcurl -plaintext {cluster.grpc_address} list"
+        f"\nTry: export TICKWHEEL_ADDRESS={cluster.grpc_address} TICKWHEEL_KAFKA_BOOTSTRAP={kafka}"
+        "\n     .venv/bin/tickwheel jobs list"
+        f"\n     grpcurl -plaintext {cluster.grpc_address} list"
         + (f"\n     curl http://{cluster.http_address}/readyz" if binary else "")
-        + f"\n     TICKWHEEL_GRPC_ADDRESS={cluster.grpc_address} uv run tickwheel jobs list"
         + "\nEnd: make cluster-down"
     )
 
