@@ -7,7 +7,7 @@ PYTHON ?= python3
 ARGS ?=
 SEEDS ?= 1-100
 
-export PYTHONPATH := $(CURDIR)/tools
+export PYTHONPATH := $(CURDIR)/tools:$(CURDIR)
 
 WITH := $(PYTHON) -m bootstrap run --need uv
 RUN := $(WITH) -- uv run --no-sync
@@ -48,8 +48,8 @@ drills: setup ## break real processes under load: ARGS="kill-worker", ARGS=--lis
 soak: setup ## half of the peak rate for 30 minutes, memory sampled: ARGS="--minutes 5 --rate 500"
 	$(WITH) --want gateway -- uv run --no-sync python -m drills.soak $(ARGS)
 
-bench: setup ## measure this checkout
-	$(WITH) --want gateway -- uv run --no-sync tickwheel bench $(ARGS)
+bench: setup ## measure this checkout on both engines: ARGS="W2 W3 --quick --engines embedded"
+	$(WITH) --want gateway -- uv run --no-sync python -m bench $(ARGS)
 
 generate: setup ## write gen/ anew from api/proto
 	$(WITH) --need go --need node -- uv run --no-sync python tools/codegen/generate.py

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tickwheel.server import cli_audit
+from tickwheel.server import cli_audit, cli_bench
 
 GrpcAddress = Annotated[
     str | None,
@@ -69,7 +69,7 @@ LogFormat = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Adds dev, api, scheduler, migrate and audit."""
+    """Adds dev, api, scheduler, migrate, audit and bench."""
     # gRPC's own notes on standard error (a fork, a port) are not for users; we say what matters.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     app.command("dev")(dev)
@@ -77,6 +77,7 @@ def register(app: typer.Typer) -> None:
     app.command("scheduler")(scheduler)
     app.command("migrate")(migrate)
     cli_audit.register(app)
+    cli_bench.register(app)
 
 
 def dev(

@@ -1,0 +1,62 @@
+"""What a timed program without Tickwheel does on this machine, in the same session."""
+
+import asyncio
+import time
+from typing import Any, cast
+
+from aiokafka import AIOKafkaProducer
+
+from tickwheel.server.bench.bench import until, whole_second_after
+from tickwheel.server.bench.cluster import Addresses
+from tickwheel.server.bench.stats import Lateness, lateness
+from tickwheel.server.bench.topic import new_topic
+
+# aiokafka's own types are partial.
+# pyright: reportUnknownMemberType=false
+
+_VALUE = b"x" * 1_024
+
+
+async def bare(addresses: Addresses, per_s: int, seconds: float) -> Lateness:
+    """How late a bare producer's records are by the broker's stamp (acks=all, 1 KiB).
+
+    On the embedded engine, which nothing else can write to, how late a bare timer is.
+    """
+    count = int(per_s * seconds)
+    start_s = whole_second_after(1)
+    due_s = [start_s + number / per_s for number in range(count)]
+    late = (
+        await _timer(due_s)
+        if addresses.kafka is None
+        else await _producer(addresses, addresses.kafka, due_s)
+    )
+    found = lateness(late)
+    if found is None:
+        raise ValueError("a baseline of no records")
+    return found
+
+
+async def _timer(due_s: list[float]) -> list[float]:
+    late: list[float] = []
+    for at in due_s:
+        await until(at)
+        late.append((time.time() - at) * 1000)
+    return late
+
+
+async def _producer(addresses: Addresses, bootstrap: str, due_s: list[float]) -> list[float]:
+    async with new_topic(addresses) as topic:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=0
+        )
+        await producer.start()
+        try:
+            sent: list[asyncio.Future[Any]] = []
+            for at in due_s:
+                await until(at)
+                sent.append(cast("asyncio.Future[Any]", await producer.send(topic.name, _VALUE)))
+            stamps: list[int] = [result.timestamp for result in await asyncio.gather(*sent)]
+        finally:
+            await producer.stop()
+    # Stamps are whole milliseconds, rounded down.
+    return [max(stamp - int(at * 1000), 0) for stamp, at in zip(stamps, due_s, strict=True)]

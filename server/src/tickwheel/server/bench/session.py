@@ -1,0 +1,74 @@
+"""One call of the bench from a shell: what is run, what is printed, how it ends."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+import uvloop
+from rich.console import Console
+
+from tickwheel.server.bench.cluster import Lab
+from tickwheel.server.bench.ready import NotReadyError
+from tickwheel.server.bench.report import as_json, show, write
+from tickwheel.server.bench.result import Result
+from tickwheel.server.bench.run import choose, circumstances, run_on
+from tickwheel.server.bench.workloads import FULL, QUICK
+
+
+class Session:
+    """Runs workloads on labs.
+
+    Args:
+        names: of the workloads, `W1` to `W6`; all where none is given.
+        quick: the small sizes.
+        report: the folder for JSON and picture, if any.
+        as_json: print JSON instead of tables.
+
+    Raises:
+        typer.BadParameter: there is no such workload.
+    """
+
+    def __init__(
+        self, names: Sequence[str], *, quick: bool, report: Path | None, as_json: bool
+    ) -> None:
+        try:
+            self._workloads = choose(names, QUICK if quick else FULL)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+        self._report = report
+        self._as_json = as_json
+
+    def run(self, labs: Sequence[Lab]) -> None:
+        """Runs all and prints what came out.
+
+        Raises:
+            typer.Exit: with 1, where a run was lost or early, or something broke off.
+        """
+        facts = circumstances()
+        try:
+            results = uvloop.run(self._all(labs))
+        except NotReadyError as error:
+            typer.echo(f"tickwheel bench: {error}", err=True)
+            raise typer.Exit(1) from error
+        if self._report is not None:
+            write(self._report, facts, results)
+        if self._as_json:
+            typer.echo(as_json(facts, results))
+        else:
+            show(Console(highlight=False), results)
+        if broken(results):
+            raise typer.Exit(1)
+
+    async def _all(self, labs: Sequence[Lab]) -> list[Result]:
+        return [result for lab in labs for result in await run_on(lab, self._workloads, _say)]
+
+
+def broken(results: Sequence[Result]) -> bool:
+    """Whether one broke off, or a run was lost or early in it."""
+    return any(
+        each.failed or each.figures.get("missing") or each.figures.get("early") for each in results
+    )
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)

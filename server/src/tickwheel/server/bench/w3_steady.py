@@ -1,0 +1,47 @@
+"""W3: runs at a steady rate, and beside them what this machine can do without Tickwheel."""
+
+from tickwheel.server.bench.baseline import bare
+from tickwheel.server.bench.bench import Bench, whole_second_after
+from tickwheel.server.bench.firing import fire
+from tickwheel.server.bench.jobs import once
+from tickwheel.server.bench.result import Result
+from tickwheel.server.bench.topic import new_topic
+from tickwheel.server.bench.workloads import Steady
+from tickwheel.v1 import job_pb2
+
+_SUBMIT_PER_S = 3_000
+_BARE_S = 20.0
+_LATE_NOTE = (
+    "submission had not ended when the first were due; what is created after its instant is due at "
+    "once, and counts as missing and foreign"
+)
+
+
+async def steady(work: Steady, bench: Bench) -> Result:
+    """Runs W3."""
+    count = int(work.per_s * work.seconds)
+    start_ms = int(whole_second_after(work.lead_s + count / _SUBMIT_PER_S) * 1000)
+    async with new_topic(bench.cluster.addresses) as topic:
+        jobs = [once(topic.name, start_ms + number * 1000 // work.per_s) for number in range(count)]
+        fired = await fire(bench, topic, jobs, _due)
+    alone = await bare(bench.cluster.addresses, work.per_s, min(work.seconds, _BARE_S))
+    late = fired.verdict.lateness
+    return Result(
+        workload="W3",
+        title=work.title,
+        engine=bench.cluster.engine,
+        figures={
+            "p50 ms": late.p50_ms if late else None,
+            "p99 ms": late.p99_ms if late else None,
+            "p99.9 ms": late.p999_ms if late else None,
+            "bare p99 ms": round(alone.p99_ms, 1),
+            **fired.figures(),
+        },
+        lateness=late,
+        costs=fired.costs(),
+        notes=() if fired.lead_s > 0 else (_LATE_NOTE,),
+    )
+
+
+def _due(job: job_pb2.Job) -> tuple[int]:
+    return (job.schedule.at.ToMilliseconds(),)

@@ -1,0 +1,67 @@
+"""`tickwheel bench --quick` as a user calls it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from e2e.dev_process import DevProcess
+
+TICKWHEEL = Path(sys.executable).with_name("tickwheel")
+
+
+def bench(*words: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [TICKWHEEL, "bench", *words],
+        cwd=cwd,
+        env={**os.environ, "TICKWHEEL_GATEWAY": "/none"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.timeout(300)
+def test_a_dev_mode_of_its_own(tmp_path: Path) -> None:
+    ended = bench("W1", "W2", "--quick", "-o", "json", "--report", "out", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    document = json.loads(ended.stdout)
+    assert document == json.loads((tmp_path / "out" / "bench.json").read_text())
+    assert "<svg" in (tmp_path / "out" / "bench.html").read_text()
+    results = document["results"]
+    assert [each["workload"] for each in results] == ["W1", "W1", "W1", "W1", "W2"]
+    assert results[0]["figures"]["jobs/s"] > 0
+    assert results[3]["notes"] == ["left out: the cluster has no gateway"]
+    burst = results[4]
+    assert (burst["figures"]["runs"], burst["figures"]["missing"]) == (1_000, 0)
+    assert (burst["lateness"]["count"], burst["lateness"]["early"]) == (1_000, 0)
+    assert burst["figures"]["CPU-s per 1,000"] > 0
+
+
+def test_a_named_cluster_is_not_broken_and_left_clean(tmp_path: Path) -> None:
+    dev = DevProcess(str(tmp_path / "data"), tmp_path / "dev.log", None)
+    dev.start()
+    try:
+        ended = bench(
+            *("W3", "W5", "W6", "--quick", "-o", "json", "--address", dev.grpc_address),
+            cwd=tmp_path,
+        )
+        listed = dev.cli("jobs", "list", "--user", "tickwheel-bench", "-o", "json", check=True)
+    finally:
+        dev.kill()
+    assert ended.returncode == 0, ended.stderr
+    steady, crash, standing = json.loads(ended.stdout)["results"]
+    assert steady["figures"]["missing"] == 0
+    assert crash["notes"][0].startswith("left out: ")
+    assert standing["notes"][0].startswith("left out: ")
+    assert listed.stdout == ""
+
+
+def test_arguments_that_make_no_sense_are_named(tmp_path: Path) -> None:
+    unknown = bench("W9", cwd=tmp_path)
+    assert (unknown.returncode, "there is no workload W9" in unknown.stderr) == (2, True)
+    lone = bench("--kafka-bootstrap", "127.0.0.1:9092", cwd=tmp_path)
+    assert (lone.returncode, "need --address" in lone.stderr) == (2, True)
