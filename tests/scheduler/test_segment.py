@@ -207,6 +207,24 @@ def test_a_deleted_job_fires_no_more_but_what_was_due_is_finished() -> None:
     assert not owner.take_ready()
 
 
+def test_a_new_owner_finishes_what_came_due_before_a_job_was_deleted() -> None:
+    job = make_job(every_s=1)
+    gone = changed(job, NOW + 3 * SECOND + 500, delete_ms=NOW + 3 * SECOND + 500)
+    owner = make_owner(epoch=2)
+    runs = load(owner, gone, entry_of(job, NOW + 2 * SECOND), NOW + 10 * SECOND)
+    assert [run.due_ms for run in runs] == [NOW + 2 * SECOND, NOW + 3 * SECOND]
+    for run in runs:
+        publish(owner, run, NOW + 10 * SECOND)
+    states = [record.state for record in store_records(owner) if record.state.is_final]
+    assert states == [RunState.SUCCEEDED] * 2
+    advance = owner.take_advance(NOW + 10 * SECOND)
+    assert [entry.schedule_ms for entry in advance.remove] == [NOW + 2 * SECOND]
+    assert not advance.put
+    assert not advance.complete
+    # What was not due by then is void.
+    assert not load(make_owner(), gone, entry_of(job, NOW + 4 * SECOND), NOW + 10 * SECOND)
+
+
 def test_after_an_outage_young_occurrences_run_and_older_are_skipped_in_one_record() -> None:
     owner, job = make_owner(), make_job(every_s=10, window_s=60)
     late = NOW + 300 * SECOND

@@ -198,11 +198,11 @@ class Cursors:
         passed = 0
         most = _most_open(cursor)
         while cursor.next_ms is not None:
-            if self._is_at_end(cursor):
-                cursor.next_ms = None
-                break
             nominal_ms = cursor.next_ms
             due_ms = cursor.schedule.due(nominal_ms, salt=cursor.job.uid)
+            if self._is_at_end(cursor, due_ms):
+                cursor.next_ms = None
+                break
             wait_ms = 0 if cursor.backfill_id else self._not_before(cursor.job, due_ms, now_ms)
             if wait_ms:
                 self._visit(wait_ms, cursor.id)
@@ -222,9 +222,11 @@ class Cursors:
         self._dirty.add(cursor.id)
         return max(passed, 1)
 
-    def _is_at_end(self, cursor: Cursor) -> bool:
+    def _is_at_end(self, cursor: Cursor, due_ms: int) -> bool:
         if cursor.backfill_id:
             return cursor.next_ms is None or cursor.next_ms >= cursor.end_ms
+        if cursor.job.delete_ms and due_ms > cursor.job.delete_ms:
+            return True
         max_runs = cursor.job.spec.schedule.max_runs
         return bool(max_runs) and cursor.ordinal >= max_runs
 

@@ -118,8 +118,8 @@ class SegmentOwner:
         """Takes in entries of the schedule, with the jobs they belong to.
 
         An entry whose job is missing is kept for a while: its creation may be under way. Entries
-        of former generations, of deleted and of completed jobs are void. Returns runs to take
-        back from workers, as `change` does.
+        of former generations and of completed jobs are void, and so is what comes due after a
+        job's deletion. Returns runs to take back from workers, as `change` does.
         """
         revoked: list[LiveRun] = []
         for entry in entries:
@@ -133,7 +133,7 @@ class SegmentOwner:
                     self._uncommitted.pop(mark, None)
                 continue
             self._uncommitted.pop(mark, None)
-            if job.delete_ms:
+            if job.delete_ms and not _came_due(job, entry):
                 continue
             if entry.kind is EntryKind.BACKFILL:
                 self._cursors.track_backfill(job, entry, now_ms)
@@ -388,3 +388,11 @@ def _keep_latest(latest: dict[tuple[str, str], Run], run: Run) -> None:
     key = (run.job_uid, run.run_id)
     if key not in latest or latest[key].revision < run.revision:
         latest[key] = run
+
+
+def _came_due(job: Job, entry: ScheduleEntry) -> bool:
+    """Whether a deleted job's schedule has something that came due before: it is still owed.
+
+    Whoever owned the segment then may have died before it was done.
+    """
+    return entry.kind is EntryKind.SCHEDULE and entry.due_ms <= job.delete_ms
