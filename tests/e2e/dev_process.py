@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 TICKWHEEL = Path(sys.executable).with_name("tickwheel")
-START_S = 30
+START_S = 60
 
 
 class DevProcess:

@@ -28,6 +28,7 @@ from tickwheel.server.wiring.readiness import watch_store
 from tickwheel.server.wiring.signals import stop_event
 from tickwheel.server.wiring.stores import data_dir, open_store
 from tickwheel.server.wiring.version import program_version
+from tickwheel.server.wiring.zones import installed_zone_data
 from tickwheel.worker.core import Identity as WorkerIdentity
 from tickwheel.worker.core import Limits, WorkerCore
 from tickwheel.worker.memory_connector import MemoryConnector
@@ -55,7 +56,7 @@ async def run_dev(settings: Settings) -> None:
     identity = Identity(session_id=new_uid(), address=LOCAL, version=program_version())
     # The lock on the data directory makes sure that no other scheduler lives.
     options = SchedulerOptions(exclusive=True, limits=dispatch_limits(settings))
-    scheduler = Scheduler(store, clock, identity, options)
+    scheduler = Scheduler(store, clock, identity, options, installed_zone_data())
     endpoint = SchedulerEndpoint(scheduler, store)
     limits = ApiLimits(max_payload_bytes=settings.payload_limit)
     log = await RecordLog.open(folder / "records.db" if folder else None, clock)

@@ -17,6 +17,12 @@ from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.schedule import Schedule
 from tickwheel.server.scheduler.live import AttemptKey, Cursor, LiveRun, Phase
 from tickwheel.server.scheduler.overlap import Later, Skip, Wait
+from tickwheel.server.scheduler.rederiving import (
+    Rederivation,
+    are_next,
+    depends_on_zone,
+    first_due_after,
+)
 from tickwheel.server.scheduler.runs import Runs
 from tickwheel.server.scheduler.terms import catch_up_ms, retention_ms
 from tickwheel.server.store.port import INBOX_HORIZON_MS, LOOK_AHEAD_MS
@@ -64,6 +70,8 @@ class Cursors:
         self._dirty: set[CursorId] = set()
         #: Runs that a former owner recorded as due and no more than that.
         self.begun: dict[tuple[str, str], Run] = {}
+        #: Rows are being gone through because of new time-zone data; None: they are not.
+        self._rederivation: Rederivation | None = None
         #: Skipped stretches since the position.
         self._skipped: dict[CursorId, list[tuple[int, int]]] = {}
 
@@ -84,7 +92,11 @@ class Cursors:
         if entry.generation != job.generation or job.completed_generation == job.generation:
             return
         ordinal = max(0, entry.ordinal)
-        cursor = Cursor(job, self._compile(job), entry, entry.schedule_ms, ordinal)
+        schedule, first_ms = self._compile(job), entry.schedule_ms
+        if self._rederivation is not None:
+            first_ms = self._rederivation.first_ms(job, entry, schedule)
+            self._rederivation.see(job.uid)
+        cursor = Cursor(job, schedule, entry, first_ms, ordinal)
         self._cursors[cursor.id] = cursor
         self._visit(min(now_ms, entry.due_ms - LOOK_AHEAD_MS), cursor.id)
 
@@ -105,6 +117,59 @@ class Cursors:
         )
         self._cursors[cursor.id] = cursor
         self._visit(now_ms, cursor.id)
+
+    # -- new time-zone data ------------------------------------------------------------------
+
+    def begin_rederiving(self, since_ms: int, now_ms: int) -> list[LiveRun]:
+        """New data hold from an instant on: what is near follows now, rows as they are looked at.
+
+        Returns runs to take back from workers, as `change` does.
+        """
+        self._rederivation = Rederivation(since_ms)
+        revoked: list[LiveRun] = []
+        for cursor in list(self._cursors.values()):
+            if cursor.backfill_id or cursor.job.delete_ms:
+                continue
+            self._rederivation.see(cursor.job.uid)
+            if depends_on_zone(cursor.job.spec.schedule):
+                revoked += self._follow(cursor, since_ms, now_ms)
+        return revoked
+
+    def rederive(self, job: Job, entry: ScheduleEntry, now_ms: int) -> None:
+        """Looks at a row that may be far ahead; moves it with the next advance if it is wrong."""
+        going = self._rederivation
+        if going is None or going.has_seen(job.uid) or self.of_job(job.uid) is not None:
+            return
+        if not depends_on_zone(job.spec.schedule) or entry.generation != job.generation:
+            return
+        if going.first_ms(job, entry, self._compile(job)) != entry.schedule_ms:
+            self.track(job, entry, now_ms)
+            self._dirty.add((job.uid, ""))
+
+    def end_rederiving(self) -> None:
+        """All rows were looked at."""
+        self._rederivation = None
+
+    def _follow(self, cursor: Cursor, since_ms: int, now_ms: int) -> list[LiveRun]:
+        """Lets a cursor go on by the new data; what came due stays as it is."""
+        job, former = cursor.job, cursor.schedule
+        cursor.schedule = self._compile(job)
+        then_ms = cursor.next_ms
+        if then_ms is not None and former.due(then_ms, salt=job.uid) <= since_ms:
+            return []
+        ahead = [run.schedule_ms for run in cursor.open.values() if run.due_ms > since_ms]
+        if not cursor.revoking and are_next(job, cursor.schedule, since_ms, ahead, then_ms):
+            return []
+        rewind = self._take_back(cursor, after_ms=since_ms)
+        if rewind is not None:
+            cursor.ordinal = rewind[1]
+        cursor.next_ms = first_due_after(job, cursor.schedule, since_ms)
+        cursor.stretch = None
+        self._visit(now_ms, cursor.id)
+        self._dirty.add(cursor.id)
+        return [run for run in cursor.revoking.values() if run.worker]
+
+    # -- changes of jobs ---------------------------------------------------------------------
 
     def change(self, job: Job, entry: ScheduleEntry | None, now_ms: int) -> list[LiveRun]:
         """Takes in a job's newer version, and the entry that was written with it.
@@ -399,7 +464,7 @@ class Cursors:
                 if cursor.schedule.is_recurring:
                     remove.append(cursor.entry)
                 continue
-            if first[0] > cursor.entry.schedule_ms:
+            if first[0] != cursor.entry.schedule_ms:
                 moved = self._entry_at(cursor, first, now_ms)
                 put.append(moved)
                 remove.append(cursor.entry)

@@ -28,6 +28,10 @@ class Holding:
     #: The schedule has been read up to here.
     read_to_ms: int = 0
     position_ms: int = 0
+    #: By which time-zone data its rows are derived, as the store has it; see ScheduleStore.
+    zone_data: str = ""
+    #: When it was taken over, that was by other data than there are now.
+    outdated: bool = False
     #: What former owners left has been taken in: the schedule may be read.
     recovered: bool = False
     #: Loaded from its position, and all that workers told meanwhile is taken in: it may fire.

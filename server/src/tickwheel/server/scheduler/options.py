@@ -31,6 +31,9 @@ class SchedulerOptions:
     drop_ms: int = 60_000
     #: Finished parts of the schedule are kept this long behind the position.
     drop_grace_ms: int = 300_000
+    #: How often somebody looks for new time-zone data, and for segments to be gone through.
+    zone_data_ms: int = 60_000
+    rederive_ms: int = 1_000
     heartbeat_ms: int = 500
     #: A worker that is silent for this long is taken for dead.
     worker_lease_ms: int = 3_000

@@ -61,7 +61,12 @@ class Reader:
     ) -> None:
         keys = {run.key for run in left} | {run.key for run in log if is_underway(run)}
         jobs = await self._store.jobs.get_many(keys) if keys else {}
-        holding.owner.recover(log, left, jobs, self._clock.now_ms())
+        now = self._clock.now_ms()
+        holding.owner.recover(log, left, jobs, now)
+        if holding.outdated:
+            # New time-zone data hold from the former owner's last sign of life on.
+            alive_ms = max([position, *(run.update_ms for run in log)]) or now
+            holding.owner.begin_rederiving(alive_ms, now)
         holding.position_ms = holding.read_to_ms = position
         holding.recovered = True
 

@@ -27,6 +27,7 @@ from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.pauser import Pauser, to_be_looked_at
 from tickwheel.server.scheduler.reader import Reader
 from tickwheel.server.scheduler.recorder import Recorder
+from tickwheel.server.scheduler.rederiver import Rederiver, ZoneData, unwatched
 from tickwheel.server.scheduler.runs import fire_then_priority
 from tickwheel.server.scheduler.segment import SegmentOwner
 from tickwheel.server.scheduler.terms import expire_ms
@@ -42,7 +43,12 @@ class Scheduler:
     """One scheduler: owner of some segments, with a fleet of workers."""
 
     def __init__(
-        self, store: Store, clock: Clock, identity: Identity, options: SchedulerOptions
+        self,
+        store: Store,
+        clock: Clock,
+        identity: Identity,
+        options: SchedulerOptions,
+        zone_data: ZoneData = unwatched,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -56,6 +62,16 @@ class Scheduler:
         self._reader = Reader(store, clock, self.fleet, self._holdings)
         self._recorder = Recorder(
             store, clock, self._keeper, options, self.fleet, self._holdings, self._ended
+        )
+        self._rederiver = Rederiver(
+            store,
+            clock,
+            self._keeper,
+            options,
+            self.fleet,
+            self._holdings,
+            self._recorder,
+            zone_data,
         )
         self.desk = OwnerDesk(
             store,
@@ -104,6 +120,7 @@ class Scheduler:
     async def _run_session(self) -> None:
         await self._keeper.open()
         self._reader.begin()
+        await self._rederiver.begin()
         async with asyncio.TaskGroup() as tasks:
             loops = [
                 tasks.create_task(loop)
@@ -112,6 +129,7 @@ class Scheduler:
                     self._every(self._options.membership_ms, self._membership),
                     self._every(self._options.read_ms, self._read),
                     self._every(self._options.sweep_ms, self._reader.sweep),
+                    self._every(self._options.rederive_ms, self._rederiver.work),
                     self._every(self._options.advance_ms, self._recorder.advance_all),
                     self._every(self._options.position_ms, self._recorder.save_positions),
                     self._every(self._options.drop_ms, self._recorder.drop_all),
@@ -246,6 +264,7 @@ class Scheduler:
 
     async def _recover(self, segments: list[int]) -> None:
         """Goes on from what the former owners have left, and lets the owners fire."""
+        await self._rederiver.compare(segments)
         await self._reader.recover(segments)
         await self._reader.read()
         # From here on nothing is awaited: what workers told meanwhile is known before anything

@@ -145,6 +145,23 @@ class SegmentOwner:
                 self._cursors.track(job, entry, now_ms)
         return revoked
 
+    def begin_rederiving(self, since_ms: int, now_ms: int) -> list[LiveRun]:
+        """There are new time-zone data, which hold from an instant on; see Cursors."""
+        return self._cursors.begin_rederiving(since_ms, now_ms)
+
+    def rederive(
+        self, entries: Iterable[ScheduleEntry], jobs: Mapping[JobKey, Job], now_ms: int
+    ) -> None:
+        """Looks whether entries far ahead are right by the new data; those that are not move."""
+        for entry in entries:
+            job = jobs.get(entry.key)
+            if job is not None and not job.delete_ms and entry.kind is EntryKind.SCHEDULE:
+                self._cursors.rederive(job, entry, now_ms)
+
+    def end_rederiving(self) -> None:
+        """All entries were looked at."""
+        self._cursors.end_rederiving()
+
     def notice(self, item: InboxEntry, job: Job | None, now_ms: int) -> list[LiveRun]:
         """Takes in an inbox entry, with the job as it is now; returns runs as `change` does."""
         jobs = {item.key: job} if job is not None else {}

@@ -18,6 +18,7 @@ from tickwheel.server.wiring.readiness import watch_store
 from tickwheel.server.wiring.signals import stop_event
 from tickwheel.server.wiring.stores import open_store
 from tickwheel.server.wiring.version import program_version
+from tickwheel.server.wiring.zones import installed_zone_data
 
 _log = structlog.get_logger(__name__)
 
@@ -36,9 +37,8 @@ async def run_scheduler(settings: Settings) -> None:
         address=settings.advertised_address or settings.grpc_address,
         version=program_version(),
     )
-    scheduler = Scheduler(
-        store, clock, identity, SchedulerOptions(limits=dispatch_limits(settings))
-    )
+    options = SchedulerOptions(limits=dispatch_limits(settings))
+    scheduler = Scheduler(store, clock, identity, options, installed_zone_data())
     endpoint = SchedulerEndpoint(scheduler, store)
     server = await start_grpc_server(
         [Service(name, add) for name, add in scheduler_services(scheduler.fleet, endpoint)],
