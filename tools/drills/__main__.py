@@ -65,13 +65,9 @@ def _all(wanted: list[str], home: Path, rates: Rates, *, small: bool) -> list[Li
             for number, fault in enumerate(faults):
                 if number:
                     running.restore()
-                lines.append(_on_cluster(running, fault, rates))
-                print(lines[-1], flush=True)
-    for name in _DEV:
-        if name in wanted:
-            lines.append(_on_dev(name, home / name, rates))
-            print(lines[-1], flush=True)
-    return lines
+                lines.append(_told(_on_cluster(running, fault, rates), home))
+    ours = [name for name in _DEV if name in wanted]
+    return [*lines, *(_told(_on_dev(name, home / name, rates), home) for name in ours)]
 
 
 def _on_cluster(running: Rig, fault: Fault, rates: Rates) -> Line:
@@ -105,6 +101,15 @@ def _on_dev(name: str, home: Path, rates: Rates) -> Line:
             errors_allowed=True,
             rates=rates,
         )
+
+
+def _told(line: Line, home: Path) -> Line:
+    """Prints a line; all that is wrong goes beside the logs."""
+    print(line, flush=True)
+    verdict = line.verdict
+    if wrong := [*verdict.missing, *verdict.early, *verdict.doubled, *verdict.unwanted]:
+        (home / f"{line.name}.txt").write_text("\n".join(wrong) + "\n")
+    return line
 
 
 def _say(text: str) -> None:
