@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from background.wait import NotReadyError
 from bootstrap.command import ToolMissingError
 
 from drills import dev
@@ -46,7 +47,7 @@ def main() -> int:
         rates = Rates(one_off=arguments.rate)
         try:
             lines = _all(wanted, home.absolute(), rates, small=arguments.small)
-        except ToolMissingError as error:
+        except (ToolMissingError, NotReadyError) as error:
             print(f"drills: {error}", file=sys.stderr)
             return 1
     return 0 if all(line.holds for line in lines) else 1

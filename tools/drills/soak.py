@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from background.process import Process, resident_mib
+from background.wait import NotReadyError
 from bootstrap.command import ToolMissingError
 from google.protobuf import duration_pb2
 from localcluster.layout import TICKWHEEL
@@ -72,7 +73,7 @@ def main() -> int:
         try:
             with rig(home.absolute(), SMALL) as running:
                 return asyncio.run(_soak(running, arguments.minutes * 60, arguments.rate))
-        except ToolMissingError as error:
+        except (ToolMissingError, NotReadyError) as error:
             print(f"soak: {error}", file=sys.stderr)
             return 1
 
