@@ -159,9 +159,9 @@ async def test_where_the_log_is_kafka_it_has_to_be_named(
         await executor.serve()
 
 
-async def test_a_topic_that_cannot_be(ledger: Ledger, make: Make) -> None:
+async def test_a_pull_that_is_refused_at_once(ledger: Ledger, make: Make) -> None:
     executor = make()
-    executor.handler("..")(idle)
+    executor.handler("billing")(idle)
     refusal = status(grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID")
     ledger.refusals["PullRecords"].append(refusal)
     with pytest.raises(ExecutorError, match="FIELD_INVALID"):

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -162,6 +163,12 @@ def test_a_topic_has_one_handler() -> None:
     executor.handler("billing")(idle)
     with pytest.raises(ValueError, match="billing"):
         executor.handler("billing")(idle)
+
+
+@pytest.mark.parametrize("topic", ["", "..", "a b", "x" * 250, idle])
+def test_a_topic_that_cannot_be(topic: Any) -> None:
+    with pytest.raises(ValueError, match=r"topic is .*: must be"):
+        Executor().handler(topic)
 
 
 @pytest.mark.parametrize(

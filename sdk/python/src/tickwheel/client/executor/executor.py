@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import re
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +37,7 @@ F = TypeVar("F", bound=HandlerFunction)
 
 DEFAULT_ADDRESS = "127.0.0.1:7420"
 DEFAULT_GROUP = "tickwheel-executors"
+_TOPIC = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}")
 #: Of the contract, for `executor`.
 _MAX_NAME = 128
 #: For an async handler to end after its task was cancelled.
@@ -135,8 +137,15 @@ class Executor:
                 all topics together.
 
         Raises:
-            ValueError: the topic has a handler, or `concurrency` is out of its range.
+            ValueError: there can be no such topic, it has a handler, or `concurrency` is out of its
+                range.
         """
+        # Also a function, where the decorator was written without its topic.
+        if not isinstance(topic, str) or not _TOPIC.fullmatch(topic):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(
+                f"topic is {topic!r}: must be 1-249 of letters, digits, '.', '_', '-', and not "
+                "'.' or '..'"
+            )
         limit = self._concurrency if concurrency is None else concurrency
         _check_range("concurrency", limit, 1, 10_000)
 

@@ -119,6 +119,9 @@ class Heart:
             else:
                 _log.warning("the heartbeat of %s failed: %s", pulse.record.name, error)
                 wait = min(wait, _AGAIN_S)
+        except Exception:
+            # A defect, and none of the handler's, which goes on.
+            _log.exception("the heartbeat of %s failed", pulse.record.name)
         pulse.is_busy = False
         due = pulse.sent + wait
         if pulse.progress is not told:

@@ -39,6 +39,7 @@ METADATA_MS = 5_000
 _JOINING_S = 15.0
 _CONNECT_AGAIN_S = 1.0
 _COMMIT_TIMEOUT_S = 5.0
+_LEAVE_TIMEOUT_S = 5.0
 # aiokafka would leave the group when nothing was polled for so long, as it is while all handlers
 # are busy. That the event loop lives is what its heartbeats prove.
 _NEVER_MS = 2**31 - 1
@@ -135,8 +136,9 @@ class KafkaSource:
         if self._consumer is not None:
             await self._commit()
             try:
-                await self._consumer.stop()
-            except KafkaError as error:
+                async with asyncio.timeout(_LEAVE_TIMEOUT_S):
+                    await self._consumer.stop()
+            except (KafkaError, TimeoutError) as error:
                 _log.warning("the group %s could not be left in order: %r", self._group, error)
 
     # -- taking ------------------------------------------------------------------------------
@@ -281,11 +283,13 @@ class KafkaSource:
             return {}
         admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, **self._security)
         try:
-            await admin.start()
-            found = await admin.list_consumer_group_offsets(
-                self._group, partitions=list(partitions)
-            )
-        except KafkaError as error:
+            # While this is waited for, aiokafka sends no heartbeats.
+            async with asyncio.timeout(self._session_timeout / 2):
+                await admin.start()
+                found = await admin.list_consumer_group_offsets(
+                    self._group, partitions=list(partitions)
+                )
+        except (KafkaError, TimeoutError) as error:
             # Nothing is lost: it is only not known what is finished above the offsets.
             _log.warning("what group %s has committed cannot be read: %r", self._group, error)
             return {}
