@@ -350,8 +350,10 @@ class Scheduler:
             if any(holding.owner.has_batch() for holding in self._holdings.values()):
                 self._records_due.set()
             self._wake.clear()
-            wait_s = max(0.001, (next_ms - self._clock.now_ms()) / 1000)
-            await self._wait_wake(wait_s)
+            # What is due each millisecond is handed out seconds ahead: one round for many of them
+            # instead of one each, which would look at every segment.
+            wait_ms = max(self._options.pace_ms, next_ms - self._clock.now_ms())
+            await self._wait_wake(wait_ms / 1000)
 
     async def _wait_wake(self, seconds: float) -> None:
         sleeper = asyncio.ensure_future(self._clock.sleep(seconds))
