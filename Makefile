@@ -13,7 +13,7 @@ WITH := $(PYTHON) -m bootstrap run --need uv
 RUN := $(WITH) -- uv run --no-sync
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev test verify simulate drills soak bench generate cluster cluster-down clean
+.PHONY: help setup dev test verify simulate drills catch-up-drill soak bench generate cluster cluster-down clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ simulate: setup ## run the whole in simulated time: SEEDS="1-500", ARGS="--shrin
 
 drills: setup ## break real processes under load: ARGS="kill-worker", ARGS=--list says which there are
 	$(WITH) --want gateway -- uv run --no-sync python -m drills $(ARGS)
+
+catch-up-drill: setup ## stop `tickwheel dev` for 90 s under jobs with each catch-up setting: ARGS="--outage 30"
+	@$(RUN) python -m catchup $(ARGS)
 
 soak: setup ## half of the peak rate for 30 minutes, memory sampled: ARGS="--minutes 5 --rate 500"
 	$(WITH) --want gateway -- uv run --no-sync python -m drills.soak $(ARGS)

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from background.guard import RECORD, guard, unguard
-from background.process import Process, kill, recorded, spawn
+from background.process import Process, end, kill, recorded, spawn
 from background.wait import until_ready
 from engines.address import free_network
 from google.protobuf import duration_pb2
@@ -28,7 +28,7 @@ from tickwheel.client import ApiError, Client, RetryPolicy
 from tickwheel.v1 import executor_service_pb2
 
 _GRPC, _HTTP = 7420, 7480
-_START_S = 60.0
+_START_S, _STOP_S = 60.0, 30.0
 #: The disk of the full-disk drill.
 DISK = "48m"
 
@@ -104,6 +104,11 @@ class Dev:
             logs=[self.log],
             timeout_s=_START_S,
         )
+
+    def stop(self) -> None:
+        """Ends it as Ctrl-C does."""
+        if (process := self.process) is not None:
+            end([process], grace_s=_STOP_S)
 
     def kill(self) -> None:
         """Ends it as a power cut would."""
