@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import zonetable
 
 from schedule.oracle import first, ms
 from tickwheel.server.convert.schedule import compiled
@@ -41,6 +42,10 @@ def test_every_change_and_some_instants_of_every_zone(letter: str) -> None:
         for _ in range(60):
             instant = random.randrange(_BEGIN, _END)
             assert offset_s(theirs, instant) == ours.span_at(instant).offset_s, (name, instant)
+
+
+def test_the_table_in_the_docs_is_current() -> None:
+    assert zonetable.PAGE.read_text(encoding="utf-8") == zonetable.page(), "run `make time-zones`"
 
 
 def test_spans_follow_each_other() -> None:

@@ -35,6 +35,7 @@ _FOLD_YEAR = 2100
 _FOLD_S = (date(_FOLD_YEAR, 1, 1).toordinal() - EPOCH_ORDINAL) * DAY_S
 
 
+_LONGEST_NAME = 64
 #: Nothing that could lead out of the folder.
 _ZONE_NAME = re.compile(r"[A-Za-z0-9_+-]{1,32}(?:/[A-Za-z0-9_+-]{1,32}){0,3}")
 #: When and how large a file was written, and as which one.
@@ -216,6 +217,11 @@ class ZoneDatabase:
         return ScheduleError(ScheduleErrorReason.TIME_ZONE_UNKNOWN, "timeZone", message)
 
     def _complaint(self, name: str) -> str:
+        if len(name) > _LONGEST_NAME:
+            return (
+                f"no time zone is called {name[:_LONGEST_NAME]!r} and more; "
+                "use an IANA name such as Europe/Berlin or UTC"
+            )
         known = {one.lower(): one for one in self.names()}
         low = name.strip().lower().replace(" ", "_")
         guesses = [known[low]] if low in known else []
@@ -225,7 +231,7 @@ class ZoneDatabase:
             city = difflib.get_close_matches(low.rsplit("/", 1)[-1], cities, 1, 0.8)
             guesses = [known[spelling] for spelling in close]
             guesses += [known[cities[one]] for one in city if known[cities[one]] not in guesses]
-        text = f"no time zone is called {name[:64]!r}"
+        text = f"no time zone is called {name!r}"
         if low.startswith(("+", "-", "utc+", "utc-", "gmt+", "gmt-")):
             return f"{text}: an offset is not a zone; use an IANA name such as Europe/Berlin or UTC"
         if low in _ABBREVIATIONS:

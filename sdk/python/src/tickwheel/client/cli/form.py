@@ -44,6 +44,26 @@ CronOption = Annotated[
     ),
 ]
 
+Iso8601Option = Annotated[
+    str,
+    typer.Option(
+        "--iso8601",
+        metavar="INTERVAL",
+        show_default=False,
+        help="A repeating interval: R5/2026-11-23T12:00:00Z/PT1H.",
+    ),
+]
+
+RruleOption = Annotated[
+    str,
+    typer.Option(
+        "--rrule",
+        metavar="RULE",
+        show_default=False,
+        help="A recurrence rule (RFC 5545): FREQ=MONTHLY;BYDAY=-1FR.",
+    ),
+]
+
 EveryOption = Annotated[
     timedelta | None,
     typer.Option(
@@ -61,7 +81,7 @@ TimeZoneOption = Annotated[
         "--time-zone",
         metavar="ZONE",
         show_default=False,
-        help="IANA zone in which --cron is read: Europe/Berlin. Default: UTC.",
+        help="IANA zone for wall-clock times and dates: Europe/Berlin. Default: UTC.",
     ),
 ]
 
@@ -72,18 +92,27 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What was given of `--at`, `--in`, `--cron`, `--every` and `--time-zone`."""
+    """What was given of the options that name a form, and of `--time-zone`."""
 
     at: datetime | None = None
     after: timedelta | None = None
     cron: str = ""
     every: timedelta | None = None
     time_zone: str = ""
+    iso8601: str = ""
+    rrule: str = ""
 
     @property
     def given(self) -> list[str]:
         """The options that name a form, in the order of the help."""
-        forms = {"--at": self.at, "--in": self.after, "--cron": self.cron, "--every": self.every}
+        forms = {
+            "--at": self.at,
+            "--in": self.after,
+            "--cron": self.cron,
+            "--every": self.every,
+            "--iso8601": self.iso8601,
+            "--rrule": self.rrule,
+        }
         return [option for option, value in forms.items() if value not in (None, "")]
 
     def apply(
@@ -106,7 +135,13 @@ class Form:
             schedule.cron = self.cron
         elif self.every is not None:
             schedule.every.FromTimedelta(self.every)
+        elif self.iso8601:
+            schedule.iso8601 = self.iso8601
+        elif self.rrule:
+            schedule.rrule = self.rrule
         elif schedule.WhichOneof("form") is None:
-            raise typer.BadParameter("say when: give one of --at, --in, --cron, --every")
+            raise typer.BadParameter(
+                "say when: give one of --at, --in, --cron, --every, --iso8601, --rrule"
+            )
         if self.time_zone:
             schedule.time_zone = self.time_zone

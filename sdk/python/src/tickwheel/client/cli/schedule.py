@@ -1,18 +1,41 @@
 """`tickwheel schedule`: schedules without a job."""
 
-from datetime import datetime
+import re
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tickwheel.client.cli import form, options
-from tickwheel.client.cli.arguments import instant
+from tickwheel.client.cli.arguments import duration, instant, read
 from tickwheel.client.cli.options import Output
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.text import Text
+
     from tickwheel.client.client import Client
+    from tickwheel.v1 import job_service_pb2, schedule_pb2
 
 app = typer.Typer(no_args_is_help=True, help="Look at schedules without a job.")
+
+
+class Gap(StrEnum):
+    """What becomes of a wall-clock time that does not exist."""
+
+    NEXT_VALID = "next-valid"
+    SKIP = "skip"
+    SAME_OFFSET = "same-offset"
+
+
+class Overlap(StrEnum):
+    """What becomes of a wall-clock time that comes twice."""
+
+    FIRST = "first"
+    SECOND = "second"
+    BOTH = "both"
 
 
 # With one command alone typer would leave its name out.
@@ -27,7 +50,88 @@ def preview(
     after: form.InOption = None,
     cron: form.CronOption = "",
     every: form.EveryOption = None,
+    iso8601: form.Iso8601Option = "",
+    rrule: form.RruleOption = "",
+    file: Annotated[
+        str,
+        typer.Option(
+            "--file",
+            "-f",
+            metavar="FILE|-",
+            show_default=False,
+            help="The schedule as JSON, as the REST API has it (anyOf, say); other options "
+            "override its fields.",
+        ),
+    ] = "",
     time_zone: form.TimeZoneOption = "",
+    start_time: Annotated[
+        datetime | None,
+        typer.Option(
+            "--start-time",
+            parser=instant,
+            metavar="INSTANT",
+            show_default=False,
+            help="The schedule's startTime: no occurrence before it.",
+        ),
+    ] = None,
+    end_time: Annotated[
+        datetime | None,
+        typer.Option(
+            "--end-time",
+            parser=instant,
+            metavar="INSTANT",
+            show_default=False,
+            help="The schedule's endTime: no occurrence at it or after it.",
+        ),
+    ] = None,
+    anchor: Annotated[
+        datetime | None,
+        typer.Option(
+            "--anchor",
+            parser=instant,
+            metavar="INSTANT",
+            show_default=False,
+            help="What --every, and an --rrule without DTSTART, are counted from.",
+        ),
+    ] = None,
+    max_runs: Annotated[
+        int, typer.Option("--max-runs", min=0, metavar="N", help="So many; 0 is without limit.")
+    ] = 0,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exclude",
+            metavar="DATE|INSTANT",
+            show_default=False,
+            help="Leave out 2026-12-25, or 2026-12-25T12:00:00Z; may be repeated.",
+        ),
+    ] = None,
+    dst_gap: Annotated[
+        Gap | None,
+        typer.Option(
+            "--dst-gap",
+            show_default=False,
+            help="Where the clock leaves a time out. Default: next-valid.",
+        ),
+    ] = None,
+    dst_overlap: Annotated[
+        Overlap | None,
+        typer.Option(
+            "--dst-overlap",
+            show_default=False,
+            help="Where the clock shows a time twice. Default: first.",
+        ),
+    ] = None,
+    jitter: Annotated[
+        timedelta | None,
+        typer.Option(
+            "--jitter",
+            parser=duration,
+            metavar="DURATION",
+            show_default=False,
+            help="Checked against the schedule; the times shown are without it.",
+        ),
+    ] = None,
     start: Annotated[
         datetime | None,
         typer.Option(
@@ -35,16 +139,19 @@ def preview(
             parser=instant,
             metavar="INSTANT",
             show_default=False,
-            help="Occurrences after this instant. Default: now.",
+            help="Look from this instant on, which is not shown itself. Default: now.",
         ),
     ] = None,
     count: Annotated[
         int, typer.Option("--count", min=1, max=1000, metavar="N", help="How many.")
     ] = 10,
+    calendar: Annotated[
+        bool, typer.Option("--calendar/--no-calendar", help="Draw the months with their days.")
+    ] = True,
     address: options.AddressOption = options.DEFAULT_ADDRESS,
     output: options.OutputOption = Output.TABLE,
 ) -> None:
-    """Show when a schedule would run.
+    """Show when a schedule would run: a calendar, the times, and what is odd about them.
 
     tickwheel schedule preview --cron '30 2 * * *' --time-zone Europe/Berlin
     """
@@ -54,23 +161,108 @@ def preview(
     from tickwheel.client.cli import session
     from tickwheel.v1 import schedule_pb2
 
-    asked = schedule_pb2.Schedule()
-    form.Form(at, after, cron, every, time_zone).apply(asked)
-    start_time = None
+    asked = _read_schedule(file) if file else schedule_pb2.Schedule()
+    form.Form(at, after, cron, every, time_zone, iso8601, rrule).apply(asked)
+    for field, value in (
+        (asked.start_time, start_time),
+        (asked.end_time, end_time),
+        (asked.anchor, anchor),
+    ):
+        if value is not None:
+            field.FromDatetime(value)
+    if max_runs:
+        asked.max_runs = max_runs
+    if jitter is not None:
+        asked.jitter.FromTimedelta(jitter)
+    asked.excludes.extend(exclude or ())
+    if dst_gap is not None:
+        asked.dst_gap = {
+            Gap.NEXT_VALID: schedule_pb2.DST_GAP_NEXT_VALID,
+            Gap.SKIP: schedule_pb2.DST_GAP_SKIP,
+            Gap.SAME_OFFSET: schedule_pb2.DST_GAP_SAME_OFFSET,
+        }[dst_gap]
+    if dst_overlap is not None:
+        asked.dst_overlap = {
+            Overlap.FIRST: schedule_pb2.DST_OVERLAP_FIRST,
+            Overlap.SECOND: schedule_pb2.DST_OVERLAP_SECOND,
+            Overlap.BOTH: schedule_pb2.DST_OVERLAP_BOTH,
+        }[dst_overlap]
+    begin = None
     if start is not None:
-        start_time = Timestamp()
-        start_time.FromDatetime(start)
+        begin = Timestamp()
+        begin.FromDatetime(start)
 
     async def command(client: "Client") -> None:
-        found = await client.preview_schedule(asked, start_time=start_time, count=count)
+        found = await client.preview_schedule(asked, start_time=begin, count=count)
         if output is Output.JSON:
             printing.print_json(found)
             return
-        if found.description:
-            typer.echo(printing.printable(found.description))
-        for time in found.times:
-            typer.echo(printing.instant(time))
-        for remark in found.notes:
-            typer.echo(f"note: {printing.printable(remark)}")
+        target = printing.console()
+        for line in _lines(asked, found, calendar=calendar):
+            target.print(line, soft_wrap=True)
 
     session.run(address, command)
+
+
+def _read_schedule(path: str) -> "schedule_pb2.Schedule":
+    from google.protobuf import json_format
+
+    from tickwheel.v1 import schedule_pb2
+
+    try:
+        return json_format.Parse(read(path), schedule_pb2.Schedule())
+    except (json_format.ParseError, UnicodeDecodeError) as error:
+        message = f"{path} is not a schedule: {error}"
+        raise typer.BadParameter(message, param_hint="--file") from None
+
+
+def _lines(
+    asked: "schedule_pb2.Schedule",
+    found: "job_service_pb2.PreviewScheduleResponse",
+    *,
+    calendar: bool,
+) -> "Iterator[Text]":
+    from tickwheel.client.cli import output as printing
+    from tickwheel.client.cli.calendar_view import calendar_lines
+
+    zone_name, zone = _zone(asked)
+    walls = [time.ToDatetime(UTC).astimezone(zone) for time in found.times]
+    if found.description:
+        yield printing.text(found.description, "bold")
+    if calendar and walls:
+        yield printing.text("")
+        yield from calendar_lines([wall.date() for wall in walls], _excluded(asked))
+        yield printing.text("")
+    for time, wall in zip(found.times, walls, strict=True):
+        line = printing.instant(time)
+        if zone is not UTC:
+            offset = f"{wall:%z}"
+            line += f"  {wall:%a %Y-%m-%d %H:%M:%S} {offset[:3]}:{offset[3:5]} {zone_name}"
+        yield printing.text(line)
+    for remark in found.notes:
+        yield printing.text(f"note: {remark}", "yellow")
+
+
+def _zone(asked: "schedule_pb2.Schedule") -> tuple[str, tzinfo]:
+    """The zone whose dates are drawn; UTC where this machine has no data of the schedule's."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    inside = re.search(r"TZID=([^:;\s]+)", asked.rrule)
+    name = asked.time_zone or (inside[1] if inside else "UTC")
+    if name == "UTC":
+        return name, UTC
+    try:
+        return name, ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return "UTC", UTC
+
+
+def _excluded(asked: "schedule_pb2.Schedule") -> set[date]:
+    """The dates that are left out whole."""
+    found: set[date] = set()
+    for text in asked.excludes:
+        try:
+            found.add(date.fromisoformat(text))
+        except ValueError:
+            continue
+    return found
