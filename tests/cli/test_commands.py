@@ -6,6 +6,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf.json_format import MessageToDict
 
 from cli.conftest import Run, Start
 from client.stand_in import StandIn, status
@@ -246,14 +247,84 @@ async def test_a_reader_that_leaves_ends_the_command(api: StandIn, start: Start)
 
 async def test_preview(api: StandIn, tickwheel: Run) -> None:
     arguments = ("schedule", "preview", "--cron", "0 0 * * *", "--start", "2026-11-23T12:00:00Z")
-    ended = await tickwheel(*arguments, "--count", "2", "--time-zone", "Europe/Berlin")
+    ended = await tickwheel(*arguments, "--count", "9", "--time-zone", "Europe/Berlin")
+    assert ended.lines == [
+        "every day",
+        "",
+        "       November 2026                  December 2026",
+        " Mo  Tu  We  Th  Fr  Sa  Su     Mo  Tu  We  Th  Fr  Sa  Su",
+        "                          1        [ 1][ 2]  3   4   5   6",
+        "  2   3   4   5   6   7   8      7   8   9  10  11  12  13",
+        "  9  10  11  12  13  14  15     14  15  16  17  18  19  20",
+        " 16  17  18  19  20  21  22     21  22  23  24  25  26  27",
+        " 23 [24][25][26][27][28][29]    28  29  30  31",
+        "[30]",
+        "",
+        "2026-11-24T12:00:00.000Z  Tue 2026-11-24 13:00:00 +01:00 Europe/Berlin",
+        "2026-11-25T12:00:00.000Z  Wed 2026-11-25 13:00:00 +01:00 Europe/Berlin",
+        "2026-11-26T12:00:00.000Z  Thu 2026-11-26 13:00:00 +01:00 Europe/Berlin",
+        "2026-11-27T12:00:00.000Z  Fri 2026-11-27 13:00:00 +01:00 Europe/Berlin",
+        "2026-11-28T12:00:00.000Z  Sat 2026-11-28 13:00:00 +01:00 Europe/Berlin",
+        "2026-11-29T12:00:00.000Z  Sun 2026-11-29 13:00:00 +01:00 Europe/Berlin",
+        "2026-11-30T12:00:00.000Z  Mon 2026-11-30 13:00:00 +01:00 Europe/Berlin",
+        "2026-12-01T12:00:00.000Z  Tue 2026-12-01 13:00:00 +01:00 Europe/Berlin",
+        "2026-12-02T12:00:00.000Z  Wed 2026-12-02 13:00:00 +01:00 Europe/Berlin",
+        "note: the clock goes back",
+    ]
+    (call,) = api.calls["PreviewSchedule"]
+    assert (call.schedule.cron, call.schedule.time_zone) == ("0 0 * * *", "Europe/Berlin")
+    ended = await tickwheel(*arguments, "--count", "2", "--no-calendar")
     assert ended.lines == [
         "every day",
         "2026-11-24T12:00:00.000Z",
         "2026-11-25T12:00:00.000Z",
         "note: the clock goes back",
     ]
-    (call,) = api.calls["PreviewSchedule"]
-    assert (call.schedule.cron, call.schedule.time_zone) == ("0 0 * * *", "Europe/Berlin")
     ended = await tickwheel(*arguments, "-o", "json")
     assert len(json.loads(ended.out)["times"]) == 10
+
+
+async def test_a_preview_of_every_form_and_setting(
+    api: StandIn, tickwheel: Run, tmp_path: Path
+) -> None:
+    written = tmp_path / "schedule.json"
+    written.write_text('{"anyOf": {"schedules": [{"cron": "@daily"}]}, "maxRuns": 4}')
+    start = ("--start", "2026-11-23T12:00:00Z")
+    for arguments, expected in (
+        (("--iso8601", "R/PT1H"), {"iso8601": "R/PT1H"}),
+        (("--rrule", "FREQ=DAILY"), {"rrule": "FREQ=DAILY"}),
+        (
+            ("-f", str(written), "--max-runs", "5"),
+            {"anyOf": {"schedules": [{"cron": "@daily"}]}, "maxRuns": 5},
+        ),
+        (
+            (
+                *("--every", "90s", "--anchor", "2026-11-23T00:00:05Z", "--jitter", "30s"),
+                *("--start-time", "2026-11-23T00:00:00Z", "--end-time", "2026-12-01T00:00:00Z"),
+                *("--exclude", "2026-11-23", "--exclude", "2026-11-26T00:00:00Z"),
+                *("--dst-gap", "same-offset", "--dst-overlap", "both"),
+            ),
+            {
+                "every": "90s",
+                "anchor": "2026-11-23T00:00:05Z",
+                "jitter": "30s",
+                "startTime": "2026-11-23T00:00:00Z",
+                "endTime": "2026-12-01T00:00:00Z",
+                "excludes": ["2026-11-23", "2026-11-26T00:00:00Z"],
+                "dstGap": "DST_GAP_SAME_OFFSET",
+                "dstOverlap": "DST_OVERLAP_BOTH",
+            },
+        ),
+    ):
+        ended = await tickwheel("schedule", "preview", *start, *arguments)
+        assert ended.code == 0, ended.err
+        assert MessageToDict(api.calls["PreviewSchedule"][-1].schedule) == expected
+    # The date that is left out, by the last of them.
+    assert "(23)[24][25]" in ended.out
+    ended = await tickwheel("schedule", "preview", "-f", str(tmp_path / "missing"))
+    assert ended.code == 2
+    assert "cannot read" in ended.err
+    written.write_text('{"corn": "@daily"}')
+    ended = await tickwheel("schedule", "preview", "-f", str(written))
+    assert ended.code == 2
+    assert "is not a schedule" in ended.err

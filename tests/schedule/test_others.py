@@ -134,6 +134,25 @@ CRONSIM = Other(
     },
 )
 
+LIB_RECUR: Reasons = {
+    "BYMONTHDAY of a year without BYMONTH is taken in the month of DTSTART alone": (
+        lambda asked: (
+            "YEARLY" in asked.text and "BYMONTHDAY" in asked.text and "BYMONTH=" not in asked.text
+        )
+    ),
+    "counts BYYEARDAY from the end of a year with a day too many": lambda asked: (
+        "BYYEARDAY" in asked.text and ",-" in asked.text
+    ),
+}
+DATEUTIL: Reasons = {
+    "BYSETPOS counts in the first week from DTSTART on, not from the week's begin": (
+        lambda asked: "WEEKLY" in asked.text and "BYSETPOS" in asked.text
+    ),
+    "has the first days of a year in week 53 where the year before has 52": (
+        lambda asked: "BYWEEKNO" in asked.text
+    ),
+}
+
 
 def ours(asked: Asked, other: Other, count: int) -> list[int]:
     spec = ScheduleSpec(
@@ -209,19 +228,7 @@ class TestRecorded:
         tally.close(least=0.95)
 
     def test_recurrence_rules(self) -> None:
-        reasons: Reasons = {
-            "BYMONTHDAY of a year without BYMONTH is taken in the month of DTSTART alone": (
-                lambda asked: (
-                    "YEARLY" in asked.text
-                    and "BYMONTHDAY" in asked.text
-                    and "BYMONTH=" not in asked.text
-                )
-            ),
-            "counts BYYEARDAY from the end of a year with a day too many": lambda asked: (
-                "BYYEARDAY" in asked.text and ",-" in asked.text
-            ),
-        }
-        tally = Tally(reasons)
+        tally = Tally(LIB_RECUR)
         for question, theirs in zip(questions()["rrule"], answers("lib-recur"), strict=True):
             if theirs is None:
                 continue
@@ -303,15 +310,7 @@ def random_rule_question(random: Random) -> Asked:
 
 
 def test_dateutil() -> None:
-    reasons: Reasons = {
-        "BYSETPOS counts in the first week from DTSTART on, not from the week's begin": (
-            lambda asked: "WEEKLY" in asked.text and "BYSETPOS" in asked.text
-        ),
-        "has the first days of a year in week 53 where the year before has 52": (
-            lambda asked: "BYWEEKNO" in asked.text
-        ),
-    }
-    tally = Tally(reasons)
+    tally = Tally(DATEUTIL)
     random = Random(3)
     odd = (
         Asked("FREQ=YEARLY;BYWEEKNO=53,9;BYDAY=SU,SA,FR;BYSETPOS=4", "UTC", 1_263_890_000),
@@ -346,3 +345,11 @@ def test_aniso8601() -> None:
         theirs = islice(repeat(text.replace(f"R{count}", "R")), count)
         expected = sorted(int(instant.timestamp()) for instant in theirs)
         assert ask(ScheduleSpec(iso8601=text), -2_000_000_000, 10) == expected, text
+
+
+def test_the_docs_give_every_reason() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "time.md").read_text(encoding="utf-8")
+    others = (CRONER, CRON_PARSER, ROBFIG, QUARTZ, CRONITER, CRONSIM)
+    for reasons in (*(other.reasons for other in others), LIB_RECUR, DATEUTIL):
+        for reason in reasons:
+            assert reason in page

@@ -38,7 +38,9 @@ def calendar_lines(days: Sequence[date], excluded: Collection[date] = ()) -> "It
         for column in columns:
             column += [Text(" " * _MONTH_WIDTH)] * (height - len(column))
         for cells in zip(*columns, strict=True):
-            yield Text(_BETWEEN).join(cells)
+            line = Text(_BETWEEN).join(cells)
+            line.rstrip()
+            yield line
     if len(months) > MOST_MONTHS:
         yield Text(f"… and {len(months) - MOST_MONTHS} more months", style="dim")
 
