@@ -13,7 +13,8 @@ WITH := $(PYTHON) -m bootstrap run --need uv
 RUN := $(WITH) -- uv run --no-sync
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev test verify simulate drills catch-up-drill soak bench generate cluster cluster-down clean
+.PHONY: help setup dev test verify simulate drills catch-up-drill soak bench generate cluster cluster-down clean \
+	bench-time time-exhaustive time-fuzz time-zones
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +54,18 @@ soak: setup ## half of the peak rate for 30 minutes, memory sampled: ARGS="--min
 
 bench: setup ## measure this checkout on both engines: ARGS="W2 W3 --quick --engines embedded"
 	$(WITH) --want gateway -- uv run --no-sync python -m bench $(ARGS)
+
+bench-time: setup ## measure schedules alone: ARGS=--check holds the limits
+	@$(RUN) python bench/schedule_bench.py $(ARGS)
+
+time-exhaustive: setup ## every change of the clock of every zone until 2100, and 20 times the random cases
+	TICKWHEEL_TIME_EFFORT=20 $(RUN) pytest tests/schedule --timeout 14400 -m "exhaustive or not exhaustive" $(ARGS)
+
+time-fuzz: setup ## feed the readers of schedules 10 million bytes of damaged expressions
+	PYTHONPATH=tests $(RUN) python -m schedule.fuzz $(ARGS)
+
+time-zones: setup ## write docs/time-zones.md anew, after a new release of tzdata
+	@$(RUN) python -m zonetable
 
 generate: setup ## write gen/ anew from api/proto
 	$(WITH) --need go --need node -- uv run --no-sync python tools/codegen/generate.py

@@ -137,11 +137,13 @@ def _works(schedule: Schedule) -> None:
 
 
 def _number(low: int, high: int) -> str:
-    return "(?:" + "|".join(f"0{{0,3}}{number}" for number in range(low, high + 1)) + ")"
+    """Any of the numbers, in up to four digits."""
+    texts = (f"0{{0,{4 - len(str(number))}}}{number}" for number in range(low, high + 1))
+    return f"(?:{'|'.join(texts)})"
 
 
 def _item(value: str, size: int) -> str:
-    step = _number(1, size).replace("{0,3}", "{0,2}")
+    step = _number(1, size)
     return rf"(?:[*?](?:/{step})?|{value}(?:-{value})?(?:/{step})?)"
 
 
@@ -175,7 +177,6 @@ def cron_is_good(text: str) -> bool:
     """Whether a cron expression is to be accepted, by a grammar of its own."""
     if not text.isascii() or len(text) > 512:
         return False
-    # The number of an n#k or nL has its own width: there four digits as everywhere.
     return _CRON.fullmatch(text.upper()) is not None
 
 
