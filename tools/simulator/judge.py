@@ -78,7 +78,7 @@ def record_of(entry: Entry, start_ms: int) -> LogRecord:
     """A record on the log as its headers describe it."""
     record = entry.record
     headers = dict(record.headers)
-    uid, run_id, attempt = headers["ce_id"].decode().split("/")
+    uid, run_id, attempt = headers["ce_id"].decode().split("/")[:3]
     due = headers["ce_time"].decode()
     return LogRecord(
         topic=record.topic,

@@ -33,6 +33,7 @@ class Totals:
             f"simulated {self.seeds} seeds in {seconds:.0f} s, {self.failed} with findings: "
             f"{tally.occurrences} occurrences ({tally.published} published, {tally.skipped} "
             f"skipped, {tally.failed} failed), {tally.manual} by hand, {tally.duplicates} "
-            f"duplicates with the same ce_id; {self.faults} faults, {self.failures} failed "
+            f"duplicates with the same ce_id, {tally.unheard} skipped though published unheard; "
+            f"{self.faults} faults, {self.failures} failed "
             f"requests, {self.calls} calls; {tally.checks} checks"
         )

@@ -1,6 +1,7 @@
 """What happened, in order: a digest that tells whether two runs were the same, and lines."""
 
 import logging
+import traceback
 from collections.abc import MutableMapping
 from hashlib import blake2b
 from typing import Any
@@ -43,6 +44,9 @@ class Trace:
 
     def _log(self, _logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
         text = str(event.pop("event"))
+        error = event.pop("exc_info", None)
+        if isinstance(error, BaseException):
+            text += "\n" + "".join(traceback.format_exception(error))
         rest = " ".join(f"{key}={value}" for key, value in event.items())
         self._add(f"{self._loop.now_us} {PROCESS.get()} {method}: {text} {rest}")
         raise structlog.DropEvent

@@ -352,6 +352,8 @@ class SimJobStore(JobStore):
                 Kind.CONDITIONAL, lambda: _copy(self._cells.jobs.get(before.key))
             )
             applied = row is not None and row.job == after
+            if not applied and row is not None and row.job.version == before.version:
+                raise
         if not applied and entry is not None:
             row = await self._link.call(
                 Kind.CONDITIONAL, lambda: _copy(self._cells.jobs.get(before.key))

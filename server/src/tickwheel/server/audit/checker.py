@@ -4,6 +4,7 @@ Bounded: the occurrences are a stream, and of runs and records only those of one
 are held.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -39,9 +40,33 @@ class _Stretch:
     """A record that stands for several skipped occurrences."""
 
     run: Run
-    found: int = 0
-    #: Some of what it covers may rightly have no trace.
-    uncertain: int = 0
+    #: It begins before what is looked at, so that it may belong to any generation.
+    is_begun: bool = False
+    #: By generation of the job to which it may belong, how many occurrences it covers, and how
+    #: many of them may rightly have no trace.
+    found: Counter[int] = field(default_factory=Counter[int])
+    uncertain: Counter[int] = field(default_factory=Counter[int])
+
+    def covers(self, one: Expected) -> bool:
+        """Whether an occurrence is one of those it stands for; they come in order."""
+        first_ms, last_ms = self.run.first_schedule_ms, self.run.last_schedule_ms
+        if self.is_begun or one.schedule_ms == first_ms:
+            for generation in one.generations:
+                self.found.setdefault(generation, 0)
+        return first_ms <= one.schedule_ms <= last_ms and bool(self.found.keys() & one.generations)
+
+    def add(self, one: Expected, *, uncertain: bool) -> None:
+        """It stands for one more."""
+        for generation in self.found.keys() & one.generations:
+            self.found[generation] += 1
+            self.uncertain[generation] += uncertain
+
+    def adds_up(self) -> bool:
+        """Whether it says how many there are."""
+        return any(
+            found - self.uncertain[generation] <= self.run.skipped_count <= found
+            for generation, found in self.found.items()
+        )
 
 
 @dataclass(slots=True)
@@ -57,18 +82,23 @@ class _Check:
         """All findings."""
         for run in self.case.runs:
             if run.state is RunState.SKIPPED and run.trigger is Trigger.SCHEDULE:
-                self.stretches.append(_Stretch(run))
+                is_begun = run.first_schedule_ms < self.rules.start_ms
+                self.stretches.append(_Stretch(run, is_begun))
             else:
                 self.runs[run.run_id] = run
         for record in self.case.records:
             self.records.setdefault(record.run_id, []).append(record)
         known: set[str] = set()
         rules = self.rules
+        ones: dict[int, Expected] = {}
         for one in expected(self.case.subject, rules.start_ms, rules.end_ms, rules.clock_ms):
-            run_id = instant_id(one.schedule_ms)
+            other = ones.get(one.schedule_ms)
+            ones[one.schedule_ms] = one if other is None else one.together(other)
+        for schedule_ms in sorted(ones):
+            run_id = instant_id(schedule_ms)
             known.add(run_id)
-            if one.due_ms >= self.rules.start_ms:
-                yield from self._occurrence(one, run_id)
+            if ones[schedule_ms].due_ms >= rules.start_ms:
+                yield from self._occurrence(ones[schedule_ms], run_id)
         yield from self._stretches_add_up()
         yield from self._others(known)
         for records in self.records.values():
@@ -81,14 +111,9 @@ class _Check:
         self.tally.occurrences += 1
         run = self.runs.get(run_id)
         records = self.records.get(run_id, [])
-        skips = [
-            stretch
-            for stretch in self.stretches
-            if stretch.run.first_schedule_ms <= one.schedule_ms <= stretch.run.last_schedule_ms
-        ]
+        skips = [stretch for stretch in self.stretches if stretch.covers(one)]
         for stretch in skips:
-            stretch.found += 1
-            stretch.uncertain += one.may_be_absent or run is not None
+            stretch.add(one, uncertain=one.may_be_absent)
         self.tally.checks += 1
         if run is None and not skips:
             if records:
@@ -100,8 +125,10 @@ class _Check:
         for stretch in skips[:1]:
             self.tally.skipped += 1
             yield from self._skip(one, run_id, stretch.run)
-            if records:
-                yield self._finding(Fault.CONTRADICTED, run_id, "skipped, and on the log")
+            if run is None and records and self._was_unheard(stretch.run, records):
+                self.tally.unheard += 1
+            elif records or run is not None:
+                yield self._finding(Fault.CONTRADICTED, run_id, "skipped, and fired")
         if run is not None:
             yield from self._run(run, records)
             yield from self._content(one, records)
@@ -120,6 +147,16 @@ class _Check:
         if not fits:
             reason = run_pb2.SkipReason.Name(run.skip_reason)
             yield self._finding(Fault.MISJUDGED, run_id, f"due {one.due_ms}; skipped as {reason}")
+
+    def _was_unheard(self, skip: Run, records: Sequence[LogRecord]) -> bool:
+        """Whether who skipped it could not know of its records: whoever did failed meanwhile."""
+        given_ms = max(record.given_ms for record in records)
+        if given_ms > skip.update_ms + self.rules.clock_ms:
+            return False
+        return max(record.fence for record in records) < skip.epoch or any(
+            begun_ms <= skip.update_ms and given_ms <= ended_ms
+            for begun_ms, ended_ms in self.rules.failovers or ()
+        )
 
     def _is_old(self, one: Expected, run: Run) -> bool:
         """Whether it was older than its job's window when that was recorded."""
@@ -151,11 +188,12 @@ class _Check:
             if not self.rules.start_ms <= run.due_ms or run.last_schedule_ms >= self.rules.end_ms:
                 continue
             self.tally.checks += 1
-            if not stretch.found - stretch.uncertain <= run.skipped_count <= stretch.found:
+            if not stretch.adds_up():
+                there = max(stretch.found.values(), default=0)
                 yield self._finding(
                     Fault.CONTRADICTED,
                     run.run_id,
-                    f"stands for {run.skipped_count} skipped occurrences, of {stretch.found} there",
+                    f"stands for {run.skipped_count} skipped occurrences, of {there} there",
                 )
 
     # -- runs --------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ class Expected:
 
     schedule_ms: int
     due_ms: int
+    #: Of the job's generations, those whose schedule has it.
+    generations: frozenset[int]
     #: The first version that may have held when it came due: content of an older one is outdated.
     first: int
     #: It may be published, or fail.
@@ -26,6 +28,19 @@ class Expected:
     #: When the job was given another schedule, or was deleted: what still waits may be skipped for
     #: that; Unix milliseconds.
     ended_ms: int
+
+    def together(self, other: "Expected") -> "Expected":
+        """Both: two schedules of a job, of which either may have held, have the same instant."""
+        return Expected(
+            schedule_ms=self.schedule_ms,
+            due_ms=min(self.due_ms, other.due_ms),
+            generations=self.generations | other.generations,
+            first=min(self.first, other.first),
+            may_fire=self.may_fire or other.may_fire,
+            may_pause=self.may_pause or other.may_pause,
+            may_be_absent=self.may_be_absent and other.may_be_absent,
+            ended_ms=min(self.ended_ms, other.ended_ms),
+        )
 
 
 @dataclass(slots=True)
@@ -43,6 +58,7 @@ class _Candidate:
     at_ms: int
     schedule_ms: int
     due_ms: int
+    generation: int
     max_runs: int
     first: int
     is_active: bool
@@ -80,6 +96,7 @@ def expected(subject: Subject, start_ms: int, end_ms: int, clock_ms: int) -> Ite
         yield Expected(
             schedule_ms=one.schedule_ms,
             due_ms=one.due_ms,
+            generations=frozenset((one.generation,)),
             first=one.first,
             may_fire=one.is_active and not never,
             may_pause=one.is_paused and not never,
@@ -124,6 +141,7 @@ def _candidates(
             at_ms=came_ms,
             schedule_ms=nominal,
             due_ms=due_ms,
+            generation=job.generation,
             max_runs=schedule.spec.max_runs,
             first=possible[0],
             is_active=any(not versions[number].job.paused for number in mine),

@@ -54,6 +54,9 @@ class Tally:
     manual: int = 0
     #: Records that are there once more, with the same `ce_id`.
     duplicates: int = 0
+    #: Occurrences that are recorded as skipped though they are on the log, because both who
+    #: published them and who knew of it failed before they could tell.
+    unheard: int = 0
     #: Comparisons that could have failed.
     checks: int = 0
     #: Records by how late they were given: 0 for under 1 ms, n for under 2^n ms.
@@ -73,6 +76,7 @@ class Tally:
         self.failed += other.failed
         self.manual += other.manual
         self.duplicates += other.duplicates
+        self.unheard += other.unheard
         self.checks += other.checks
         self.lateness += other.lateness
         self.latest_ms = max(self.latest_ms, other.latest_ms)

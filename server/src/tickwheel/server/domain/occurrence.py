@@ -38,9 +38,9 @@ class ScheduleEntry:
     schedule_ms: int
     #: Nominal plus jitter (or the start of a retry's attempt).
     due_ms: int
-    #: Occurrences of the job that came due before this one, for `maxRuns`. KEEP_ORDINAL in what
-    #: the api writes when a schedule is updated: the api does not know the count, and an update
-    #: keeps it; the owner, who does, puts it in before it uses the entry.
+    #: Occurrences of the job that came due before this one while it was active, for `maxRuns`.
+    #: KEEP_ORDINAL where that is not known: an update keeps the count, and the owner derives it
+    #: from the job's former versions once it has to know it.
     ordinal: int = 0
     #: The run's id; for SCHEDULE entries it follows from `schedule_ms` and is left empty.
     run_id: str = ""

@@ -6,16 +6,26 @@ the first occurrence that is not yet done.
 """
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tickwheel.internal.v1 import storage_pb2
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.names import JobKey, backfill_run_id, instant_id
-from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
-from tickwheel.server.domain.run import Run, RunState, Trigger
+from tickwheel.server.domain.names import JobKey
+from tickwheel.server.domain.occurrence import KEEP_ORDINAL, EntryKind, ScheduleEntry
+from tickwheel.server.domain.run import Run, Trigger
 from tickwheel.server.schedule import Schedule
-from tickwheel.server.scheduler.live import AttemptKey, Cursor, LiveRun, Phase
+from tickwheel.server.scheduler.course import (
+    FOR_EVER_MS,
+    Era,
+    Stretches,
+    count_before,
+    eras,
+    first_of,
+    is_within,
+    needs_past,
+)
+from tickwheel.server.scheduler.live import AttemptKey, Cursor, LiveRun, Phase, live_run_of
 from tickwheel.server.scheduler.overlap import Later, Skip, Wait
 from tickwheel.server.scheduler.rederiving import (
     Rederivation,
@@ -24,7 +34,8 @@ from tickwheel.server.scheduler.rederiving import (
     first_due_after,
 )
 from tickwheel.server.scheduler.runs import Runs
-from tickwheel.server.scheduler.terms import catch_up_ms, retention_ms
+from tickwheel.server.scheduler.skipping import derived_run_id, longer, skipped_run
+from tickwheel.server.scheduler.terms import catch_up_ms
 from tickwheel.server.store.port import INBOX_HORIZON_MS, LOOK_AHEAD_MS
 from tickwheel.v1 import run_pb2
 
@@ -35,7 +46,7 @@ MAX_OPEN_PER_BACKFILL = 100
 #: Occurrences computed in one step, so that a long outage of a busy job does not block the loop.
 STEP_BUDGET = 5_000
 
-#: A job's uid, and which backfill of it (empty: its schedule).
+#: As in Cursor.id.
 CursorId = tuple[str, str]
 
 
@@ -68,18 +79,61 @@ class Cursors:
         self._visits: list[tuple[int, int, CursorId]] = []
         self._serial = 0
         self._dirty: set[CursorId] = set()
-        #: Runs that a former owner recorded as due and no more than that.
-        self.begun: dict[tuple[str, str], Run] = {}
         #: Rows are being gone through because of new time-zone data; None: they are not.
         self._rederivation: Rederivation | None = None
+        #: The cursors over former schedules, by job and generation.
+        self._former: dict[str, dict[int, Cursor]] = {}
+        #: Rows that stand for nothing any more.
+        self._void: list[ScheduleEntry] = []
+        #: By job and run id what a former owner recorded as due and no more than that.
+        self._begun: dict[str, dict[str, Run]] = {}
+        #: Runs (job, run id) of which workers have an outcome that is not taken in yet.
+        self.foretold: frozenset[tuple[str, str]] = frozenset()
         #: Skipped stretches since the position.
         self._skipped: dict[CursorId, list[tuple[int, int]]] = {}
 
     # -- which there are ---------------------------------------------------------------------
 
     def of_job(self, uid: str) -> Cursor | None:
-        """The cursor over a job's schedule, while that is near."""
+        """The cursor over a job's present schedule, while that is near."""
         return self._cursors.get((uid, ""))
+
+    def _all_of(self, uid: str) -> Iterator[Cursor]:
+        """The cursors over a job's present and former schedules."""
+        present = self.of_job(uid)
+        if present is not None:
+            yield present
+        yield from self._former.get(uid, {}).values()
+
+    def _add(self, cursor: Cursor, visit_ms: int) -> None:
+        self._cursors[cursor.id] = cursor
+        if cursor.is_former:
+            self._former.setdefault(cursor.job.uid, {})[cursor.entry.generation] = cursor
+        self._dirty.add(cursor.id)
+        self._visit(visit_ms, cursor.id)
+
+    def _remove(self, cursor: Cursor) -> None:
+        del self._cursors[cursor.id]
+        if cursor.is_former:
+            formers = self._former[cursor.job.uid]
+            del formers[cursor.entry.generation]
+            if not formers:
+                del self._former[cursor.job.uid]
+
+    def _has(self, entry: ScheduleEntry) -> bool:
+        return any(one.entry.generation == entry.generation for one in self._all_of(entry.uid))
+
+    def remember(self, record: Run) -> None:
+        """A run that a former owner recorded as due and no more than that."""
+        self._begun.setdefault(record.job_uid, {})[record.run_id] = record
+
+    def take_begun(self, uid: str, run_id: str) -> Run | None:
+        """What a former owner recorded of a run as due; it is told once."""
+        of_job = self._begun.get(uid)
+        record = of_job.pop(run_id, None) if of_job else None
+        if of_job is not None and not of_job:
+            del self._begun[uid]
+        return record
 
     def remember_skip(self, record: Run) -> None:
         """A stretch that a former owner has recorded as skipped."""
@@ -87,18 +141,98 @@ class Cursors:
         stretch = (record.first_schedule_ms, record.last_schedule_ms)
         self._skipped.setdefault(which, []).append(stretch)
 
-    def track(self, job: Job, entry: ScheduleEntry, now_ms: int) -> None:
-        """Begins with a job's entry, unless that is void."""
-        if entry.generation != job.generation or job.completed_generation == job.generation:
-            return
-        ordinal = max(0, entry.ordinal)
-        schedule, first_ms = self._compile(job), entry.schedule_ms
-        if self._rederivation is not None:
-            first_ms = self._rederivation.first_ms(job, entry, schedule)
-            self._rederivation.see(job.uid)
-        cursor = Cursor(job, schedule, entry, first_ms, ordinal)
-        self._cursors[cursor.id] = cursor
-        self._visit(min(now_ms, entry.due_ms - LOOK_AHEAD_MS), cursor.id)
+    # -- what is read ------------------------------------------------------------------------
+
+    def wants_past(self, job: Job, entry: ScheduleEntry | None) -> bool:
+        """Whether the job's former versions are needed to take it in, with a row or without."""
+        cursor = self.of_job(job.uid)
+        if cursor is not None and job.version > cursor.job.version:
+            counts = entry is None or entry.ordinal < 0
+            if job.version > cursor.job.version + 1 or (
+                bool(job.spec.schedule.max_runs) and cursor.ordinal < 0 and counts
+            ):
+                return True
+        return entry is not None and not self._has(entry) and needs_past(job, entry)
+
+    def load(
+        self, job: Job, entry: ScheduleEntry, former: Sequence[Job], now_ms: int
+    ) -> list[LiveRun]:
+        """Takes in a job's row; returns runs to take back from workers, as `change` does.
+
+        Args:
+            job: as it is now.
+            entry: of its present or a former generation.
+            former: its former versions, where `wants_past`.
+            now_ms: the present.
+        """
+        revoked = self.change(job, entry, former, now_ms)
+        if self._has(entry):
+            return revoked
+        past = eras(job, former)
+        era = past.get(entry.generation)
+        is_former = entry.generation != job.generation
+        if era is None or entry.due_ms > era.until_ms:
+            self._void.append(entry)
+        elif is_former or job.completed_generation != job.generation:
+            cursor = self._cursor(job, entry, era, self._compile(era.job), is_former=is_former)
+            if entry.ordinal < 0:
+                cursor.ordinal = self._counted(entry.generation, past, cursor.schedule)
+            if self._rederivation is not None and not is_former:
+                cursor.next_ms = self._rederivation.first_ms(job, entry, cursor.schedule)
+                self._rederivation.see(job.uid)
+            self._add(cursor, min(now_ms, entry.due_ms - LOOK_AHEAD_MS))
+        spans = [(self._compile(e.job), e.job.schedule_from_ms, e.until_ms) for e in past.values()]
+        self._end_orphans(job, spans, now_ms)
+        return revoked
+
+    @staticmethod
+    def _cursor(
+        job: Job, entry: ScheduleEntry, era: Era, schedule: Schedule, *, is_former: bool
+    ) -> Cursor:
+        return Cursor(
+            job,
+            schedule,
+            entry,
+            entry.schedule_ms,
+            entry.ordinal,
+            until_ms=era.until_ms,
+            pauses=era.pauses,
+            is_former=is_former,
+        )
+
+    def _counted(self, generation: int, past: Mapping[int, Era], schedule: Schedule) -> int:
+        """What counts before a generation; KEEP_ORDINAL where that is no matter."""
+        most = schedule.spec.max_runs
+        is_known = generation == 1 or generation - 1 in past
+        if not most or not is_known:
+            return KEEP_ORDINAL
+        return count_before(past, generation, most, self._compile)
+
+    def _end_orphans(
+        self, job: Job, spans: Sequence[tuple[Schedule, int, int]], now_ms: int
+    ) -> None:
+        """Ends runs that were recorded as due and are, after a change, of no schedule any more.
+
+        Args:
+            job: as it is now.
+            spans: its schedules, each from which instant on and until when.
+            now_ms: the present.
+        """
+        for record in list(self._begun.get(job.uid, {}).values()):
+            if record.trigger is not Trigger.SCHEDULE:
+                continue
+            if not any(_occurs(*span, record) for span in spans):
+                self.take_begun(job.uid, record.run_id)
+                reason = run_pb2.SKIP_REASON_UPDATED
+                if job.delete_ms:
+                    reason = run_pb2.SKIP_REASON_DELETED
+                self._runs.skip(live_run_of(record, job), reason, "", now_ms)
+
+    def _spans(self, uid: str) -> list[tuple[Schedule, int, int]]:
+        return [
+            (one.schedule, 0 if one.is_former else one.job.schedule_from_ms, one.until_ms)
+            for one in self._all_of(uid)
+        ]
 
     def track_backfill(self, job: Job, entry: ScheduleEntry, now_ms: int) -> None:
         """Begins with the row of a backfill."""
@@ -115,8 +249,7 @@ class Cursors:
             end_ms=detail.end_ms,
             overlap_policy=detail.overlap_policy,
         )
-        self._cursors[cursor.id] = cursor
-        self._visit(now_ms, cursor.id)
+        self._add(cursor, now_ms)
 
     # -- new time-zone data ------------------------------------------------------------------
 
@@ -128,7 +261,7 @@ class Cursors:
         self._rederivation = Rederivation(since_ms)
         revoked: list[LiveRun] = []
         for cursor in list(self._cursors.values()):
-            if cursor.backfill_id or cursor.job.delete_ms:
+            if cursor.backfill_id or cursor.is_former or cursor.job.delete_ms:
                 continue
             self._rederivation.see(cursor.job.uid)
             if depends_on_zone(cursor.job.spec.schedule):
@@ -143,8 +276,7 @@ class Cursors:
         if not depends_on_zone(job.spec.schedule) or entry.generation != job.generation:
             return
         if going.first_ms(job, entry, self._compile(job)) != entry.schedule_ms:
-            self.track(job, entry, now_ms)
-            self._dirty.add((job.uid, ""))
+            self.load(job, entry, (), now_ms)
 
     def end_rederiving(self) -> None:
         """All rows were looked at."""
@@ -171,36 +303,71 @@ class Cursors:
 
     # -- changes of jobs ---------------------------------------------------------------------
 
-    def change(self, job: Job, entry: ScheduleEntry | None, now_ms: int) -> list[LiveRun]:
+    def change(
+        self, job: Job, entry: ScheduleEntry | None, former: Sequence[Job], now_ms: int
+    ) -> list[LiveRun]:
         """Takes in a job's newer version, and the entry that was written with it.
 
         Runs that came due before the change stay as they are. Later ones are taken back and
         computed again once the workers have confirmed: the returned ones are with a worker.
+
+        Args:
+            job: as it is now.
+            entry: where it has another schedule; computed anew if it is another one's.
+            former: its former versions, where `wants_past`.
+            now_ms: the present.
         """
         cursor = self.of_job(job.uid)
         if cursor is None or job.version <= cursor.job.version:
             return []
-        new_generation = job.generation != cursor.job.generation
-        fits = entry is not None and entry.generation == job.generation
-        if new_generation and not job.delete_ms and not fits:
-            # Its own entry comes with a later reading, and this change with it.
-            return []
-        rewind = self._take_back(cursor, after_ms=job.update_ms)
+        before = cursor.job
+        unseen = [one for one in former if before.version < one.version < job.version]
+        # The api's clock may be ahead of ours.
+        since_ms = min(now_ms, *(one.update_ms for one in [*unseen, job]))
+        past = eras(job, former or [before])
+        for one in list(self._all_of(job.uid)):
+            one.job = job
+            one.stretch = None
+        cursor.pauses = _pauses(cursor.pauses, before, past.get(before.generation), since_ms)
+        rewind = self._take_back(cursor, after_ms=since_ms)
         if rewind is not None:
             cursor.next_ms, cursor.ordinal = rewind
-        cursor.job = job
-        if job.delete_ms:
-            cursor.next_ms = None
-        elif new_generation and entry is not None:
-            cursor.schedule = self._compile(job)
-            cursor.next_ms = entry.schedule_ms
-            if entry.ordinal >= 0:
-                cursor.ordinal = entry.ordinal
-            cursor.entry = entry
-        cursor.stretch = None
+        if job.delete_ms or job.generation != before.generation:
+            cursor.until_ms = min(now_ms, past[before.generation].until_ms)
+            if cursor.next_ms is not None and self._due(cursor) > cursor.until_ms:
+                cursor.next_ms = None
+        if job.generation != before.generation and not job.delete_ms:
+            self._replace(cursor, job, entry, past, now_ms)
+        self._end_orphans(job, self._spans(job.uid), now_ms)
         self._visit(now_ms, cursor.id)
         self._dirty.add(cursor.id)
         return [run for run in cursor.revoking.values() if run.worker]
+
+    def _replace(
+        self,
+        cursor: Cursor,
+        job: Job,
+        entry: ScheduleEntry | None,
+        past: Mapping[int, Era],
+        now_ms: int,
+    ) -> None:
+        """The job has another schedule: the former one's cursor goes on to where it ends."""
+        del self._cursors[cursor.id]
+        cursor.is_former = True
+        self._add(cursor, now_ms)
+        schedule = self._compile(job)
+        if entry is None or entry.generation != job.generation:
+            entry = _entry_of(job, schedule)
+        if entry is None:
+            return
+        era = past[job.generation]
+        present = self._cursor(job, entry, era, schedule, is_former=False)
+        if entry.ordinal < 0:
+            known = cursor.ordinal >= 0
+            present.ordinal = (
+                _ordinal_at_end(cursor) if known else self._counted(job.generation, past, schedule)
+            )
+        self._add(present, now_ms)
 
     def _take_back(self, cursor: Cursor, *, after_ms: int) -> tuple[int, int] | None:
         """Drops the job's open runs due after the instant; tells where the cursor goes back to."""
@@ -213,35 +380,46 @@ class Cursors:
             if run.phase is Phase.ASSIGNED:
                 cursor.revoking[run.key] = run
             else:
-                self._runs.drop(run)
+                self._drop(run)
             run.phase = Phase.DROPPED
         return rewind
 
+    def _drop(self, run: LiveRun) -> None:
+        """A run that was taken back will be computed again, or is not to be any more."""
+        self._runs.drop(run)
+        if run.record is not None:
+            self.remember(run.record)
+
     def confirm(self, key: AttemptKey, *, started: bool, now_ms: int) -> bool:
         """Workers dropped a run of a cursor, or had begun with it; False: none is to be dropped."""
-        cursor = self.of_job(key.uid)
-        run = cursor.revoking.pop(key, None) if cursor else None
-        if cursor is None or run is None:
+        run = self._runs.at(key)
+        cursor = run.cursor if run is not None else None
+        if run is None or cursor is None or cursor.revoking.pop(key, None) is None:
             return False
         if started:
             run.phase = Phase.ASSIGNED
             cursor.reopen(run)
         else:
-            self._runs.drop(run)
-        self._visit(now_ms, cursor.id)
-        self._dirty.add(cursor.id)
+            self._drop(run)
+            self._end_orphans(cursor.job, self._spans(key.uid), now_ms)
+        self._go_on_with(key.uid, now_ms)
         return True
+
+    def _go_on_with(self, uid: str, now_ms: int) -> None:
+        for cursor in self._all_of(uid):
+            self._visit(now_ms, cursor.id)
+            self._dirty.add(cursor.id)
 
     def heard(self, run: LiveRun) -> None:
         """The outcome of a run has come; it stays, though it may have been taken back."""
-        cursor = self.of_job(run.job.uid)
+        cursor = run.cursor
         if cursor is not None and cursor.revoking.pop(run.key, None) is not None:
             cursor.reopen(run)
+            self._go_on_with(run.job.uid, 0)
 
     def revoking(self, uid: str) -> list[AttemptKey]:
         """Runs of the job that workers were asked to drop and have not answered for."""
-        cursor = self.of_job(uid)
-        return list(cursor.revoking) if cursor else []
+        return [key for cursor in self._all_of(uid) for key in cursor.revoking]
 
     # -- what becomes due --------------------------------------------------------------------
 
@@ -251,7 +429,8 @@ class Cursors:
         while self._visits and self._visits[0][0] <= now_ms and budget > 0:
             _, _, which = heapq.heappop(self._visits)
             cursor = self._cursors.get(which)
-            if cursor is not None and not cursor.revoking:
+            # A run that is taken back may have the name of one that another cursor would open.
+            if cursor is not None and not self.revoking(which[0]):
                 budget -= self._expand(cursor, now_ms, budget)
 
     def next_ms(self) -> int | None:
@@ -263,12 +442,14 @@ class Cursors:
         passed = 0
         most = _most_open(cursor)
         while cursor.next_ms is not None:
-            nominal_ms = cursor.next_ms
-            due_ms = cursor.schedule.due(nominal_ms, salt=cursor.job.uid)
-            if self._is_at_end(cursor, due_ms):
+            if self._is_at_end(cursor):
                 cursor.next_ms = None
                 break
-            wait_ms = 0 if cursor.backfill_id else self._not_before(cursor.job, due_ms, now_ms)
+            nominal_ms, due_ms = cursor.next_ms, self._due(cursor)
+            if due_ms > cursor.until_ms:
+                cursor.next_ms = None
+                break
+            wait_ms = 0 if cursor.backfill_id else self._not_before(cursor, due_ms, now_ms)
             if wait_ms:
                 self._visit(wait_ms, cursor.id)
                 break
@@ -278,41 +459,42 @@ class Cursors:
             if passed >= budget:
                 self._visit(now_ms, cursor.id)
                 break
-            is_new = nominal_ms not in cursor.open and not self._is_done(cursor, nominal_ms)
-            if is_new and not self._decide(cursor, due_ms, now_ms):
+            if nominal_ms in cursor.open or self._is_known(cursor, nominal_ms):
+                cursor.stretch = None
+            elif not self._decide(cursor, due_ms, now_ms):
                 break
             cursor.next_ms = cursor.schedule.next_after(nominal_ms)
-            cursor.ordinal += 1
+            if cursor.ordinal >= 0 and not is_within(cursor.pauses, due_ms):
+                cursor.ordinal += 1
             passed += 1
         self._dirty.add(cursor.id)
         return max(passed, 1)
 
-    def _is_at_end(self, cursor: Cursor, due_ms: int) -> bool:
+    @staticmethod
+    def _due(cursor: Cursor) -> int:
+        return cursor.schedule.due(cursor.next_ms or 0, salt=cursor.job.uid)
+
+    def _is_at_end(self, cursor: Cursor) -> bool:
         if cursor.backfill_id:
             return cursor.next_ms is None or cursor.next_ms >= cursor.end_ms
-        if cursor.job.delete_ms and due_ms > cursor.job.delete_ms:
-            return True
-        max_runs = cursor.job.spec.schedule.max_runs
+        max_runs = cursor.schedule.spec.max_runs
         return bool(max_runs) and cursor.ordinal >= max_runs
 
-    def _not_before(self, job: Job, due_ms: int, now_ms: int) -> int:
+    def _not_before(self, cursor: Cursor, due_ms: int, now_ms: int) -> int:
         """When an occurrence is to be looked at; 0 for now."""
         if due_ms >= now_ms + LOOK_AHEAD_MS:
             # The first instant at which it is inside: never the present one, or a step would come
             # back to it until its budget is gone.
             return due_ms - LOOK_AHEAD_MS + 1
-        return due_ms if job.paused and due_ms > now_ms else 0
+        return due_ms if due_ms > now_ms and is_within(cursor.pauses, due_ms) else 0
 
     def _decide(self, cursor: Cursor, due_ms: int, now_ms: int) -> bool:
         """What becomes of the occurrence at the cursor; False where that is not decided yet."""
         job = cursor.job
         if not cursor.backfill_id:
-            window = catch_up_ms(job.spec)
-            if job.paused:
-                self._skip(cursor, due_ms, now_ms, run_pb2.SKIP_REASON_PAUSED)
-                return True
-            if window is not None and due_ms < now_ms - window:
-                self._skip(cursor, due_ms, now_ms, run_pb2.SKIP_REASON_CATCH_UP_WINDOW)
+            reason = self._reason_against(cursor, due_ms, now_ms)
+            if reason:
+                self._skip(cursor, due_ms, now_ms, reason)
                 return True
         policy = cursor.overlap_policy or job.spec.overlap_policy
         verdict = self._runs.verdict(job, policy, due=due_ms <= now_ms)
@@ -327,6 +509,7 @@ class Cursors:
             if due_ms > now_ms:
                 self._visit(due_ms, cursor.id)
             return False
+        cursor.stretch = None
         run = self._derived_run(cursor, due_ms, now_ms)
         cursor.open[run.schedule_ms] = run
         if isinstance(verdict, Wait):
@@ -337,17 +520,31 @@ class Cursors:
             self._runs.open(run, now_ms)
         return True
 
+    def _reason_against(self, cursor: Cursor, due_ms: int, now_ms: int) -> int:
+        """Why the occurrence at the cursor is not to run; 0 for no reason.
+
+        What a former owner had begun, or has published as a worker says, was not missed.
+        """
+        uid, run_id = cursor.job.uid, derived_run_id(cursor, cursor.next_ms or 0)
+        if (uid, run_id) in self.foretold:
+            return 0
+        if run_id in self._begun.get(uid, {}):
+            return 0
+        if is_within(cursor.pauses, due_ms):
+            return run_pb2.SKIP_REASON_PAUSED
+        window = catch_up_ms(cursor.job.spec)
+        if window is not None and due_ms < now_ms - window:
+            return run_pb2.SKIP_REASON_CATCH_UP_WINDOW
+        return 0
+
     def _derived_run(self, cursor: Cursor, due_ms: int, now_ms: int) -> LiveRun:
         nominal_ms = cursor.next_ms or 0
-        if cursor.backfill_id:
-            kind, run_id = EntryKind.BACKFILL, backfill_run_id(nominal_ms, cursor.backfill_id)
-        else:
-            kind, run_id = EntryKind.SCHEDULE, instant_id(nominal_ms)
-        begun = self.begun.pop((cursor.job.uid, run_id), None)
+        run_id = derived_run_id(cursor, nominal_ms)
+        begun = self.take_begun(cursor.job.uid, run_id)
         return LiveRun(
             job=cursor.job,
             run_id=run_id,
-            kind=kind,
+            kind=EntryKind.BACKFILL if cursor.backfill_id else EntryKind.SCHEDULE,
             schedule_ms=nominal_ms,
             due_ms=due_ms,
             fire_ms=now_ms if cursor.backfill_id else due_ms,
@@ -364,55 +561,31 @@ class Cursors:
     ) -> None:
         """Records an occurrence as skipped; adjacent ones share one record."""
         nominal_ms = cursor.next_ms or 0
-        cursor.skip_from = cursor.skip_from or (nominal_ms, cursor.ordinal)
+        if derived_run_id(cursor, nominal_ms) in self._begun.get(cursor.job.uid, {}):
+            # It has a record already, which goes on.
+            cursor.stretch = None
+            run = cursor.open[nominal_ms] = self._derived_run(cursor, due_ms, now_ms)
+            self._runs.skip(run, reason, blocking, now_ms)
+            return
         stretch = cursor.stretch
         if stretch is not None and stretch.skip_reason == reason:
-            longer = replace(
-                stretch,
-                revision=stretch.revision + 1,
-                update_ms=now_ms,
-                end_ms=now_ms,
-                skipped_count=stretch.skipped_count + 1,
-                last_schedule_ms=nominal_ms,
-            )
-            self._runs.ledger.extend(stretch, longer)
+            record = longer(stretch, nominal_ms, now_ms)
+            self._runs.ledger.extend(stretch, record)
         else:
-            backfill_id = cursor.backfill_id
-            longer = Run(
-                user=cursor.job.user,
-                job_id=cursor.job.job_id,
-                job_uid=cursor.job.uid,
-                run_id=(
-                    backfill_run_id(nominal_ms, backfill_id)
-                    if backfill_id
-                    else instant_id(nominal_ms)
-                ),
-                segment=self._runs.segment,
-                state=RunState.SKIPPED,
-                trigger=Trigger.BACKFILL if backfill_id else Trigger.SCHEDULE,
-                schedule_ms=nominal_ms,
-                due_ms=due_ms,
-                update_ms=now_ms,
-                create_ms=now_ms,
-                end_ms=now_ms,
-                epoch=self._runs.epoch,
-                skip_reason=reason,
-                skipped_count=1,
-                first_schedule_ms=nominal_ms,
-                last_schedule_ms=nominal_ms,
-                retention_ms=retention_ms(cursor.job.spec),
-                backfill_id=backfill_id,
-                blocking_run=blocking,
-            )
-            self._runs.ledger.add(longer)
-        cursor.stretch = longer
+            segment, epoch = self._runs.segment, self._runs.epoch
+            record = skipped_run(cursor, due_ms, now_ms, reason, blocking, segment, epoch)
+            self._runs.ledger.add(record)
+        first_ms, ordinal, _ = cursor.unstored.get(record.run_id, (nominal_ms, cursor.ordinal, 0))
+        cursor.unstored[record.run_id] = (first_ms, ordinal, record.revision)
+        cursor.stretch = record
 
-    def _is_done(self, cursor: Cursor, nominal_ms: int) -> bool:
-        uid, backfill_id = cursor.id
-        run_id = backfill_run_id(nominal_ms, backfill_id) if backfill_id else instant_id(nominal_ms)
-        if (uid, run_id) in self._runs.done:
+    def _is_known(self, cursor: Cursor, nominal_ms: int) -> bool:
+        """Whether the occurrence is done, or some other cursor's run has its name."""
+        uid, run_id = cursor.job.uid, derived_run_id(cursor, nominal_ms)
+        if (uid, run_id) in self._runs.done or self._runs.find(uid, run_id) is not None:
             return True
-        return any(first <= nominal_ms <= last for first, last in self._skipped.get(cursor.id, ()))
+        skipped = self._skipped.get((uid, cursor.backfill_id), ())
+        return any(first <= nominal_ms <= last for first, last in skipped)
 
     def _visit(self, at_ms: int, which: tuple[str, str]) -> None:
         self._serial += 1
@@ -433,12 +606,16 @@ class Cursors:
 
     def skip_stored(self, record: Run) -> None:
         """A skipped stretch is recorded, as far as the record says."""
-        cursor = self._cursors.get((record.job_uid, record.backfill_id))
-        if cursor is None:
-            return
-        if cursor.stretch is None or cursor.stretch.revision == record.revision:
-            cursor.skip_from = None
-        self._dirty.add(cursor.id)
+        if record.backfill_id:
+            backfill = self._cursors.get((record.job_uid, record.backfill_id))
+            cursors = [] if backfill is None else [backfill]
+        else:
+            cursors = list(self._all_of(record.job_uid))
+        for cursor in cursors:
+            unstored = cursor.unstored.get(record.run_id)
+            if unstored is not None and unstored[2] <= record.revision:
+                del cursor.unstored[record.run_id]
+            self._dirty.add(cursor.id)
 
     def go_on(self, run: LiveRun, now_ms: int) -> None:
         """A run has ended: whatever stood still because of it is looked at again."""
@@ -449,7 +626,7 @@ class Cursors:
     def take_advance(self, now_ms: int) -> Advance:
         """Rows to move, for all that is recorded. A crash before they are written is harmless."""
         put: list[ScheduleEntry] = []
-        remove: list[ScheduleEntry] = []
+        remove, self._void = self._void, []
         complete: list[tuple[JobKey, int]] = []
         dirty, self._dirty = self._dirty, set()
         for which in dirty:
@@ -458,10 +635,11 @@ class Cursors:
                 continue
             first = cursor.first_open()
             if first is None:
-                del self._cursors[which]
-                if not cursor.backfill_id and not cursor.job.delete_ms:
+                self._remove(cursor)
+                is_over = cursor.is_former or bool(cursor.job.delete_ms)
+                if not cursor.backfill_id and not is_over:
                     complete.append((cursor.job.key, cursor.job.generation))
-                if cursor.schedule.is_recurring:
+                if is_over or cursor.schedule.is_recurring:
                     remove.append(cursor.entry)
                 continue
             if first[0] != cursor.entry.schedule_ms:
@@ -471,7 +649,7 @@ class Cursors:
                 cursor.entry = moved
             if not cursor.open and cursor.entry.fire_ms > now_ms + INBOX_HORIZON_MS:
                 # Far enough away to be read again from its new place.
-                del self._cursors[which]
+                self._remove(cursor)
         return Advance(put, remove, complete)
 
     def _entry_at(self, cursor: Cursor, first: tuple[int, int], now_ms: int) -> ScheduleEntry:
@@ -480,7 +658,6 @@ class Cursors:
         return replace(
             cursor.entry,
             fire_ms=max(due_ms, now_ms),
-            generation=cursor.job.generation,
             schedule_ms=schedule_ms,
             due_ms=due_ms,
             ordinal=ordinal,
@@ -501,3 +678,62 @@ class Cursors:
 
 def _most_open(cursor: Cursor) -> int:
     return MAX_OPEN_PER_BACKFILL if cursor.backfill_id else MAX_OPEN_PER_JOB
+
+
+def _occurs(schedule: Schedule, from_ms: int, until_ms: int, record: Run) -> bool:
+    """Whether a run is one of a schedule that held for a while."""
+    nominal = record.schedule_ms
+    if schedule.spec.at_ms is not None:
+        return schedule.spec.at_ms == nominal and record.due_ms <= until_ms
+    is_within_span = from_ms <= nominal and record.due_ms <= until_ms
+    return is_within_span and schedule.next_after(nominal - 1) == nominal
+
+
+def _pauses(known: Stretches, before: Job, era: Era | None, since_ms: int) -> Stretches:
+    """The pauses of a generation, after a change at `since_ms` of which no later one is known."""
+    if era is None:
+        return known
+    kept = tuple(pause for pause in known if pause[1] <= before.update_ms)
+    open_ms = next((after for after, until in known if until == FOR_EVER_MS), None)
+    later: list[tuple[int, int]] = []
+    for after_ms, until_ms in era.pauses:
+        if until_ms <= before.update_ms:
+            continue
+        if after_ms <= before.update_ms and open_ms is not None:
+            after_ms = open_ms
+        elif after_ms > since_ms:
+            after_ms = since_ms
+        later.append((after_ms, until_ms))
+    return (*kept, *later)
+
+
+def _ordinal_at_end(cursor: Cursor) -> int:
+    """What a former schedule's cursor will have counted when it comes to its end."""
+    schedule = cursor.schedule
+    most = schedule.spec.max_runs or FOR_EVER_MS
+    nominal, ordinal = cursor.next_ms, cursor.ordinal
+    while nominal is not None and ordinal < most:
+        due_ms = schedule.due(nominal, salt=cursor.job.uid)
+        if due_ms > cursor.until_ms:
+            break
+        ordinal += not is_within(cursor.pauses, due_ms)
+        nominal = schedule.next_after(nominal)
+    return ordinal
+
+
+def _entry_of(job: Job, schedule: Schedule) -> ScheduleEntry | None:
+    """The row that was written with the job's present schedule."""
+    nominal = first_of(job, schedule)
+    if nominal is None:
+        return None
+    due_ms = schedule.due(nominal, salt=job.uid)
+    return ScheduleEntry(
+        segment=job.segment,
+        fire_ms=max(due_ms, job.update_ms),
+        user=job.user,
+        uid=job.uid,
+        generation=job.generation,
+        schedule_ms=nominal,
+        due_ms=due_ms,
+        ordinal=KEEP_ORDINAL,
+    )

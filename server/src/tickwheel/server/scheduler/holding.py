@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from tickwheel.server.domain.lease import SegmentLease
+from tickwheel.server.domain.run import Run
 from tickwheel.server.scheduler.cursors import Advance
 from tickwheel.server.scheduler.segment import SegmentOwner
 from tickwheel.v1 import scheduler_service_pb2 as pb
@@ -42,6 +43,8 @@ class Holding:
     early: list[tuple[pb.Outcome, str]] = field(default_factory=list[tuple[pb.Outcome, str]])
     #: Rows that could not be written yet.
     advances: list[Advance] = field(default_factory=list[Advance])
+    #: Final states that a former owner recorded, of which the history may not know.
+    unchecked: list[Run] = field(default_factory=list[Run])
     #: Who waits for the acknowledgement of which run.
     unacknowledged: dict[tuple[str, str], AwaitedAck] = field(
         default_factory=dict[tuple[str, str], AwaitedAck]

@@ -8,6 +8,7 @@ from tickwheel.server.domain.job import Job, Payload
 from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
 from tickwheel.server.domain.run import PastAttempt, Run, RunState, Trigger
 from tickwheel.server.schedule import Schedule
+from tickwheel.server.scheduler.course import FOR_EVER_MS, Stretches
 from tickwheel.server.scheduler.terms import is_reported, retention_ms
 
 TRIGGERS = {
@@ -227,6 +228,8 @@ class Cursor:
     #: The row in the store.
     entry: ScheduleEntry
     next_ms: int | None
+    #: Of the occurrence at `next_ms`: those before it that came due while the job was active.
+    #: KEEP_ORDINAL while it is not known, which it need not be without `maxRuns`.
     ordinal: int
     #: Open runs by nominal instant, ascending: those for which the row still has to stand.
     open: dict[int, LiveRun] = field(default_factory=dict[int, LiveRun])
@@ -234,8 +237,17 @@ class Cursor:
     revoking: dict[AttemptKey, LiveRun] = field(default_factory=dict[AttemptKey, LiveRun])
     #: The run that stands for the last skipped occurrences, extended as long as they are adjacent.
     stretch: Run | None = None
-    #: First occurrence (instant, ordinal) of the stretch that is not yet recorded.
-    skip_from: tuple[int, int] | None = None
+    #: By run id the stretches that are not yet recorded as they are: their first occurrence of
+    #: which nothing is recorded (instant, ordinal), and their revision.
+    unstored: dict[str, tuple[int, int, int]] = field(
+        default_factory=dict[str, tuple[int, int, int]]
+    )
+    #: What comes due later does not belong to it: its job has another schedule, or is deleted.
+    until_ms: int = FOR_EVER_MS
+    #: When the job was paused.
+    pauses: Stretches = ()
+    #: The job has another schedule by now.
+    is_former: bool = False
     #: Of a backfill: its id, the end of its range (exclusive), and its policy.
     backfill_id: str = ""
     end_ms: int = 0
@@ -243,8 +255,8 @@ class Cursor:
 
     @property
     def id(self) -> tuple[str, str]:
-        """The job's uid, and which backfill of it (empty: its schedule)."""
-        return self.job.uid, self.backfill_id
+        """The job's uid, and which backfill of it, or which former schedule; empty: its present."""
+        return self.job.uid, f"@{self.entry.generation}" if self.is_former else self.backfill_id
 
     def reopen(self, run: LiveRun) -> None:
         """A run for which the row has to stand again."""
@@ -258,8 +270,7 @@ class Cursor:
             candidates.append((run.schedule_ms, run.ordinal))
         if self.revoking:
             candidates.append(min((run.schedule_ms, run.ordinal) for run in self.revoking.values()))
-        if self.skip_from is not None:
-            candidates.append(self.skip_from)
+        candidates.extend((first_ms, ordinal) for first_ms, ordinal, _ in self.unstored.values())
         if self.next_ms is not None:
             candidates.append((self.next_ms, self.ordinal))
         return min(candidates, default=None)

@@ -1,12 +1,16 @@
 """Reads what the owners are to fire: the schedule, the inbox beside it, and what was left."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
 
 from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.names import JobKey
 from tickwheel.server.domain.occurrence import ScheduleEntry
 from tickwheel.server.domain.run import Run
-from tickwheel.server.scheduler.bounded import bounded
+from tickwheel.server.scheduler.bounded import MAX_CALLS, bounded
 from tickwheel.server.scheduler.fleet import Fleet
+from tickwheel.server.scheduler.gaps import final_states
 from tickwheel.server.scheduler.holding import Holding, Holdings
 from tickwheel.server.scheduler.segment import is_underway
 from tickwheel.server.store.port import INBOX_HORIZON_MS, LOOK_AHEAD_MS, Store
@@ -46,10 +50,9 @@ class Reader:
         for segment in segments:
             by_position.setdefault(positions[segment], []).append(segment)
         for position, group in by_position.items():
-            logs: dict[int, list[Run]] = {}
-            if position:
-                since = position - INBOX_HORIZON_MS
-                logs = _by_segment(await self._store.runs.read_log(group, since))
+            # A former owner may have ended before it saved any position.
+            since = max(0, position - INBOX_HORIZON_MS)
+            logs = _by_segment(await self._store.runs.read_log(group, since))
             for segment in group:
                 holding = self._holdings.get(segment)
                 if holding is not None:
@@ -67,6 +70,7 @@ class Reader:
             # New time-zone data hold from the former owner's last sign of life on.
             alive_ms = max([position, *(run.update_ms for run in log)]) or now
             holding.owner.begin_rederiving(alive_ms, now)
+        holding.unchecked = final_states(log)
         holding.position_ms = holding.read_to_ms = position
         holding.recovered = True
 
@@ -120,6 +124,7 @@ class Reader:
         if not entries:
             return
         jobs = await self._store.jobs.get_many({entry.key for entry in entries})
+        past = await self._past((jobs.get(one.key), one.segment, one) for one in entries)
         now = self._clock.now_ms()
         grouped: dict[int, list[ScheduleEntry]] = {}
         for entry in entries:
@@ -127,7 +132,26 @@ class Reader:
         for segment, group in grouped.items():
             holding = self._holdings.get(segment)
             if holding is not None:
-                self._fleet.revoke(holding.owner.load(group, jobs, now))
+                revoked = holding.owner.load(group, jobs, now, past)
+                self._fleet.revoke([*revoked, *holding.owner.take_revocations()])
+
+    async def _past(
+        self, wanted: Iterable[tuple[Job | None, int, ScheduleEntry | None]]
+    ) -> dict[JobKey, Sequence[Job]]:
+        """Former versions of jobs (each with its segment and row) whose owners want them."""
+        keys: dict[JobKey, None] = {}
+        for job, segment, entry in wanted:
+            holding = self._holdings.get(segment)
+            if job is not None and holding is not None and holding.owner.wants_past(job, entry):
+                keys[job.key] = None
+        wanted_keys = list(keys)
+        past: dict[JobKey, Sequence[Job]] = {}
+        for start in range(0, len(wanted_keys), MAX_CALLS):
+            some = wanted_keys[start : start + MAX_CALLS]
+            histories = await asyncio.gather(*(self._store.jobs.history(key) for key in some))
+            for key, history in zip(some, histories, strict=True):
+                past[key] = [record.job for record in history]
+        return past
 
     async def _load_uncommitted(self) -> None:
         await self._load(
@@ -146,12 +170,15 @@ class Reader:
         if not fresh:
             return
         jobs = await self._store.jobs.get_many({item.key for item in fresh})
+        past = await self._past((jobs.get(one.key), one.segment, one.entry) for one in fresh)
         now = self._clock.now_ms()
         for item in fresh:
             holding = self._holdings.get(item.segment)
             if holding is not None:
                 self._seen[item.uid, item.version] = now
-                self._fleet.revoke(holding.owner.notice(item, jobs.get(item.key), now))
+                former = past.get(item.key, ())
+                revoked = holding.owner.notice(item, jobs.get(item.key), now, former)
+                self._fleet.revoke([*revoked, *holding.owner.take_revocations()])
         oldest = now - 2 * INBOX_HORIZON_MS
         self._seen = {mark: at for mark, at in self._seen.items() if at >= oldest}
 

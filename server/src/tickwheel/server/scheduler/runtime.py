@@ -19,6 +19,7 @@ from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.bounded import bounded
 from tickwheel.server.scheduler.desk import OwnerDesk
 from tickwheel.server.scheduler.fleet import Fleet
+from tickwheel.server.scheduler.gaps import HistoryGaps
 from tickwheel.server.scheduler.holding import AwaitedAck, Holding, Holdings
 from tickwheel.server.scheduler.keeper import SessionKeeper, SessionLostError
 from tickwheel.server.scheduler.live import REPORTABLE, AttemptKey, LiveRun, Phase
@@ -85,6 +86,7 @@ class Scheduler:
             self._wake,
         )
         self._throttle = Throttle(options.limits)
+        self._gaps = HistoryGaps(store.runs, self._keeper, self._holdings)
         self._pauser = Pauser(store, clock)
         self._to_pause: asyncio.Queue[Job] = asyncio.Queue()
         self._stopping = asyncio.Event()
@@ -133,6 +135,7 @@ class Scheduler:
                     self._every(self._options.advance_ms, self._recorder.advance_all),
                     self._every(self._options.position_ms, self._recorder.save_positions),
                     self._every(self._options.drop_ms, self._recorder.drop_all),
+                    self._every(self._options.advance_ms, self._gaps.close),
                     self._every(self._options.heartbeat_ms, self._tick),
                     self._fire(),
                     self._record(),
@@ -277,6 +280,9 @@ class Scheduler:
             for phase in REPORTABLE:
                 for run in holding.owner.runs.in_phase(phase):
                     self._throttle.resume(run)
+            # What workers have published must not be taken for missed.
+            holding.owner.foretell(key_of(outcome.key) for outcome, _ in holding.early)
+            holding.owner.step(self._clock.now_ms())
             for outcome, worker in holding.early:
                 if not self.outcome(outcome, worker):
                     self.fleet.acknowledge(worker, [outcome.key])

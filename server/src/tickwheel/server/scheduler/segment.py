@@ -6,7 +6,7 @@ among the open runs, the job's entry advances past it. At each step a crash leav
 it in the store, from which the next owner goes on. What becomes of a run in between is `runs`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -84,7 +84,7 @@ class SegmentOwner:
             elif name in has_row or is_underway(run):
                 self._adopt(run, jobs or {}, now_ms, has_row=name in has_row)
             elif run.state is RunState.PENDING:
-                self._cursors.begun[name] = run
+                self._cursors.remember(run)
             else:
                 self.runs.done[name] = run.update_ms
         for uid in {run.job_uid for run in latest.values()}:
@@ -112,20 +112,36 @@ class SegmentOwner:
             )
         self.runs.ledger.close(run, has_row=has_row)
 
+    def wants_past(self, job: Job, entry: ScheduleEntry | None) -> bool:
+        """Whether `load` or `notice` need the job's former versions."""
+        is_own = entry is not None and entry.kind is not EntryKind.SCHEDULE
+        return not is_own and self._cursors.wants_past(job, entry)
+
     def load(
-        self, entries: Iterable[ScheduleEntry], jobs: Mapping[JobKey, Job], now_ms: int
+        self,
+        entries: Iterable[ScheduleEntry],
+        jobs: Mapping[JobKey, Job],
+        now_ms: int,
+        past: Mapping[JobKey, Sequence[Job]] | None = None,
     ) -> list[LiveRun]:
         """Takes in entries of the schedule, with the jobs they belong to.
 
-        An entry whose job is missing is kept for a while: its creation may be under way. Entries
-        of former generations and of completed jobs are void, and so is what comes due after a
-        job's deletion. Returns runs to take back from workers, as `change` does.
+        An entry whose job is missing, or has not come to the entry's generation, is kept for a
+        while: its creation, or the change, may be under way. Of former generations and of deleted
+        jobs there is left what came due before. Returns runs to take back from workers, as
+        `change` does.
+
+        Args:
+            entries: of any kind.
+            jobs: as they are now.
+            now_ms: the present.
+            past: former versions, oldest first, of jobs that `wants_past` is true of.
         """
         revoked: list[LiveRun] = []
         for entry in entries:
             job = jobs.get(entry.key)
             mark = (entry.key, entry.kind, entry.schedule_ms, entry.run_id)
-            if job is None:
+            if job is None or (entry.generation > job.generation and not job.delete_ms):
                 since = self._uncommitted.get(mark, (entry, now_ms))[1]
                 if now_ms - since < COMMIT_GRACE_MS:
                     self._uncommitted[mark] = (entry, since)
@@ -133,16 +149,13 @@ class SegmentOwner:
                     self._uncommitted.pop(mark, None)
                 continue
             self._uncommitted.pop(mark, None)
-            if job.delete_ms and not _came_due(job, entry):
-                continue
-            if entry.kind is EntryKind.BACKFILL:
-                self._cursors.track_backfill(job, entry, now_ms)
-            elif entry.kind is not EntryKind.SCHEDULE:
+            former = (past or {}).get(entry.key, ())
+            if entry.kind is EntryKind.SCHEDULE:
+                revoked.extend(self._cursors.load(job, entry, former, now_ms))
+            elif entry.kind is not EntryKind.BACKFILL:
                 self._open_own(job, entry, now_ms)
-            elif self._cursors.of_job(job.uid) is not None:
-                revoked.extend(self._cursors.change(job, entry, now_ms))
-            else:
-                self._cursors.track(job, entry, now_ms)
+            elif not job.delete_ms:
+                self._cursors.track_backfill(job, entry, now_ms)
         return revoked
 
     def begin_rederiving(self, since_ms: int, now_ms: int) -> list[LiveRun]:
@@ -162,19 +175,25 @@ class SegmentOwner:
         """All entries were looked at."""
         self._cursors.end_rederiving()
 
-    def notice(self, item: InboxEntry, job: Job | None, now_ms: int) -> list[LiveRun]:
+    def notice(
+        self, item: InboxEntry, job: Job | None, now_ms: int, former: Sequence[Job] = ()
+    ) -> list[LiveRun]:
         """Takes in an inbox entry, with the job as it is now; returns runs as `change` does."""
-        jobs = {item.key: job} if job is not None else {}
-        entries = [item.entry] if item.entry is not None else []
+        revoked = self._cursors.change(job, item.entry, former, now_ms) if job is not None else []
+        if item.entry is not None:
+            jobs = {item.key: job} if job is not None else {}
+            revoked.extend(self.load([item.entry], jobs, now_ms, {item.key: former}))
         if job is not None:
             self.runs.change_job(job, now_ms)
-            if self._cursors.of_job(job.uid) is not None:
-                return self._cursors.change(job, item.entry, now_ms)
-        return self.load(entries, jobs, now_ms)
+        return revoked
 
     def change(self, job: Job, entry: ScheduleEntry | None, now_ms: int) -> list[LiveRun]:
         """Takes in a job's newer version; see Cursors.change."""
-        return self._cursors.change(job, entry, now_ms)
+        return self._cursors.change(job, entry, (), now_ms)
+
+    def foretell(self, keys: Iterable[AttemptKey]) -> None:
+        """Workers have outcomes of these, to be taken in once `step` has opened their runs."""
+        self._cursors.foretold = frozenset((key.uid, key.run_id) for key in keys)
 
     def uncommitted(self) -> list[ScheduleEntry]:
         """Entries whose job was not there when they were read; to be loaded again."""
@@ -239,7 +258,7 @@ class SegmentOwner:
             self._finished_entries.append(entry)
             return
         run = own_run(job, entry, self._new_traceparent)
-        run.record = self._cursors.begun.pop(run.name, None)
+        run.record = self._cursors.take_begun(*run.name)
         if run.record is not None:
             run.traceparent = run.record.traceparent
         self._begin_own(run, now_ms)
@@ -405,11 +424,3 @@ def _keep_latest(latest: dict[tuple[str, str], Run], run: Run) -> None:
     key = (run.job_uid, run.run_id)
     if key not in latest or latest[key].revision < run.revision:
         latest[key] = run
-
-
-def _came_due(job: Job, entry: ScheduleEntry) -> bool:
-    """Whether a deleted job's schedule has something that came due before: it is still owed.
-
-    Whoever owned the segment then may have died before it was done.
-    """
-    return entry.kind is EntryKind.SCHEDULE and entry.due_ms <= job.delete_ms

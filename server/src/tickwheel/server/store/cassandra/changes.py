@@ -98,6 +98,9 @@ class Changes:
         except OutcomeUnknown:
             settled = await self._rows.stored(after.key, serial=True)
             applied = settled is not None and settled.record == record
+            if not applied and settled is not None and settled.job.version == change.before.version:
+                # It may still come: the entry must stay, and is void if it does not.
+                raise
         if not applied and entry is not None:
             await self._withdraw(entry, written_us, after.key)
         return applied

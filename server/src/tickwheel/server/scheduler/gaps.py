@@ -1,0 +1,53 @@
+"""Completes the history of runs after a take-over.
+
+A state goes to the run log first, which recovery reads, and to the history next, which clients
+read. An owner that ended in between leaves a run that is done and that nobody can see.
+"""
+
+from collections.abc import Iterable
+
+from tickwheel.server.domain.run import Run
+from tickwheel.server.scheduler.holding import Holding, Holdings
+from tickwheel.server.scheduler.keeper import SessionKeeper
+from tickwheel.server.store.port import RunStore
+
+#: Runs that are looked at with one call of the store.
+CHUNK = 500
+
+
+def final_states(log: Iterable[Run]) -> list[Run]:
+    """The last states of the runs in a log that are final."""
+    latest: dict[tuple[str, str], Run] = {}
+    for run in log:
+        known = latest.get((run.job_uid, run.run_id))
+        if known is None or known.revision <= run.revision:
+            latest[run.job_uid, run.run_id] = run
+    return [run for run in latest.values() if run.state.is_final]
+
+
+class HistoryGaps:
+    """Compares what was recovered from the log with the history, and writes what is missing."""
+
+    def __init__(self, runs: RunStore, keeper: SessionKeeper, holdings: Holdings) -> None:
+        """Makes it; `holdings` are shared, and changed by others."""
+        self._runs = runs
+        self._keeper = keeper
+        self._holdings = holdings
+
+    async def close(self) -> None:
+        """Looks at some of what is still to be looked at."""
+        for holding in list(self._holdings.values()):
+            if holding.unchecked and holding.ready:
+                await self._check(holding, holding.unchecked[:CHUNK])
+                del holding.unchecked[:CHUNK]
+
+    async def _check(self, holding: Holding, runs: list[Run]) -> None:
+        known = await self._runs.get_many([(run.job_uid, run.run_id) for run in runs])
+        missing = [run for run in runs if not _is_told(known.get((run.job_uid, run.run_id)), run)]
+        if missing:
+            stamp = self._keeper.stamp(holding.segment, holding.epoch)
+            await self._runs.record(stamp, missing)
+
+
+def _is_told(known: Run | None, run: Run) -> bool:
+    return known is not None and known.revision >= run.revision

@@ -1,0 +1,179 @@
+"""An owner that takes a job up after it was changed: each occurrence by what the job was then."""
+
+from dataclasses import replace
+
+from scheduler.making import (
+    NOW,
+    SECOND,
+    assign,
+    changed,
+    entry_of,
+    make_job,
+    make_owner,
+    notice,
+    publish,
+    store_records,
+)
+from scheduler.test_course import rescheduled
+from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.occurrence import KEEP_ORDINAL, ScheduleEntry
+from tickwheel.server.domain.run import Run, RunState
+from tickwheel.server.scheduler.live import LiveRun
+from tickwheel.server.scheduler.segment import SegmentOwner
+from tickwheel.v1 import run_pb2
+
+
+def take_up(
+    owner: SegmentOwner, job: Job, former: list[Job], entries: list[ScheduleEntry], now_ms: int
+) -> list[LiveRun]:
+    """Loads rows as at a take-over, with the history that the owner wants; what goes to workers."""
+    assert any(owner.wants_past(job, entry) for entry in entries)
+    owner.load(entries, {job.key: job}, now_ms, {job.key: former})
+    owner.step(now_ms)
+    return assign(owner)
+
+
+def seconds(runs: list[LiveRun]) -> list[int]:
+    return [(run.due_ms - NOW) // SECOND for run in runs]
+
+
+def skipped(records: list[Run]) -> list[tuple[int, int, int]]:
+    return [
+        ((run.first_schedule_ms - NOW) // SECOND, run.skipped_count, run.skip_reason)
+        for run in records
+        if run.state is RunState.SKIPPED
+    ]
+
+
+def test_a_former_schedule_is_fired_until_it_was_replaced() -> None:
+    owner, first = make_owner(), make_job(every_s=1)
+    second = rescheduled(first, NOW + 3 * SECOND, 4)
+    rows = [
+        entry_of(first, NOW + SECOND),
+        entry_of(second, NOW + 4 * SECOND, ordinal=KEEP_ORDINAL),
+    ]
+    runs = take_up(owner, second, [first], rows, NOW + 9 * SECOND)
+    assert seconds(runs) == [1, 2, 3, 4, 8, 12]
+    for run in runs[:3]:
+        publish(owner, run, NOW + 9 * SECOND)
+    store_records(owner)
+    advance = owner.take_advance(NOW + 9 * SECOND)
+    # Nothing is left of the former schedule: its row goes, and the job is not completed by that.
+    assert [entry.generation for entry in advance.remove] == [1]
+    assert not advance.complete
+
+
+def test_only_what_came_due_in_a_pause_is_skipped_for_it() -> None:
+    owner, first = make_owner(), make_job(every_s=1)
+    paused = changed(first, NOW + 3 * SECOND, paused=True)
+    resumed = changed(paused, NOW + 6 * SECOND, paused=False)
+    runs = take_up(
+        owner, resumed, [first, paused], [entry_of(first, NOW + SECOND)], NOW + 8 * SECOND
+    )
+    assert seconds(runs) == [1, 2, 3, 7, 8, 9, 10, 11, 12]
+    assert skipped(store_records(owner)) == [(4, 3, run_pb2.SKIP_REASON_PAUSED)]
+
+
+def test_skipped_occurrences_with_others_between_them_are_two_stretches() -> None:
+    owner, first = make_owner(), make_job(every_s=1)
+    versions = [first]
+    for at_s, paused in ((1, True), (2, False), (3, True), (4, False)):
+        versions.append(changed(versions[-1], NOW + at_s * SECOND, paused=paused))
+    rows = [entry_of(first, NOW + SECOND)]
+    take_up(owner, versions[-1], versions[:-1], rows, NOW + 4 * SECOND)
+    assert skipped(store_records(owner)) == [
+        (2, 1, run_pb2.SKIP_REASON_PAUSED),
+        (4, 1, run_pb2.SKIP_REASON_PAUSED),
+    ]
+
+
+def test_a_row_of_a_deleted_job_that_was_not_due_goes() -> None:
+    owner, first = make_owner(), make_job(every_s=60)
+    gone = changed(first, NOW + 3 * SECOND, delete_ms=NOW + 3 * SECOND)
+    row = entry_of(first, NOW + 60 * SECOND)
+    assert not take_up(owner, gone, [first], [row], NOW + 5 * SECOND)
+    assert owner.take_advance(NOW + 5 * SECOND).remove == [row]
+
+
+def test_what_workers_have_published_was_not_missed() -> None:
+    owner, job = make_owner(), make_job(every_s=1, window_s=2)
+    owner.load([entry_of(job, NOW + SECOND)], {job.key: job}, NOW + 6 * SECOND)
+    (first, *_) = take_first(job)
+    owner.foretell([first.key])
+    owner.step(NOW + 6 * SECOND)
+    publish(owner, assign(owner)[0], NOW + 6 * SECOND)
+    records = store_records(owner)
+    assert [run.state for run in records if run.run_id == first.run_id][-1] is RunState.SUCCEEDED
+    assert skipped(records) == [(2, 2, run_pb2.SKIP_REASON_CATCH_UP_WINDOW)]
+
+
+def take_first(job: Job) -> list[LiveRun]:
+    owner = make_owner()
+    owner.load([entry_of(job, NOW + SECOND)], {job.key: job}, NOW)
+    owner.step(NOW)
+    return assign(owner)
+
+
+def test_a_run_that_a_former_owner_had_begun_was_not_missed() -> None:
+    job = make_job(every_s=1, window_s=2)
+    begun = take_first(job)[0].as_run(RunState.PENDING, NOW + 2 * SECOND, 1)
+    owner = make_owner(epoch=2)
+    owner.recover([begun])
+    owner.load([entry_of(job, NOW + SECOND)], {job.key: job}, NOW + 6 * SECOND)
+    owner.step(NOW + 6 * SECOND)
+    assert seconds(assign(owner))[:2] == [1, 4]
+
+
+def test_a_run_that_was_begun_too_late_of_a_replaced_schedule_ends() -> None:
+    first = make_job(every_s=1)
+    (_, _, third, *_) = take_first(first)
+    begun = third.as_run(RunState.PENDING, NOW + 4 * SECOND, 1)
+    owner = make_owner(epoch=2)
+    owner.recover([begun])
+    second = rescheduled(first, NOW + 2 * SECOND, 10)
+    rows = [entry_of(first, NOW + SECOND), entry_of(second, NOW + 10 * SECOND)]
+    assert seconds(take_up(owner, second, [first], rows, NOW + 5 * SECOND)) == [1, 2]
+    (ended,) = [run for run in store_records(owner) if run.run_id == begun.run_id]
+    assert (ended.state, ended.skip_reason) == (RunState.SKIPPED, run_pb2.SKIP_REASON_UPDATED)
+    assert ended.revision == begun.revision + 1
+
+
+def test_an_update_keeps_the_count_also_where_nobody_held_the_job() -> None:
+    owner, first = make_owner(), make_job(every_s=1)
+    second = rescheduled(first, NOW + 3 * SECOND, 1, max_runs=5)
+    rows = [
+        entry_of(first, NOW + SECOND),
+        entry_of(second, NOW + 4 * SECOND, ordinal=KEEP_ORDINAL),
+    ]
+    # Four came due before (0 s to 3 s), so there is one more.
+    runs = take_up(owner, second, [first], rows, NOW + 9 * SECOND)
+    assert seconds(runs) == [1, 2, 3, 4]
+
+
+def test_an_update_of_a_job_that_is_held_goes_on_counting() -> None:
+    owner, first = make_owner(), make_job(every_s=1)
+    owner.load([entry_of(first, NOW)], {first.key: first}, NOW)
+    owner.step(NOW)
+    held = assign(owner)
+    second = rescheduled(first, NOW + 2 * SECOND, 1, max_runs=5)
+    row = replace(entry_of(second, NOW + 3 * SECOND), ordinal=KEEP_ORDINAL)
+    revoked = owner.notice(notice(second, NOW + 2 * SECOND, row), second, NOW + 2 * SECOND)
+    owner.confirm_revoked([run.key for run in revoked], (), NOW + 2 * SECOND)
+    owner.step(NOW + 2 * SECOND)
+    assert seconds(held)[:3] == [0, 1, 2]
+    assert seconds(assign(owner)) == [3, 4]
+
+
+def test_a_new_schedule_needs_no_row_to_begin() -> None:
+    """The api died between the change and the inbox; the sweep finds the job with its old row."""
+    owner, first = make_owner(), make_job(every_s=1)
+    owner.load([entry_of(first, NOW + SECOND)], {first.key: first}, NOW)
+    owner.step(NOW)
+    held = assign(owner)
+    second = rescheduled(first, NOW + 2 * SECOND, 4)
+    revoked = owner.load([entry_of(first, NOW + SECOND)], {second.key: second}, NOW + 2 * SECOND)
+    assert seconds(revoked) == [3, 4]
+    owner.confirm_revoked([run.key for run in revoked], (), NOW + 2 * SECOND)
+    owner.step(NOW + 2 * SECOND)
+    assert seconds(held)[:2] == [1, 2]
+    assert seconds(assign(owner)) == [4]
