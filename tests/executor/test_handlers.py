@@ -163,13 +163,19 @@ async def test_no_more_at_once_than_allowed(ledger: Ledger, make: Make) -> None:
 
     async def work(ctx: RunContext) -> None:
         enter(ctx.topic)
-        await asyncio.sleep(0.01)
+        # Longer than it takes to be handed more.
+        await asyncio.sleep(0.05)
         now[ctx.topic] -= 1
 
     executor.handler("a", concurrency=2)(work)
     executor.handler("b")(work)
-    attempts = [await ledger.publish(n, topic="a" if n < 30 else "b") for n in range(100)]
+    attempts = [await ledger.publish(number, topic="a") for number in range(20)]
     async with running(executor):
+        await ledger.ended(*attempts)
+        assert most["a"] == 2
+        attempts = [await ledger.publish(n, topic="a" if n % 3 else "b") for n in range(30, 90)]
+        await ledger.ended(*attempts)
+        attempts = [await ledger.publish(number, topic="b") for number in range(100, 120)]
         await ledger.ended(*attempts)
     assert most == {"a": 2, "b": 5, "all": 5}
     # What was taken ahead is bounded as well.

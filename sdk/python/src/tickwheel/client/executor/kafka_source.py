@@ -135,11 +135,17 @@ class KafkaSource:
             await asyncio.gather(self._committer, return_exceptions=True)
         if self._consumer is not None:
             await self._commit()
-            try:
-                async with asyncio.timeout(_LEAVE_TIMEOUT_S):
-                    await self._consumer.stop()
-            except (KafkaError, TimeoutError) as error:
-                _log.warning("the group %s could not be left in order: %r", self._group, error)
+            await self._leave(self._consumer)
+
+    async def _leave(self, consumer: AIOKafkaConsumer) -> None:
+        # In a task of its own: where Kafka is away aiokafka lets a cancellation of its own escape.
+        leaving = asyncio.create_task(consumer.stop())
+        try:
+            await asyncio.wait((leaving,), timeout=_LEAVE_TIMEOUT_S)
+        finally:
+            leaving.cancel()
+        if not leaving.done() or leaving.cancelled() or leaving.exception() is not None:
+            _log.warning("the group %s could not be left in order", self._group)
 
     # -- taking ------------------------------------------------------------------------------
 
