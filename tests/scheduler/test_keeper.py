@@ -8,8 +8,8 @@ import pytest
 from simulator.store.cells import Cells
 from simulator.store.leases import SimLeaseStore
 from simulator.store.link import Kind
-from tickwheel.server.domain.errors import OutcomeUnknown, StoreUnavailable
-from tickwheel.server.scheduler.keeper import SessionKeeper, SessionLostError
+from tickwheel.server.domain.errors import Fenced, OutcomeUnknown, StoreUnavailable
+from tickwheel.server.scheduler.keeper import SET_BACK_MS, SessionKeeper, SessionLostError
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 
 T = TypeVar("T")
@@ -99,3 +99,63 @@ async def test_a_session_that_somebody_removed_is_lost_and_begun_anew() -> None:
     await keeper.open()
     assert cells.sessions["mine"].beat == 1
     await keeper.renew_once()
+
+
+class SteppedClock(HandClock):
+    """The wall clock may be set; the steady one is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.off_ms = 0
+
+    def now_ms(self) -> int:
+        return self.ms + self.off_ms
+
+    def now_us(self) -> int:
+        return self.now_ms() * 1000
+
+
+def make_stepped() -> tuple[SessionKeeper, SteppedClock, Cells]:
+    clock, cells = SteppedClock(), Cells(segments=1)
+    keeper = SessionKeeper(SimLeaseStore(cells, LateLink()), clock, IDENTITY, SchedulerOptions())
+    return keeper, clock, cells
+
+
+async def test_a_clock_that_is_set_back_ends_the_session_and_timestamps_still_grow() -> None:
+    keeper, clock, cells = make_stepped()
+    await keeper.open()
+    before = keeper.stamp(0, 1)
+    clock.off_ms = -3_600_000
+    with pytest.raises(SessionLostError):
+        await keeper.renew_once()
+    await keeper.open()
+    for _ in range(3):
+        stamp = keeper.stamp(0, 2)
+        assert stamp.timestamp_us > before.timestamp_us
+        assert stamp.timestamp_us < cells.sessions["mine"].lease_until_ms * 1000
+        clock.ms += 2_500
+        await keeper.renew_once()
+
+
+@pytest.mark.parametrize("off_ms", [-SET_BACK_MS, 3_600_000])
+async def test_a_clock_that_is_slewed_or_set_forward_ends_no_session(off_ms: int) -> None:
+    keeper, clock, _ = make_stepped()
+    await keeper.open()
+    clock.off_ms = off_ms
+    await keeper.renew_once()
+    assert keeper.left_ms() == 8_000
+    keeper.stamp(0, 1)
+
+
+async def test_a_floor_beyond_the_lease_is_reached_at_once() -> None:
+    keeper, clock, cells = make_stepped()
+    await keeper.open()
+    floor_us = (clock.ms + 60_000) * 1000
+    keeper.set_floor(0, floor_us)
+    with pytest.raises(Fenced):
+        keeper.stamp(0, 1)
+    await keeper.reach_floors()
+    assert keeper.stamp(0, 1).timestamp_us > floor_us
+    beat = cells.sessions["mine"].beat
+    await keeper.reach_floors()
+    assert cells.sessions["mine"].beat == beat

@@ -11,6 +11,11 @@ from tickwheel.server.store.port import LeaseStore
 _log = structlog.get_logger(__name__)
 
 
+#: A wall clock that was set back further than this is no matter of slewing any more: instants that
+#: were read, done and saved lie ahead of what is written from now on.
+SET_BACK_MS = 5_000
+
+
 class SessionLostError(Exception):
     """The session is no longer ours: everything owned under it must be let go at once."""
 
@@ -28,6 +33,8 @@ class SessionKeeper:
         self._beat = 0
         self._lease_until_ms = 0
         self._valid_until_steady_ms = 0
+        #: How far the wall clock was ahead of the steady one.
+        self._wall_ahead_ms = 0
         self._floors: dict[int, int] = {}
         self._last_us = 0
 
@@ -38,14 +45,21 @@ class SessionKeeper:
 
     async def open(self) -> None:
         """Begins the session."""
+        self._wall_ahead_ms = self._clock.now_ms() - self._clock.steady_ms()
         await self._write(first=True)
 
     async def renew_once(self) -> None:
         """Renews the session.
 
         Raises:
-            SessionLostError: somebody removed it, or it ran out while the store was away.
+            SessionLostError: somebody removed it, or it ran out while the store was away; or the
+                wall clock was set back, and what is owned is to be taken up anew.
         """
+        before_ms = self._wall_ahead_ms
+        self._wall_ahead_ms = self._clock.now_ms() - self._clock.steady_ms()
+        if self._wall_ahead_ms < before_ms - SET_BACK_MS:
+            _log.error("the clock was set back", by_ms=before_ms - self._wall_ahead_ms)
+            raise SessionLostError
         try:
             await self._write(first=False)
         except StoreUnavailable as error:
@@ -55,7 +69,10 @@ class SessionKeeper:
 
     async def _write(self, *, first: bool) -> None:
         begun_ms = self._clock.steady_ms()
-        until_ms = self._clock.now_ms() + self._options.lease_ms
+        # Timestamps never go back. Where the wall clock did, they are ahead of it for a while, and
+        # the recorded end of the lease has to be ahead of them.
+        newest_us = max(self._clock.now_us(), self._last_us, *self._floors.values())
+        until_ms = newest_us // 1000 + self._options.lease_ms
         stored = await self._stored() if first else self._beat
         session = self._identity.session((stored or 0) + 1, until_ms)
         if stored is None:
@@ -98,6 +115,17 @@ class SessionKeeper:
     def set_floor(self, segment: int, floor_us: int) -> None:
         """Timestamps for the segment lie above those of its former owner."""
         self._floors[segment] = floor_us
+
+    async def reach_floors(self) -> None:
+        """Renews at once where timestamps have to lie beyond the recorded end of the lease.
+
+        So it is where a former owner's wall clock was ahead of ours, or our own was set back.
+
+        Raises:
+            SessionLostError: as in renew_once.
+        """
+        if max(self._floors.values(), default=0) >= self._lease_until_ms * 1000:
+            await self.renew_once()
 
     def stamp(self, segment: int, epoch: int) -> WriteStamp:
         """A stamp for one write to a segment: timestamp first, then the lease is checked.

@@ -12,7 +12,8 @@ from tickwheel.server.scheduler.bounded import MAX_CALLS, bounded
 from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.gaps import final_states
 from tickwheel.server.scheduler.holding import Holding, Holdings
-from tickwheel.server.scheduler.segment import is_underway
+from tickwheel.server.scheduler.keeper import SET_BACK_MS
+from tickwheel.server.scheduler.segment import POSITION_LAG_MS, is_underway
 from tickwheel.server.store.port import INBOX_HORIZON_MS, LOOK_AHEAD_MS, Store
 
 #: The schedule is read in stretches of this length when an owner catches up, in ms.
@@ -51,7 +52,7 @@ class Reader:
             by_position.setdefault(positions[segment], []).append(segment)
         for position, group in by_position.items():
             # A former owner may have ended before it saved any position.
-            since = max(0, position - INBOX_HORIZON_MS)
+            since = max(0, min(position, self._clock.now_ms()) - INBOX_HORIZON_MS)
             logs = _by_segment(await self._store.runs.read_log(group, since))
             for segment in group:
                 holding = self._holdings.get(segment)
@@ -65,10 +66,14 @@ class Reader:
         keys = {run.key for run in left} | {run.key for run in log if is_underway(run)}
         jobs = await self._store.jobs.get_many(keys) if keys else {}
         now = self._clock.now_ms()
+        if position > now - POSITION_LAG_MS + SET_BACK_MS:
+            # It was saved before the wall clock was set back: what was written since then may
+            # stand before it. All that is there is read.
+            position = 0
         holding.owner.recover(log, left, jobs, now)
         if holding.outdated:
             # New time-zone data hold from the former owner's last sign of life on.
-            alive_ms = max([position, *(run.update_ms for run in log)]) or now
+            alive_ms = min(max([position, *(run.update_ms for run in log)]) or now, now)
             holding.owner.begin_rederiving(alive_ms, now)
         holding.unchecked = final_states(log)
         holding.position_ms = holding.read_to_ms = position

@@ -1,6 +1,6 @@
 """Writes what the owners have decided: states of runs, rows that advance, positions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -124,6 +124,14 @@ class Recorder:
     async def save_positions(self) -> None:
         """Saves how far each segment is done."""
         await bounded(self.save_position(h) for h in list(self._holdings.values()) if h.ready)
+
+    async def save_first_positions(self, segments: Iterable[int]) -> None:
+        """Saves the positions of segments that have none, or one that lies ahead."""
+        await bounded(
+            self.save_position(self._holdings[segment])
+            for segment in segments
+            if segment in self._holdings and not self._holdings[segment].position_ms
+        )
 
     async def save_position(self, holding: Holding) -> None:
         """Saves how far a segment is done."""

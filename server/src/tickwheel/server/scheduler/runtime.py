@@ -254,9 +254,11 @@ class Scheduler:
             await bounded(take(current) for current in wanted)
             if taken:
                 _log.info("segments taken", count=len(taken), owned=len(self._holdings))
+                await self._keeper.reach_floors()
                 await self.fleet.settle(taken)
                 await self._recover(list(taken))
                 self.fleet.announce_epochs()
+                await self._recorder.save_first_positions(taken)
         except BaseException:
             # Half taken is not owned: they are taken anew, under a further epoch.
             for segment in taken:
