@@ -519,6 +519,24 @@ class TestJitter:
             (S(iso8601="R/2026-01-31T00:00:00Z/P1M"), 28 * 86_400_000),
             (S(rrule="FREQ=DAILY;BYHOUR=9,17"), 8 * 3_600_000),
             (S(any_of=(S(cron="0 0 * * *"), S(every_ns=every(60)))), 60_000),
+            # Members of a union may come closer to each other than each to itself.
+            (S(any_of=(S(cron="0 9 * * *"), S(cron="5 9 * * *"))), 300_000),
+            (S(any_of=(S(any_of=(S(cron="0 9 1 * *"),)), S(cron="1 9 L * *"))), 86_340_000),
+            (
+                S(
+                    any_of=(
+                        S(cron="0 9 * * *", time_zone="Asia/Tokyo"),
+                        S(rrule="DTSTART;TZID=Europe/Berlin:20261123T090200\nFREQ=DAILY"),
+                    )
+                ),
+                120_000,
+            ),
+            (S(any_of=(S(cron="* * * * *"), S(cron="30 0 12 1 1 *"))), 30_000),
+            (S(any_of=(S(at_ms=0), S(at_ms=700_000))), 700_000),
+            (S(rrule="FREQ=HOURLY;BYHOUR=9,17"), 8 * 3_600_000),
+            (S(rrule="FREQ=MINUTELY;BYHOUR=0,23;BYMINUTE=0,58;BYSECOND=0"), 120_000),
+            (S(rrule="FREQ=SECONDLY;BYSECOND=0,50"), 10_000),
+            (S(rrule="FREQ=HOURLY;INTERVAL=3"), 3 * 3_600_000),
         ],
     )
     def test_as_large_as_the_smallest_gap_is_refused(self, spec: ScheduleSpec, gap_ms: int) -> None:

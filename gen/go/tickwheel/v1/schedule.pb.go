@@ -190,9 +190,10 @@ type Schedule struct {
 	// `time_zone`) or instants (`2026-12-25T12:00:00Z`, compared with the nominal
 	// one). At most 1,000.
 	Excludes []string `protobuf:"bytes,12,rep,name=excludes,proto3" json:"excludes,omitempty"`
-	// The instant from which `every`, and an `rrule` without DTSTART, are counted;
-	// it may lie in the past or in the future. Default: `start_time`, else the
-	// job's `create_time`, in PreviewSchedule the request's `start_time`.
+	// The instant from which `every`, an `rrule` without DTSTART and an `iso8601`
+	// without start or end are counted; it may lie in the past or in the future.
+	// Default: `start_time`, else the job's `create_time`, in PreviewSchedule the
+	// request's `start_time`.
 	Anchor *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=anchor,proto3" json:"anchor,omitempty"`
 	// What becomes of a wall-clock time which a change of the clock leaves out.
 	// Default: DST_GAP_NEXT_VALID.
@@ -389,16 +390,16 @@ type Schedule_Every struct {
 
 type Schedule_Iso8601 struct {
 	// An ISO 8601 repeating interval: `R5/2026-11-23T12:00:00Z/PT1H`. `Rn` is n
-	// occurrences in all, `R` is without end. Start/period, start/end and
-	// period/end. Calendar units (Y, M, W, D) go by the wall clock in
-	// `time_zone` and are counted from the start, so that Jan 31 + P1M is Feb 28
-	// and then Mar 31; time units (H, M, S) are exact.
+	// occurrences in all, `R` is without end. Start/period, start/end, and
+	// period/end, which counts back from the end. Calendar units (Y, M, W, D) go
+	// by the wall clock in `time_zone` and are counted from the start, so that
+	// Jan 31 + P1M is Feb 28 and then Mar 31; time units (H, M, S) are exact.
 	Iso8601 string `protobuf:"bytes,4,opt,name=iso8601,proto3,oneof"`
 }
 
 type Schedule_Rrule struct {
 	// An RFC 5545 recurrence rule: `FREQ=MONTHLY;BYDAY=-1FR`, also with lines for
-	// DTSTART and EXDATE. Without DTSTART it starts as `anchor` says.
+	// DTSTART, RDATE and EXDATE. Without DTSTART it starts as `anchor` says.
 	Rrule string `protobuf:"bytes,5,opt,name=rrule,proto3,oneof"`
 }
 
@@ -423,9 +424,10 @@ func (*Schedule_AnyOf) isSchedule_Form() {}
 // them.
 type ScheduleUnion struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 1 to 32 schedules, each complete by itself. A member's own `time_zone`,
-	// bounds, `excludes` and clock-change settings apply to it; `max_runs` and
-	// `jitter` are given on the outermost schedule only.
+	// 1 to 32 schedules, at most four deep. A member's own bounds and `excludes`
+	// apply to it beside those of the whole; where it has no `time_zone`, `dst_gap`
+	// or `dst_overlap`, those of the whole hold. `max_runs` and `jitter` are given
+	// on the outermost schedule only.
 	Schedules     []*Schedule `protobuf:"bytes,1,rep,name=schedules,proto3" json:"schedules,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

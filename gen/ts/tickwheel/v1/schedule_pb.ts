@@ -76,10 +76,10 @@ export type Schedule = Message<"tickwheel.v1.Schedule"> & {
   } | {
     /**
      * An ISO 8601 repeating interval: `R5/2026-11-23T12:00:00Z/PT1H`. `Rn` is n
-     * occurrences in all, `R` is without end. Start/period, start/end and
-     * period/end. Calendar units (Y, M, W, D) go by the wall clock in
-     * `time_zone` and are counted from the start, so that Jan 31 + P1M is Feb 28
-     * and then Mar 31; time units (H, M, S) are exact.
+     * occurrences in all, `R` is without end. Start/period, start/end, and
+     * period/end, which counts back from the end. Calendar units (Y, M, W, D) go
+     * by the wall clock in `time_zone` and are counted from the start, so that
+     * Jan 31 + P1M is Feb 28 and then Mar 31; time units (H, M, S) are exact.
      *
      * @generated from field: string iso8601 = 4;
      */
@@ -88,7 +88,7 @@ export type Schedule = Message<"tickwheel.v1.Schedule"> & {
   } | {
     /**
      * An RFC 5545 recurrence rule: `FREQ=MONTHLY;BYDAY=-1FR`, also with lines for
-     * DTSTART and EXDATE. Without DTSTART it starts as `anchor` says.
+     * DTSTART, RDATE and EXDATE. Without DTSTART it starts as `anchor` says.
      *
      * @generated from field: string rrule = 5;
      */
@@ -157,9 +157,10 @@ export type Schedule = Message<"tickwheel.v1.Schedule"> & {
   excludes: string[];
 
   /**
-   * The instant from which `every`, and an `rrule` without DTSTART, are counted;
-   * it may lie in the past or in the future. Default: `start_time`, else the
-   * job's `create_time`, in PreviewSchedule the request's `start_time`.
+   * The instant from which `every`, an `rrule` without DTSTART and an `iso8601`
+   * without start or end are counted; it may lie in the past or in the future.
+   * Default: `start_time`, else the job's `create_time`, in PreviewSchedule the
+   * request's `start_time`.
    *
    * @generated from field: google.protobuf.Timestamp anchor = 13;
    */
@@ -197,9 +198,10 @@ export const ScheduleSchema: GenMessage<Schedule> = /*@__PURE__*/
  */
 export type ScheduleUnion = Message<"tickwheel.v1.ScheduleUnion"> & {
   /**
-   * 1 to 32 schedules, each complete by itself. A member's own `time_zone`,
-   * bounds, `excludes` and clock-change settings apply to it; `max_runs` and
-   * `jitter` are given on the outermost schedule only.
+   * 1 to 32 schedules, at most four deep. A member's own bounds and `excludes`
+   * apply to it beside those of the whole; where it has no `time_zone`, `dst_gap`
+   * or `dst_overlap`, those of the whole hold. `max_runs` and `jitter` are given
+   * on the outermost schedule only.
    *
    * @generated from field: repeated tickwheel.v1.Schedule schedules = 1;
    */

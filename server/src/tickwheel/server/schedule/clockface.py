@@ -80,16 +80,13 @@ class TimesOfDay:
 
     def smallest_gap(self) -> int | None:
         """Seconds between the two of them that are closest within a day; None if there is one."""
-        if len(self) == 1:
-            return None
-        # The closest two share their hour if there are two minutes or seconds to choose from, or
-        # they stand on either side of the hour.
-        best = 86_400
-        previous = -86_400
-        for time_s in self:
-            best = min(best, time_s - previous)
-            previous = time_s
-        return best
+        within = [minute * 60 + second for minute in self.minutes for second in self.seconds]
+        gaps = [later - sooner for sooner, later in pairwise(within)]
+        gaps += [
+            (later - sooner) * 3600 - within[-1] + within[0]
+            for sooner, later in pairwise(self.hours)
+        ]
+        return min(gaps, default=None)
 
 
 class ChosenTimes:

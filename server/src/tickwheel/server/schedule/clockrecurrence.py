@@ -103,6 +103,10 @@ class ClockRecurrence:
     def smallest_gap_s(self) -> int:
         """No two of the times are closer than this, on a clock without changes."""
         step_s = self._unit_s * self._interval
+        if self._interval == 1 and self._stretches is not None:
+            step_s = self._open.smallest_gap() or DAY_S
+            *_, last = self._open
+            step_s = min(step_s, DAY_S - last + self._open.first)
         within = self._within.smallest_gap()
         if within is None:
             # One in a unit, or none at all.

@@ -1,5 +1,6 @@
 """Compiling a schedule, and the compiled schedule."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -27,6 +28,8 @@ from tickwheel.server.schedule.zone import ZONES, Zone
 #: Schedules within schedules; deeper nesting says nothing that a flat list does not.
 _DEEPEST = 4
 _MOST_MEMBERS = 32
+#: Around so many occurrences of a union it is looked at how close they come.
+_WALKED = 400
 #: Beyond it an instant has no year of four digits.
 _LAST_MS = LAST_S * 1000 - 1
 
@@ -167,7 +170,8 @@ def _compile(spec: ScheduleSpec, outer: _Outer) -> Schedule:
             for moment in rule.excluded
         )
     schedule = Schedule(spec, series, zone, exclusions)
-    _check_jitter(schedule)
+    if spec.jitter_ms:
+        _check_jitter(schedule, outer)
     return schedule
 
 
@@ -258,11 +262,11 @@ def _check_bounds(spec: ScheduleSpec, form: str) -> None:
         raise _invalid("jitter", "the jitter is negative; an occurrence is never early")
 
 
-def _check_jitter(schedule: Schedule) -> None:
+def _check_jitter(schedule: Schedule, outer: _Outer) -> None:
     jitter = schedule.spec.jitter_ms
-    if not jitter:
-        return
     gap = schedule.smallest_gap_ms()
+    if schedule.spec.any_of is not None:
+        gap = _gap_of_union(schedule.spec, outer)
     if gap is not None and jitter >= gap:
         raise ScheduleError(
             ScheduleErrorReason.JITTER_TOO_LARGE,
@@ -270,6 +274,40 @@ def _check_jitter(schedule: Schedule) -> None:
             f"a jitter of {jitter} ms is not smaller than {gap} ms, which is as close as two "
             "occurrences can be",
         )
+
+
+def _gap_of_union(spec: ScheduleSpec, outer: _Outer) -> int | None:
+    """The smallest gap around the first occurrences of each member: they may come close.
+
+    All are read in UTC: what is accepted must not depend on changes of the clock.
+    """
+    whole = _compile(replace(_in_utc(spec), jitter_ms=0), outer)
+    if not isinstance(whole.series, Union):
+        raise AssertionError("a schedule with any_of is a union")
+    none = _LAST_MS
+    gap = whole.smallest_gap_ms() or none
+    for member in whole.series.members:
+        at = member.next_after(outer.anchor_ms - 1)
+        for _ in range(max(12, _WALKED // len(whole.series.members))):
+            if at is None:
+                break
+            before = whole.next_after(at - gap)
+            while before is not None and before < at:
+                gap = at - before
+                before = whole.next_after(at - gap)
+            after = whole.next_after(at)
+            gap = gap if after is None else min(gap, after - at)
+            at = member.next_after(at)
+    return None if gap == none else gap
+
+
+def _in_utc(spec: ScheduleSpec) -> ScheduleSpec:
+    return replace(
+        spec,
+        time_zone="UTC",
+        rrule=None if spec.rrule is None else re.sub(r"(?i);TZID=[^:;]*", "", spec.rrule),
+        any_of=None if spec.any_of is None else tuple(_in_utc(member) for member in spec.any_of),
+    )
 
 
 def _rule_zone(rule_zone: str, name: str) -> Zone:

@@ -27,6 +27,8 @@ def create(
     after: form.InOption = None,
     cron: form.CronOption = "",
     every: form.EveryOption = None,
+    iso8601: form.Iso8601Option = "",
+    rrule: form.RruleOption = "",
     time_zone: form.TimeZoneOption = "",
     topic: Annotated[
         str,
@@ -118,7 +120,7 @@ def create(
     from tickwheel.v1 import job_pb2
 
     job = job_file.read_job(file) if file else job_pb2.Job()
-    form.Form(at, after, cron, every, time_zone).apply(job.schedule)
+    form.Form(at, after, cron, every, time_zone, iso8601, rrule).apply(job.schedule)
     if topic:
         job.target.topic = topic
     elif not job.target.topic:
@@ -226,6 +228,8 @@ def update(
     after: form.InOption = None,
     cron: form.CronOption = "",
     every: form.EveryOption = None,
+    iso8601: form.Iso8601Option = "",
+    rrule: form.RruleOption = "",
     time_zone: form.TimeZoneOption = "",
     file: Annotated[
         str,
@@ -249,7 +253,7 @@ def update(
     from tickwheel.v1 import job_pb2
 
     changed = job_file.read_job(file) if file else job_pb2.Job()
-    schedule = form.Form(at, after, cron, every, time_zone)
+    schedule = form.Form(at, after, cron, every, time_zone, iso8601, rrule)
     if schedule.given:
         changed.ClearField("schedule")
         schedule.apply(changed.schedule)
