@@ -303,3 +303,23 @@ def test_a_daily_rule_is_a_cron_expression(
             rrule = replace(policies, rrule=f"DTSTART:19991225T000000\nRRULE:{rule}")
             expected = some(compile_schedule(cron, anchor_ms=0), after_ms)
             assert some(compile_schedule(rrule, anchor_ms=0), after_ms) == expected
+
+
+@thorough
+@given(places(), st.data())
+def test_count_takes_the_first_of_a_rule(place: tuple[str, int], data: st.DataObject) -> None:
+    zone, near_ms = place
+    spec = data.draw(simple(zone, near_ms))
+    rule = data.draw(rules(near_ms)).replace("UNTIL", "WKST=SU;X-UNTIL")
+    rule = ";".join(part for part in rule.split(";") if not part.startswith(("COUNT", "X-")))
+    count = data.draw(st.integers(1, 60))
+    settings_of = replace(spec, cron=None, every_ns=None, iso8601=None, at_ms=None, anchor_ms=None)
+    endless = compile_schedule(replace(settings_of, rrule=rule), anchor_ms=0)
+    counted = compile_schedule(replace(settings_of, rrule=f"{rule};COUNT={count}"), anchor_ms=0)
+    expected = some(endless, -(10**13), count)
+    assert some(counted, -(10**13), count + 5) == expected
+    # Also from the middle, by a schedule that has not been asked before.
+    again = compile_schedule(replace(settings_of, rrule=f"{rule};COUNT={count}"), anchor_ms=0)
+    if expected:
+        assert again.next_after(expected[-1] - 1) == expected[-1]
+        assert again.next_after(expected[-1]) is None

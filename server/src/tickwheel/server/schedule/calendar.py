@@ -109,6 +109,10 @@ class Days:
                 return january(following) + (mask & -mask).bit_length() - 1
         return None
 
+    def per_year(self) -> float:
+        """How many there are in a year on average, but for the leap days of centuries."""
+        return sum(self.mask(year).bit_count() for year in range(2001, 2029)) / 28
+
     def smallest_gap(self) -> int:
         """Days between the two dates that are closest, no more than 366.
 

@@ -59,6 +59,19 @@ class TimesOfDay:
         hour, minute = divmod(rest, len(self.minutes))
         return self.hours[hour] * 3600 + self.minutes[minute] * 60 + self.seconds[second]
 
+    def rank(self, time_s: int) -> int:
+        """How many of them are before a time of day."""
+        hour, rest = divmod(time_s, 3600)
+        minute, second = divmod(rest, 60)
+        place = bisect_left(self.hours, hour)
+        number = place * len(self.minutes) * len(self.seconds)
+        if place < len(self.hours) and self.hours[place] == hour:
+            place = bisect_left(self.minutes, minute)
+            number += place * len(self.seconds)
+            if place < len(self.minutes) and self.minutes[place] == minute:
+                number += bisect_left(self.seconds, second)
+        return number
+
     def at_or_after(self, time_s: int) -> int:
         """The first of them not before a time of day (0-86399), or -1."""
         hour, rest = divmod(time_s, 3600)
@@ -115,6 +128,10 @@ class ChosenTimes:
     def nth(self, index: int) -> int:
         """The time at a place in their order, from 0."""
         return self._times[index]
+
+    def rank(self, time_s: int) -> int:
+        """How many of them are before a time."""
+        return bisect_left(self._times, time_s)
 
     def at_or_after(self, time_s: int) -> int:
         """The first of them not before a time, or -1."""

@@ -4,12 +4,14 @@ They answer "the first one from here on" without walking from DTSTART, and witho
 the many steps of an odd interval that fall outside of what the BY parts want.
 """
 
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from math import gcd
 
 from tickwheel.server.schedule.calendar import Days, weekday_of
 from tickwheel.server.schedule.clockface import ChosenTimes, TimesOfDay
+from tickwheel.server.schedule.counting import skip_times
 from tickwheel.server.schedule.instants import DAY_S, HORIZON_S, day_of
 from tickwheel.server.schedule.recurrencedays import year_mask
 from tickwheel.server.schedule.rrule import Frequency, RecurrenceRule
@@ -99,6 +101,20 @@ class ClockRecurrence:
         if found is None:
             return None
         return found * self._unit_s + (second if found == unit else self._within.first)
+
+    @property
+    def is_countable(self) -> bool:
+        """Each day's times are the same, so that years can be counted whole."""
+        return self._interval == 1 and len(self._within) > 0
+
+    def per_year(self) -> float:
+        """How many there are in a year on average. Countable ones only."""
+        return self._days.per_year() * len(self._open) * len(self._within)
+
+    def skip(self, low_s: int, high_s: int, count: int) -> tuple[int, int | None]:
+        """How many are in [low, high), up to `count`; and the count-th. Countable ones only."""
+        times = _UnitTimes(self._open, self._within, self._unit_s)
+        return skip_times(self._days, times, low_s, high_s, count)
 
     def smallest_gap_s(self) -> int:
         """No two of the times are closer than this, on a clock without changes."""
@@ -210,6 +226,28 @@ class ClockRecurrence:
             (day * per_day + time // self._unit_s) % common for day in days for time in self._open
         }
         return frozenset(left), common
+
+
+@dataclass(frozen=True, slots=True)
+class _UnitTimes:
+    """The seconds of some units of a day."""
+
+    units: TimesOfDay
+    within: ChosenTimes
+    unit_s: int
+
+    def __len__(self) -> int:
+        return len(self.units) * len(self.within)
+
+    def nth(self, index: int) -> int:
+        unit, second = divmod(index, len(self.within))
+        return self.units.nth(unit) + self.within.nth(second)
+
+    def rank(self, time_s: int) -> int:
+        second = time_s % self.unit_s
+        unit = time_s - second
+        number = self.units.rank(unit) * len(self.within)
+        return number + self.within.rank(second) if self.units.at_or_after(unit) == unit else number
 
 
 def _first_multiple(step: int, size: int, low: int, high: int) -> int | None:

@@ -15,6 +15,7 @@ from tickwheel.server.schedule.calendar import (
     weekday_of,
 )
 from tickwheel.server.schedule.clockface import ChosenTimes, TimesOfDay
+from tickwheel.server.schedule.counting import skip_times
 from tickwheel.server.schedule.instants import DAY_S, HORIZON_S, day_of
 from tickwheel.server.schedule.recurrencedays import year_mask
 from tickwheel.server.schedule.rrule import Frequency, RecurrenceRule
@@ -67,6 +68,19 @@ class DateRecurrence:
                 return day * DAY_S + time
             found = self._day(day + 1)
         return None if found is None else found * DAY_S + self._times.first
+
+    @property
+    def is_countable(self) -> bool:
+        """Each day's times are the same, so that years can be counted whole."""
+        return self._rule.interval == 1 and self._positions is None and len(self._times) > 0
+
+    def per_year(self) -> float:
+        """How many there are in a year on average. Countable ones only."""
+        return self._days.per_year() * len(self._times)
+
+    def skip(self, low_s: int, high_s: int, count: int) -> tuple[int, int | None]:
+        """How many are in [low, high), up to `count`; and the count-th. Countable ones only."""
+        return skip_times(self._days, self._times, low_s, high_s, count)
 
     def smallest_gap_s(self) -> int:
         """No two of the times are closer than this, on a clock without changes."""

@@ -1,6 +1,6 @@
 """The occurrences of a recurrence rule: its wall-clock times from DTSTART to COUNT or UNTIL."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tickwheel.server.schedule.clockrecurrence import ClockRecurrence
 from tickwheel.server.schedule.instants import DAY_S, EARLIEST_S, HORIZON_S, NANOS, Moment
@@ -13,6 +13,8 @@ from tickwheel.server.schedule.wallclock import WallClock
 
 #: Whether an occurrence is within COUNT is found by counting; more would take too long.
 _MOST_COUNTED = 10_000
+#: Where years can be counted whole, so many of them are.
+_MOST_YEARS = 200
 _UNITS_S = {Frequency.HOURLY: 3600, Frequency.MINUTELY: 60, Frequency.SECONDLY: 1}
 
 
@@ -41,12 +43,14 @@ class RuleSeries:
     until_s: int
     #: None: there is no COUNT, or it is in `until_s` already.
     count: int | None
+    #: COUNT is 1.
+    single: bool = False
     _counted: _Counted = field(default_factory=_Counted)
 
     def next_after(self, after_ms: int) -> int | None:
         """The first strictly after `after_ms`."""
         after_s = after_ms // 1000
-        found = self._next(after_s)
+        found = self.first_after(after_s)
         if found is None or found > self.until_s:
             return None
         if self.count is not None and not self._within(self.count, after_s, found):
@@ -55,9 +59,10 @@ class RuleSeries:
 
     def smallest_gap_ms(self) -> int | None:
         """That of the wall-clock times."""
-        return None if self.count == 1 else self.times.smallest_gap_s() * 1000
+        return None if self.single else self.times.smallest_gap_s() * 1000
 
-    def _next(self, after_s: int) -> int | None:
+    def first_after(self, after_s: int) -> int | None:
+        """The first after an instant (Unix seconds), whatever UNTIL and COUNT say."""
         if after_s < self.start_s:
             if self.start_counts:
                 return self.start_s
@@ -73,7 +78,7 @@ class RuleSeries:
             # Whoever goes through them in order has found the next one already.
             reached_s, number = found_s, number + 1
         while reached_s < found_s and number < count:
-            following = self._next(reached_s)
+            following = self.first_after(reached_s)
             if following is None:
                 break
             reached_s, number = following, number + 1
@@ -106,11 +111,6 @@ def rule_series(
     last_s = _last_by_calendar(rule, clock, wall) if count is not None else None
     if last_s is not None:
         until_s, count = last_s, None
-    if count is not None and count > _MOST_COUNTED:
-        refuse(
-            f"COUNT={count}: for a rule such as this {_MOST_COUNTED} is the most, as its "
-            "occurrences have to be counted one by one; use UNTIL or maxRuns"
-        )
     offset_s = clock.zone.span_at(start_s).offset_s
     if unit_s is not None:
         times = ClockRecurrence(rule, wall, offset_s)
@@ -119,7 +119,24 @@ def rule_series(
     is_instant = start is None or start.offset_s is not None
     start_counts = is_instant and times.at_or_after(wall, offset_s) == wall
     elapsed = unit_s is not None and not rule.hours
-    return RuleSeries(clock, times, elapsed, start_s, start_counts, until_s, count)
+    series = RuleSeries(
+        clock, times, elapsed, start_s, start_counts, until_s, None, single=rule.count == 1
+    )
+    if count is None:
+        return series
+    if times.is_countable and count <= _MOST_YEARS * times.per_year():
+        return replace(series, until_s=_last_by_counting(series, count))
+    if count > _MOST_COUNTED:
+        why = (
+            f"as it would go on for more than {_MOST_YEARS} years"
+            if times.is_countable
+            else "as its occurrences have to be counted one by one"
+        )
+        refuse(
+            f"COUNT={count}: for a rule such as this {_MOST_COUNTED} is the most, {why}; "
+            "use UNTIL or maxRuns"
+        )
+    return replace(series, count=count)
 
 
 def _evenly(rule: RecurrenceRule, start_s: int, step_s: int, until_s: int) -> ExactSteps:
@@ -140,6 +157,43 @@ def _last_by_calendar(rule: RecurrenceRule, clock: WallClock, start_wall_s: int)
         return None
     wall = start_wall_s + (rule.count - 1) * rule.interval * days * DAY_S
     return clock.instant(wall) if wall < HORIZON_S else HORIZON_S
+
+
+def _last_by_counting(series: RuleSeries, count: int) -> int:
+    """The last of COUNT occurrences; the horizon where there are not so many.
+
+    Between two changes of the clock wall-clock times are occurrences, as many as they are; around
+    a change, where policies add and take away, each is looked at.
+    """
+    clock, times = series.clock, series.times
+    number, at = 0, series.start_s - 1
+    if series.start_counts:
+        number, at = 1, series.start_s
+    while number < count and at < HORIZON_S - 1:
+        span = clock.zone.span_at(at + 1)
+        begin = span.start_s + abs(span.previous_s - span.offset_s)
+        end = min(span.end_s - abs(span.next_s - span.offset_s), HORIZON_S)
+        number, at = _one_by_one(series, number, at, begin, count)
+        if number < count and at + 1 < end:
+            found, wall = times.skip(at + 1 + span.offset_s, end + span.offset_s, count - number)
+            number, at = number + found, end - 1 if wall is None else wall - span.offset_s
+        number, at = _one_by_one(series, number, at, span.end_s, count)
+    return at if number == count else HORIZON_S
+
+
+def _one_by_one(
+    series: RuleSeries, number: int, at_s: int, end_s: int, count: int
+) -> tuple[int, int]:
+    """Counts on from an instant to before another; how many there are then, and where that is.
+
+    Where the count is reached it is at the last one, else just before the end.
+    """
+    while number < count and at_s + 1 < end_s:
+        following = series.first_after(at_s)
+        if following is None or following >= end_s:
+            return number, min(end_s, HORIZON_S) - 1
+        number, at_s = number + 1, following
+    return number, at_s
 
 
 def _until(until: Moment | None, clock: WallClock) -> int:
