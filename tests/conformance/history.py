@@ -7,7 +7,7 @@ import pytest
 from conformance.suite import case
 from conformance.world import DAY_MS, HOUR_MS, World, all_items, all_pages
 from tickwheel.server.domain.names import instant_id, new_uid
-from tickwheel.server.domain.run import Run, RunState
+from tickwheel.server.domain.run import PastAttempt, Run, RunState
 
 
 @case
@@ -21,6 +21,32 @@ async def unknown_run_is_none(world: World) -> None:
     assert await world.store.runs.get(job.uid, "not a run id") is None
     page = await world.store.runs.list_job(new_uid(), b"", 10)
     assert (list(page.items), page.cursor) == ([], None)
+
+
+@case
+async def all_that_is_known_of_former_attempts_is_kept(world: World) -> None:
+    job = world.job(segment=10)
+    owner = await world.own(10)
+    past = PastAttempt(
+        attempt=1,
+        state=RunState.FAILED,
+        due_ms=world.now_ms(),
+        publish_ms=world.now_ms() + 1,
+        start_ms=world.now_ms() + 2,
+        end_ms=world.now_ms() + 3,
+        worker="w",
+        executor="e",
+        topic="t",
+        partition=0,
+        offset=0,
+        fence=7,
+        error="no",
+        error_type="ValueError",
+        error_details="Traceback …",
+    )
+    run = world.run(job, world.now_ms(), attempt=2, past_attempts=(past,))
+    await world.store.runs.record(owner.stamp(), [run])
+    assert await world.store.runs.get(job.uid, run.run_id) == run
 
 
 @case

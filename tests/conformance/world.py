@@ -14,7 +14,7 @@ from tickwheel.server.domain.job import Job, Payload, PayloadKind
 from tickwheel.server.domain.lease import SegmentLease, WriteStamp
 from tickwheel.server.domain.names import instant_id, new_uid, segment_of
 from tickwheel.server.domain.occurrence import EntryKind, InboxEntry, ScheduleEntry
-from tickwheel.server.domain.run import Run, RunState, Trigger
+from tickwheel.server.domain.run import PastAttempt, Run, RunState, Trigger
 from tickwheel.server.store.port import Created, JobChange, NewJob, Page, Store
 from tickwheel.v1 import job_pb2, schedule_pb2, target_pb2
 
@@ -37,6 +37,7 @@ class RunFields(TypedDict, total=False):
     start_ms: int
     end_ms: int
     attempt: int
+    past_attempts: tuple[PastAttempt, ...]
     epoch: int
     worker: str
     topic: str

@@ -111,7 +111,11 @@ def test_a_failed_attempt_is_tried_again_and_its_result_is_kept(
         "RUN_STATE_FAILED",
         "RUN_STATE_SUCCEEDED",
     ]
-    assert run["attempts"][0]["error"]["type"] == "ValueError"
+    assert run["attempts"][0]["error"] == {
+        "message": "no luck",
+        "type": "ValueError",
+        "details": "Traceback …",
+    }
 
 
 def test_a_last_failure_is_a_dead_letter_that_can_be_tried_again(

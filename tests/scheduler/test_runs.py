@@ -202,6 +202,25 @@ def test_a_failed_attempt_is_followed_by_the_next_after_its_backoff() -> None:
     assert (done.state, done.attempt, done.error) == (RunState.SUCCEEDED, 2, "")
 
 
+def test_the_details_of_the_last_few_failed_attempts_are_kept() -> None:
+    owner, job = make_owner(), reported(at_ms=NOW)
+    job.spec.retry_policy.max_retry_count = 5
+    job.spec.retry_policy.max_backoff.CopyFrom(Duration(seconds=1))
+    run = published(job, owner)
+    for attempt in range(1, 6):
+        traceback = f"{attempt}" + "\N{SNOWMAN}" * 4_000 + f"end of {attempt}"
+        why = Failure(message=f"no {attempt}", type="ValueError", details=traceback)
+        say(owner, run, Finish(state=RunState.FAILED, failure=why), run.fire_ms)
+        publish(owner, assign(owner)[0], run.fire_ms)
+    say(owner, run, SUCCEEDED, run.fire_ms)
+    past = store(owner).records[-1].past_attempts
+    assert [one.error for one in past] == [f"no {attempt}" for attempt in range(1, 6)]
+    assert past[0].error_details == ""
+    for one in past[1:]:
+        assert 4_000 < len(one.error_details.encode()) <= 4_096
+        assert one.error_details.endswith(f"\N{SNOWMAN}end of {one.attempt}")
+
+
 def test_a_long_backoff_is_waited_for_before_a_worker_gets_it() -> None:
     owner, job = make_owner(), reported(at_ms=NOW)
     job.spec.retry_policy.initial_backoff.CopyFrom(Duration(seconds=100))

@@ -587,7 +587,9 @@ type Attempt struct {
 	Offset *int64 `protobuf:"varint,11,opt,name=offset,proto3,oneof" json:"offset,omitempty"`
 	// The fence under which it was assigned: the epoch of the job's segment.
 	Fence int64 `protobuf:"varint,12,opt,name=fence,proto3" json:"fence,omitempty"`
-	// Why it failed.
+	// Why it failed. Of an attempt that was followed by another one the message is kept
+	// up to 512 characters, and the details up to 4 KiB (their end) for the last four such
+	// attempts.
 	Error         *RunError `protobuf:"bytes,13,opt,name=error,proto3" json:"error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -352,7 +352,9 @@ export type Attempt = Message<"tickwheel.v1.Attempt"> & {
   fence: bigint;
 
   /**
-   * Why it failed.
+   * Why it failed. Of an attempt that was followed by another one the message is kept
+   * up to 512 characters, and the details up to 4 KiB (their end) for the last four such
+   * attempts.
    *
    * @generated from field: tickwheel.v1.RunError error = 13;
    */

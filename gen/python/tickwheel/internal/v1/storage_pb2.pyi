@@ -143,7 +143,7 @@ class RunRecord(_message.Message):
     def __init__(self, user: _Optional[str] = ..., job_id: _Optional[str] = ..., job_uid: _Optional[str] = ..., run_id: _Optional[str] = ..., segment: _Optional[int] = ..., state: _Optional[int] = ..., trigger: _Optional[int] = ..., schedule_ms: _Optional[int] = ..., due_ms: _Optional[int] = ..., update_ms: _Optional[int] = ..., revision: _Optional[int] = ..., publish_ms: _Optional[int] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., attempt: _Optional[int] = ..., epoch: _Optional[int] = ..., worker: _Optional[str] = ..., topic: _Optional[str] = ..., partition_plus_1: _Optional[int] = ..., offset_plus_1: _Optional[int] = ..., error: _Optional[str] = ..., skip_reason: _Optional[int] = ..., skipped_count: _Optional[int] = ..., first_schedule_ms: _Optional[int] = ..., last_schedule_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., retention_ms: _Optional[int] = ..., create_ms: _Optional[int] = ..., attempt_due_ms: _Optional[int] = ..., fence: _Optional[int] = ..., executor: _Optional[str] = ..., cancel_requested: _Optional[bool] = ..., next_attempt_ms: _Optional[int] = ..., error_type: _Optional[str] = ..., error_details: _Optional[str] = ..., progress_fraction: _Optional[float] = ..., progress_message: _Optional[str] = ..., progress_ms: _Optional[int] = ..., result: _Optional[bytes] = ..., retried_run: _Optional[str] = ..., backfill_id: _Optional[str] = ..., blocking_run: _Optional[str] = ..., dead_letter_topic: _Optional[str] = ..., overlap_policy: _Optional[int] = ..., detail: _Optional[bytes] = ..., past_attempts: _Optional[_Iterable[_Union[AttemptRecord, _Mapping]]] = ...) -> None: ...
 
 class AttemptRecord(_message.Message):
-    __slots__ = ("attempt", "state", "due_ms", "publish_ms", "start_ms", "end_ms", "worker", "executor", "topic", "partition_plus_1", "offset_plus_1", "fence", "error", "error_type")
+    __slots__ = ("attempt", "state", "due_ms", "publish_ms", "start_ms", "end_ms", "worker", "executor", "topic", "partition_plus_1", "offset_plus_1", "fence", "error", "error_type", "error_details")
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     DUE_MS_FIELD_NUMBER: _ClassVar[int]
@@ -158,6 +158,7 @@ class AttemptRecord(_message.Message):
     FENCE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     ERROR_TYPE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_DETAILS_FIELD_NUMBER: _ClassVar[int]
     attempt: int
     state: int
     due_ms: int
@@ -172,7 +173,8 @@ class AttemptRecord(_message.Message):
     fence: int
     error: str
     error_type: str
-    def __init__(self, attempt: _Optional[int] = ..., state: _Optional[int] = ..., due_ms: _Optional[int] = ..., publish_ms: _Optional[int] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., worker: _Optional[str] = ..., executor: _Optional[str] = ..., topic: _Optional[str] = ..., partition_plus_1: _Optional[int] = ..., offset_plus_1: _Optional[int] = ..., fence: _Optional[int] = ..., error: _Optional[str] = ..., error_type: _Optional[str] = ...) -> None: ...
+    error_details: str
+    def __init__(self, attempt: _Optional[int] = ..., state: _Optional[int] = ..., due_ms: _Optional[int] = ..., publish_ms: _Optional[int] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., worker: _Optional[str] = ..., executor: _Optional[str] = ..., topic: _Optional[str] = ..., partition_plus_1: _Optional[int] = ..., offset_plus_1: _Optional[int] = ..., fence: _Optional[int] = ..., error: _Optional[str] = ..., error_type: _Optional[str] = ..., error_details: _Optional[str] = ...) -> None: ...
 
 class EntryRecord(_message.Message):
     __slots__ = ("segment", "fire_ms", "user", "uid", "kind", "generation", "schedule_ms", "due_ms", "ordinal", "run_id", "attempt", "detail")

@@ -13,6 +13,7 @@ from tickwheel.server.domain.report import (
     Progress,
     Report,
     Start,
+    cut_details,
 )
 from tickwheel.server.domain.run import RunState
 from tickwheel.v1 import executor_service_pb2, run_pb2, target_pb2
@@ -86,14 +87,5 @@ def _failure(message: run_pb2.RunError) -> Failure:
     return Failure(
         message=message.message[:MAX_ERROR_MESSAGE],
         type=message.type[:MAX_ERROR_TYPE],
-        details=_cut(message.details),
+        details=cut_details(message.details, MAX_ERROR_DETAILS),
     )
-
-
-def _cut(text: str) -> str:
-    """The end of a traceback says most: what is over the limit goes from the beginning."""
-    data = text.encode()
-    if len(data) <= MAX_ERROR_DETAILS:
-        return text
-    kept = data[-(MAX_ERROR_DETAILS - 4) :].decode(errors="ignore")
-    return f"…{kept}"

@@ -12,9 +12,7 @@ from tickwheel.v1 import run_pb2
 def run_message(run: Run) -> run_pb2.Run:
     """The run as clients see it, with all its attempts."""
     message = run_summary(run)
-    _put_error(run.error, run.error_type, message.error)
-    if run.error_details:
-        message.error.details = run.error_details
+    _put_error(run, message.error)
     if run.result:
         put_result(run.result, message.result)
     for past in run.past_attempts:
@@ -83,7 +81,7 @@ def _put_attempt(run: Run, attempt: run_pb2.Attempt) -> None:
         attempt.offset = run.offset
     if not run.next_attempt_ms:
         # Else the error is that of the attempt before.
-        _put_error(run.error, run.error_type, attempt.error)
+        _put_error(run, attempt.error)
 
 
 def _put_past_attempt(past: PastAttempt, attempt: run_pb2.Attempt) -> None:
@@ -100,10 +98,11 @@ def _put_past_attempt(past: PastAttempt, attempt: run_pb2.Attempt) -> None:
     if past.offset >= 0:
         attempt.partition = past.partition
         attempt.offset = past.offset
-    _put_error(past.error, past.error_type, attempt.error)
+    _put_error(past, attempt.error)
 
 
-def _put_error(message: str, kind: str, error: run_pb2.RunError) -> None:
-    if message or kind:
-        error.message = message
-        error.type = kind
+def _put_error(failed: Run | PastAttempt, error: run_pb2.RunError) -> None:
+    if failed.error or failed.error_type:
+        error.message = failed.error
+        error.type = failed.error_type
+        error.details = failed.error_details

@@ -8,6 +8,18 @@ from tickwheel.server.domain.run import RunState
 HEARTBEAT_MS = 5_000
 
 
+def cut_details(text: str, most_bytes: int) -> str:
+    """Details of a failure, as UTF-8 of so many bytes at most.
+
+    The end of a traceback says most: what is over the limit goes from the beginning.
+    """
+    data = text.encode()
+    if len(data) <= most_bytes:
+        return text
+    kept = data[-(most_bytes - len("…".encode())) :].decode(errors="ignore")
+    return f"…{kept}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """How far an executor says it has come; None for a part that it did not mention."""

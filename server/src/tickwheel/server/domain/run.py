@@ -56,6 +56,7 @@ class PastAttempt:
     fence: int = 0
     error: str = ""
     error_type: str = ""
+    error_details: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from tickwheel.server.domain.job import Job, Payload
 from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
+from tickwheel.server.domain.report import cut_details
 from tickwheel.server.domain.run import PastAttempt, Run, RunState, Trigger
 from tickwheel.server.schedule import Schedule
 from tickwheel.server.scheduler.course import FOR_EVER_MS, Stretches
@@ -20,6 +21,9 @@ TRIGGERS = {
 KINDS = {trigger: kind for kind, trigger in TRIGGERS.items()}
 #: An error of a past attempt is kept up to this length: a run may have a hundred of them.
 _PAST_ERROR_LENGTH = 512
+#: So are its details, in bytes, and those of the last few alone: each state is written with them.
+_PAST_DETAILS_BYTES = 4_096
+_PAST_DETAILS_KEPT = 4
 
 
 class AttemptKey(NamedTuple):
@@ -194,8 +198,17 @@ def live_run_of(record: Run, job: Job) -> LiveRun:
     )
 
 
-def past_attempt(record: Run, state: RunState, now_ms: int) -> PastAttempt:
-    """The present attempt of a run, when another one follows it."""
+def past_attempts(record: Run, state: RunState, now_ms: int) -> tuple[PastAttempt, ...]:
+    """The past attempts of a run when another one follows the present one."""
+    former = record.past_attempts
+    kept = len(former) - (_PAST_DETAILS_KEPT - 1)
+    return (
+        *(replace(past, error_details="") if at < kept else past for at, past in enumerate(former)),
+        _past_attempt(record, state, now_ms),
+    )
+
+
+def _past_attempt(record: Run, state: RunState, now_ms: int) -> PastAttempt:
     return PastAttempt(
         attempt=record.attempt,
         state=state,
@@ -211,6 +224,7 @@ def past_attempt(record: Run, state: RunState, now_ms: int) -> PastAttempt:
         fence=record.fence,
         error=record.error[:_PAST_ERROR_LENGTH],
         error_type=record.error_type,
+        error_details=cut_details(record.error_details, _PAST_DETAILS_BYTES),
     )
 
 

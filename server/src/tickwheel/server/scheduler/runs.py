@@ -12,9 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.report import (
-    Failure,
-)
+from tickwheel.server.domain.report import Failure
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.scheduler.ledger import Batch, Ledger
 from tickwheel.server.scheduler.live import (
@@ -24,7 +22,7 @@ from tickwheel.server.scheduler.live import (
     LiveRun,
     Phase,
     live_run_of,
-    past_attempt,
+    past_attempts,
 )
 from tickwheel.server.scheduler.overlap import Go, Verdict, admit
 from tickwheel.server.scheduler.override import decode_override
@@ -356,7 +354,7 @@ class Runs:
         if not retryable or run.attempt > policy.max_retry_count or run.job.delete_ms:
             return self.end(run, RunState.FAILED, now_ms, **changes, **error_fields(why))
         former = run.as_run(RunState.PENDING, now_ms, self.epoch, **changes, **error_fields(why))
-        past = (*former.past_attempts, past_attempt(former, RunState.FAILED, now_ms))
+        past = past_attempts(former, RunState.FAILED, now_ms)
         run.fire_ms = now_ms + backoff_ms(policy, run.attempt, f"{run.job.uid}/{run.run_id}")
         run.attempt += 1
         run.worker = ""

@@ -170,6 +170,7 @@ def _attempt_record(attempt: PastAttempt) -> storage_pb2.AttemptRecord:
         fence=attempt.fence,
         error=attempt.error,
         error_type=attempt.error_type,
+        error_details=attempt.error_details,
     )
 
 
@@ -189,6 +190,7 @@ def _attempt_of(record: storage_pb2.AttemptRecord) -> PastAttempt:
         fence=record.fence,
         error=record.error,
         error_type=record.error_type,
+        error_details=record.error_details,
     )
 
 

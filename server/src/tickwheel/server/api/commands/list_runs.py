@@ -99,6 +99,10 @@ class ListRuns:
 
 
 def _size(run: Run) -> int:
-    past = sum(_ATTEMPT_BYTES + 2 * len(attempt.error) for attempt in run.past_attempts)
-    own = 2 * (len(run.error) + len(run.error_details)) + 2 * len(run.result)
+    past = sum(
+        _ATTEMPT_BYTES + 2 * (len(attempt.error) + len(attempt.error_details))
+        for attempt in run.past_attempts
+    )
+    # An error stands on the run and on its attempt.
+    own = 4 * (len(run.error) + len(run.error_details)) + 2 * len(run.result)
     return _RUN_BYTES + own + past
