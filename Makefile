@@ -62,7 +62,7 @@ time-exhaustive: setup ## every change of the clock of every zone until 2100, an
 	TICKWHEEL_TIME_EFFORT=20 $(RUN) pytest tests/schedule --timeout 14400 -m "exhaustive or not exhaustive" $(ARGS)
 
 time-fuzz: setup ## feed the readers of schedules 10 million bytes of damaged expressions
-	PYTHONPATH=tests $(RUN) python -m schedule.fuzz $(ARGS)
+	PYTHONPATH="$$PYTHONPATH:tests" $(RUN) python -m schedule.fuzz $(ARGS)
 
 time-zones: setup ## write docs/time-zones.md anew, after a new release of tzdata
 	@$(RUN) python -m zonetable
