@@ -2,7 +2,16 @@
 
 import pytest
 
-from schedule.fuzz import CRON, INTERVALS, RULES, cron_is_good, interval_may_be_good, run
+from schedule.fuzz import (
+    CRON,
+    INTERVALS,
+    RULES,
+    Tally,
+    cron_is_good,
+    interval_may_be_good,
+    run,
+    try_text,
+)
 from schedule.oracle import effort
 from tickwheel.server.schedule import ScheduleError, ScheduleSpec, compile_schedule
 
@@ -32,3 +41,8 @@ def test_texts_of_great_length(form: str) -> None:
         settings = {"cron": "* * * * *"} if form == "time_zone" else {}
         with pytest.raises(ScheduleError):
             compile_schedule(ScheduleSpec(**{**settings, form: text}), anchor_ms=0)  # pyright: ignore
+
+
+def test_a_period_of_a_thousand_years_under_many_changes_of_the_clock() -> None:
+    # Its calendar part moves by a year only: it was walked through from the start for each change.
+    try_text("iso8601", "R/P1Y2M3W4DT5H536536536M7.5S", Tally(), "Australia/Lord_Howe")

@@ -32,6 +32,11 @@ class Period:
         """It has no calendar units."""
         return not (self.months or self.days)
 
+    @property
+    def calendar_part(self) -> "Period":
+        """The calendar units alone."""
+        return replace(self, nanos=0) if self.nanos else self
+
     def smallest_s(self) -> int:
         """It is never shorter, in seconds on a clock without changes."""
         return (self.months * 28 + self.days) * DAY_S + self.nanos // NANOS

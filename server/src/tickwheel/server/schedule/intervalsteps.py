@@ -141,7 +141,7 @@ class CalendarSteps:
 
     def at_or_after(self, wall_s: int, offset_s: int) -> int | None:
         """As WallTimes, for calendar units alone: the first step not before `wall_s`."""
-        step = self._about(wall_s)
+        step = self._about(wall_s, self._period.calendar_part)
         if self._sign > 0:
             step = max(self._first, step)
             while self._has(step):
@@ -169,9 +169,9 @@ class CalendarSteps:
     def _has(self, step: int) -> bool:
         return self._count is None or step < self._count
 
-    def _about(self, wall_s: int) -> int:
+    def _about(self, wall_s: int, period: Period) -> int:
         """Where the first step from a time on is at the earliest (backwards: at the latest)."""
-        period, sign = self._period, self._sign
+        sign = self._sign
         if period.nanos or (period.months and period.days):
             slack = _ZONE_SLACK_S + (_MONTH_SLACK_S if period.months else 0)
             ahead = sign * (wall_s - self._base_wall_s) - sign * slack
@@ -206,7 +206,7 @@ class CalendarSteps:
         """
         sign = self._sign
         best: int | None = None
-        step = self._about(self.clock.zone.wall_s(after_ms // 1000))
+        step = self._about(self.clock.zone.wall_s(after_ms // 1000), self._period)
         if sign < 0 and self._count is not None:
             step = min(step, self._count - 1)
         step = max(step, self._first) if sign > 0 else step
