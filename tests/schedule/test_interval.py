@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
-from schedule.oracle import effort, ms
+from schedule.oracle import effort, iso, ms
 from tickwheel.server.schedule import DstGap, DstOverlap, ScheduleSpec, compile_schedule
 from tickwheel.server.schedule.zone import ZONES
 
@@ -107,3 +107,9 @@ def test_what_was_accepted_does_not_depend_on_the_data_of_the_zone() -> None:
     )
     found = list(compile_schedule(spec, anchor_ms=0).between(0, _LAST * 1000))
     assert found == [ms("2026-03-29T01:00:00Z") + k * 1_800_000 for k in range(3)]
+
+
+def test_a_start_in_a_gap_that_is_rounded_up_to_a_whole_second() -> None:
+    spec = ScheduleSpec(iso8601="R3/2026-03-29T02:30:00.9999999/P1M", time_zone="Europe/Berlin")
+    found = [iso(at) for at in compile_schedule(spec, anchor_ms=0).between(0, _LAST * 1000)]
+    assert found == ["2026-03-29T01:00:00Z", "2026-04-29T00:30:01Z", "2026-05-29T00:30:01Z"]

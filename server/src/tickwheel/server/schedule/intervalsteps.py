@@ -7,7 +7,15 @@ before, so that nothing drifts: 31 January and a month is 28 February, and two m
 from dataclasses import dataclass
 
 from tickwheel.server.schedule.calendar import january, month_bounds
-from tickwheel.server.schedule.instants import DAY_S, EARLIEST_S, HORIZON_S, MS_NANOS, NANOS, day_of
+from tickwheel.server.schedule.instants import (
+    DAY_S,
+    EARLIEST_S,
+    HORIZON_S,
+    MS_NANOS,
+    NANOS,
+    ceil_ms,
+    day_of,
+)
 from tickwheel.server.schedule.interval import Period, RepeatingInterval
 from tickwheel.server.schedule.series import Series
 from tickwheel.server.schedule.wallclock import WallClock
@@ -45,8 +53,9 @@ def interval_series(interval: RepeatingInterval, clock: WallClock, anchor_ms: in
     if base is None or fixed:
         base_wall = clock.zone.wall_s(base_ms // 1000)
     else:
-        # Rounding up may have made a whole second of a fraction.
-        base_wall = base.wall_s + (base_ms // 1000 - base_ns // NANOS)
+        # Rounded up on the clock: in a gap the instant moves, and the fraction does not with it.
+        base_wall, fraction_ms = divmod(ceil_ms(base.wall_s, base.nanos), 1000)
+        base_ms = clock.instant(base_wall) * 1000 + fraction_ms
     return CalendarSteps(clock, interval.period, sign, interval.count, base_ms, base_wall, fixed)
 
 
