@@ -260,6 +260,11 @@ async def test_filters_of_runs(api: ApiUnderTest) -> None:
     assert await found(f'schedule_time > "{text}"') == names[3:]
     assert await found(f"schedule_time < {text}") == names[:2]
     assert await found(f'schedule_time <= "{text}" AND state = FAILED') == names[:1]
+    # Between two milliseconds.
+    finer = text.replace("Z", "000001Z") if "." in text else text.replace("Z", ".000000001Z")
+    assert await found(f'schedule_time > "{finer}"') == names[3:]
+    assert await found(f'schedule_time <= "{finer}"') == names[:3]
+    assert await found(f'schedule_time < "{finer}"') == names[:3]
     assert await found(f'due_time = "{text}"') == names[2:3]
     refusal = await refused(list_runs(api, wanted='schedule_time > "yesterday"'))
     assert refusal.reason == "FILTER_INVALID"

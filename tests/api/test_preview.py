@@ -27,6 +27,14 @@ async def test_occurrences_are_strictly_after_the_start(api: ApiUnderTest) -> No
     assert times == ["2026-11-23T12:00:00Z", "2026-11-24T00:00:00Z", "2026-11-24T12:00:00Z"]
 
 
+async def test_a_start_finer_than_a_millisecond_leaves_nothing_out(api: ApiUnderTest) -> None:
+    request = wanted("2026-11-23T11:59:59.999999Z")
+    request.schedule.cron = "0 */12 * * *"
+    request.count = 1
+
+    assert (await preview(api, request))[0] == ["2026-11-23T12:00:00Z"]
+
+
 async def test_ten_from_now_by_default(api: ApiUnderTest) -> None:
     request = job_service_pb2.PreviewScheduleRequest()
     request.schedule.every.seconds = 60

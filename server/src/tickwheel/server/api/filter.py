@@ -12,7 +12,7 @@ from typing import NoReturn
 from google.protobuf import timestamp_pb2
 
 from tickwheel.server.api.errors import invalid
-from tickwheel.server.convert.instants import timestamp_ms
+from tickwheel.server.convert.instants import floor_ms, timestamp_ms
 from tickwheel.server.domain.job import Job, JobState
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.v1 import errors_pb2
@@ -214,7 +214,8 @@ def _instant(term: Term) -> int:
         instant.FromJsonString(term.value)
     except ValueError:
         _refuse(term.at, f"{term.value!r} is not an instant such as 2026-11-23T12:00:00Z")
-    return timestamp_ms(instant)
+    # Times are kept in whole milliseconds: what is finer lies between two of them.
+    return floor_ms(instant) if term.operator in (">", "<=") else timestamp_ms(instant)
 
 
 def _refuse(at: int, why: str) -> NoReturn:

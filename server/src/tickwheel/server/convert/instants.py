@@ -19,6 +19,11 @@ def timestamp_ms(instant: timestamp_pb2.Timestamp) -> int:
     return ceil_ms(instant.seconds, instant.nanos)
 
 
+def floor_ms(instant: timestamp_pb2.Timestamp) -> int:
+    """Unix milliseconds; what is finer than 1 ms is cut off."""
+    return instant.seconds * 1000 + instant.nanos // 1_000_000
+
+
 def timestamp(instant_ms: int) -> timestamp_pb2.Timestamp:
     """The message for an instant in Unix milliseconds."""
     seconds, rest = divmod(instant_ms, 1000)

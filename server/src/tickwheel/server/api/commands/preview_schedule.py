@@ -22,8 +22,16 @@ class Previewed:
 class PreviewSchedule:
     """Computes occurrences; stores nothing."""
 
-    def run(self, message: schedule_pb2.Schedule, start_ms: int, count: int) -> Previewed:
-        """The occurrences strictly after `start_ms`, at most `count`.
+    def run(
+        self, message: schedule_pb2.Schedule, after_ms: int, anchor_ms: int, count: int
+    ) -> Previewed:
+        """The occurrences strictly after an instant, at most `count`.
+
+        Args:
+            message: the schedule.
+            after_ms: the instant.
+            anchor_ms: what is counted from where the schedule names neither anchor nor start.
+            count: 1 to 1,000.
 
         Raises:
             InvalidInput: the schedule is missing or wrong.
@@ -35,8 +43,8 @@ class PreviewSchedule:
                 "needs one of at, cron, every, iso8601, rrule, anyOf",
             )
         try:
-            schedule = compiled(schedule_spec(message), start_ms)
+            schedule = compiled(schedule_spec(message), anchor_ms)
         except ScheduleError as error:
             raise schedule_invalid(error, _PATH) from error
-        found = preview(schedule, start_ms, count)
+        found = preview(schedule, after_ms, count)
         return Previewed(found.times_ms, found.notes, schedule.describe())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tickwheel.server.api.commands.preview_schedule import PreviewSchedule
 from tickwheel.server.api.errors import invalid
 from tickwheel.server.api.rules import check
-from tickwheel.server.convert.instants import is_usable, timestamp, timestamp_ms
+from tickwheel.server.convert.instants import floor_ms, is_usable, timestamp, timestamp_ms
 from tickwheel.server.domain.clock import Clock
 from tickwheel.v1 import errors_pb2, job_service_pb2
 
@@ -24,15 +24,17 @@ class PreviewScheduleHandler:
     ) -> job_service_pb2.PreviewScheduleResponse:
         """Answers with the occurrences."""
         check(request)
-        start_ms = self.clock.now_ms()
+        after_ms = anchor_ms = self.clock.now_ms()
         if request.HasField("start_time"):
             if not is_usable(request.start_time):
                 raise invalid(
                     errors_pb2.FIELD_INVALID, "startTime", "the year must be from 1900 to 9999"
                 )
-            start_ms = timestamp_ms(request.start_time)
+            anchor_ms = timestamp_ms(request.start_time)
+            # Rounded up it would leave out an occurrence that comes less than 1 ms after it.
+            after_ms = floor_ms(request.start_time)
         count = request.count if request.HasField("count") else _DEFAULT_COUNT
-        preview = self.command.run(request.schedule, start_ms, count)
+        preview = self.command.run(request.schedule, after_ms, anchor_ms, count)
         return job_service_pb2.PreviewScheduleResponse(
             times=(timestamp(at_ms) for at_ms in preview.times_ms),
             notes=preview.notes,
