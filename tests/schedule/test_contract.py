@@ -390,6 +390,18 @@ class TestRrule:
 
 
 class TestAnyOf:
+    def test_members_may_come_closer_than_a_period(self) -> None:
+        second = [S(every_ns=SECOND, anchor_ms=phase) for phase in (0, 999)]
+        assert first(S(any_of=tuple(second)), 3, MONDAY) == [
+            "2026-11-23T00:00:00.999000Z",
+            "2026-11-23T00:00:01Z",
+            "2026-11-23T00:00:01.999000Z",
+        ]
+        with pytest.raises(ScheduleError) as refusal:
+            compile_schedule(S(any_of=(S(every_ns=SECOND - 1),)), anchor_ms=0)
+        assert refusal.value.reason is ScheduleErrorReason.PERIOD_TOO_SHORT
+        assert refusal.value.field == "anyOf.schedules[0].every"
+
     def test_equal_instants_are_one_occurrence(self) -> None:
         spec = S(any_of=(S(cron="0 */6 * * *"), S(cron="0 */4 * * *")))
         assert clock(first(spec, 6, MONDAY)) == [

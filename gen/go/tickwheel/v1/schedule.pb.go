@@ -153,7 +153,8 @@ func (DstOverlap) EnumDescriptor() ([]byte, []int) {
 // Errors where a schedule is given: INVALID_ARGUMENT with the reason
 // SCHEDULE_MISSING (no form), CONFLICTING_FIELDS (two forms, JSON only),
 // SCHEDULE_INVALID, CRON_INVALID, ISO8601_INVALID, RRULE_INVALID,
-// TIME_ZONE_UNKNOWN, PERIOD_TOO_SHORT (two occurrences less than 1 s apart) or
+// TIME_ZONE_UNKNOWN, PERIOD_TOO_SHORT (`every` or the period of an `iso8601` is
+// less than 1 s; members of `any_of` may come closer to each other) or
 // JITTER_TOO_LARGE.
 type Schedule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -421,7 +422,8 @@ func (*Schedule_Rrule) isSchedule_Form() {}
 func (*Schedule_AnyOf) isSchedule_Form() {}
 
 // Several schedules as one: an instant is an occurrence when it is one of any of
-// them.
+// them. Two of them may come closer to each other than the 1 s that each keeps to
+// by itself: instants that differ by 1 ms are two occurrences.
 type ScheduleUnion struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 to 32 schedules, at most four deep. A member's own bounds and `excludes`

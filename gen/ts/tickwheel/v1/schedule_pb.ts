@@ -28,7 +28,8 @@ export const file_tickwheel_v1_schedule: GenFile = /*@__PURE__*/
  * Errors where a schedule is given: INVALID_ARGUMENT with the reason
  * SCHEDULE_MISSING (no form), CONFLICTING_FIELDS (two forms, JSON only),
  * SCHEDULE_INVALID, CRON_INVALID, ISO8601_INVALID, RRULE_INVALID,
- * TIME_ZONE_UNKNOWN, PERIOD_TOO_SHORT (two occurrences less than 1 s apart) or
+ * TIME_ZONE_UNKNOWN, PERIOD_TOO_SHORT (`every` or the period of an `iso8601` is
+ * less than 1 s; members of `any_of` may come closer to each other) or
  * JITTER_TOO_LARGE.
  *
  * @generated from message tickwheel.v1.Schedule
@@ -192,7 +193,8 @@ export const ScheduleSchema: GenMessage<Schedule> = /*@__PURE__*/
 
 /**
  * Several schedules as one: an instant is an occurrence when it is one of any of
- * them.
+ * them. Two of them may come closer to each other than the 1 s that each keeps to
+ * by itself: instants that differ by 1 ms are two occurrences.
  *
  * @generated from message tickwheel.v1.ScheduleUnion
  */
