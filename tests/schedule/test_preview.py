@@ -152,7 +152,7 @@ class TestChangesOfTheClock:
         assert times == ["2011-12-30T10:00:00Z"]
         assert notes == [
             "DST gap in Pacific/Apia: the clocks go forward from 2011-12-30 00:00 to "
-            "2011-12-31 00:00; 12:00 does not exist and moves to 00:00"
+            "2011-12-31 00:00; 12:00 does not exist and moves to 2011-12-31 00:00"
         ]
 
 

@@ -5,6 +5,7 @@ import re
 
 from tickwheel.server.schedule.cronkinds import DAY, HOUR, MONTH, WEEKDAY, FieldKind
 from tickwheel.server.schedule.instants import shorten
+from tickwheel.server.schedule.otherforms import other_form
 
 _TAKES = "cron takes 5 (minute hour day-of-month month day-of-week), or 6 with seconds first"
 
@@ -13,7 +14,14 @@ def wrong_count(expression: str, parts: list[str]) -> str:
     """For an expression that has not 5 or 6 fields."""
     if not parts[0]:
         return "the expression is empty; it takes 5 fields, such as '30 2 * * *' for daily at 02:30"
+    other = other_form(expression, "cron")
+    if other is not None:
+        return f"{shorten(expression)} is not a cron expression: {other}"
     has = f"{shorten(expression)} has {len(parts)} field{'' if len(parts) == 1 else 's'}; {_TAKES}"
+    remark = re.search(r"[ \t]+#.*$", expression)
+    if remark:
+        without = expression[: remark.start()]
+        return f"{has}: a remark is not part of it; did you mean {shorten(without)}?"
     if len(parts) == 7:
         without = shorten(" ".join(parts[:-1]))
         return (
@@ -32,6 +40,8 @@ def range_hint(kind: FieldKind, number: int) -> str:
         return "; hours go up to 23, midnight is 0"
     if number == 60:
         return "; the next full one is 0"
+    if kind is WEEKDAY and 1900 <= number <= 9999:
+        return "; a year is not one of the fields, use startTime and endTime"
     if kind is DAY and number == 0:
         return "; the last day is L"
     return ""
@@ -41,6 +51,9 @@ def not_a_value(kind: FieldKind, text: str) -> str:
     """For what is neither a number nor a name of the field."""
     if not text:
         return "a value is missing"
+    if re.fullmatch(r"-[0-9]+", text):
+        last = "; the month's last day is L, the one before it L-1" if kind is DAY else ""
+        return f"{shorten(text)} is negative; it takes {kind.takes}{last}"
     if "*" in text:
         return f"{shorten(text)}: '*' means all of {kind.takes} and stands alone or before a step"
     if re.fullmatch(r"[LW#]|[0-9]+[LW#][0-9]*", text) and kind is not DAY and kind is not WEEKDAY:
@@ -76,6 +89,8 @@ def day_hint(item: str) -> str:
         return f"{what}: the number comes first; did you mean {item[1:]}W?"
     if item in ("W", "WL"):
         return f"{what}: the last working day of the month is LW, that nearest to the 15th 15W"
+    if item == "L-":
+        return f"{what}: the number is missing; the last day is L, the one before it L-1"
     if re.fullmatch(r"L[0-9]{1,2}|[0-9]{1,2}L", item):
         number = item.strip("L")
         return f"{what}: {number} days before the last day is L-{number}"

@@ -71,7 +71,7 @@ def parse_moment(text: str) -> Moment:
     if match is None:
         raise ValueError(
             f"{shorten(text)} is neither a date such as 2026-11-23 nor a date-time such as "
-            "2026-11-23T12:00:00Z"
+            f"2026-11-23T12:00:00Z{_meant(text)}"
         )
     year, month, day, hour, minute, second, fraction, zone = match.groups()
     if int(year) < 1900:
@@ -92,6 +92,30 @@ def parse_moment(text: str) -> Moment:
         raise ValueError(f"{shorten(text)}: {error}") from error
     nanos = int((fraction or "").ljust(9, "0")) if fraction else 0
     return Moment(midnight + seconds, nanos, offset_s, hour is None)
+
+
+_LOOSE = re.compile(
+    r"(\d{4})[-/.](\d\d?)[-/.](\d\d?)"
+    r"(?:[Tt ] *(\d\d?)(?::?(\d\d)(?::?(\d\d)(?:[.,]\d+)?)?)? *(Z|z|[+-]\d\d(?::?\d\d)?)?)?",
+    re.ASCII,
+)
+
+
+def _meant(text: str) -> str:
+    """What was probably meant by what is nearly a date or a date-time; empty for no idea."""
+    match = _LOOSE.fullmatch(text.strip())
+    if match is None:
+        return ""
+    year, month, day, hour, minute, second, zone = match.groups()
+    guess = f"{year}-{int(month):02d}-{int(day):02d}"
+    if hour:
+        zone = f"{zone}:00" if zone and len(zone) == 3 else (zone or "").upper()
+        guess += f"T{int(hour):02d}:{minute or '00'}:{second or '00'}{zone}"
+    try:
+        parse_moment(guess)
+    except ValueError:
+        return ""
+    return f"; did you mean {guess}?"
 
 
 def _offset(text: str | None) -> int | None:

@@ -13,6 +13,7 @@ from tickwheel.server.schedule.instants import (
     shorten,
     stray_character,
 )
+from tickwheel.server.schedule.otherforms import other_form
 
 _LONGEST = 256
 _MONTH_DAYS = 146_097 / 4800
@@ -119,8 +120,13 @@ def _forward(length: int, parts: list[str]) -> int:
 def _bad_head(head: str, text: str) -> str:
     if not text.strip(" "):
         return "the interval is empty; it is written such as R5/2026-11-23T12:00:00Z/PT1H"
+    other = other_form(text, "iso8601")
+    if other is not None:
+        return f"{shorten(text)} is not a repeating interval: {other}"
     if re.match(r"[Pp]", head) or re.match(r"[0-9]{4}", head):
         return f"{shorten(text)} does not repeat; put R/ before it, or R5/ for five times"
+    if re.match(r"[Rr][0-9]*--", text):
+        return f"{shorten(text)}: the parts of an interval stand between '/', not '--'"
     if "/" not in text:
         return f"{shorten(text)}: the parts of an interval stand between '/'"
     if re.fullmatch(r"[Rr]-[0-9]+", head):
@@ -134,6 +140,14 @@ def _moment(text: str, which: str) -> Moment:
     if re.fullmatch(r"(?:[0-9.]+[YMWDHS])+", text, re.IGNORECASE):
         short = "PT" if re.search(r"[HS]", text.upper()) else "P"
         _refuse(f"{shorten(text)} is not a period; did you mean {short}{text.upper()}?")
+    if not text:
+        _refuse(f"the {which} is missing: nothing stands between two '/', or after the last")
+    if (
+        which == "end"
+        and re.match(r"\d\d:?\d\d|\d\dT", text)
+        and not re.match(r"\d{8}|\d{4}-", text)
+    ):
+        _refuse(f"the end {shorten(text)} is shortened; it is written in full, like the start")
     try:
         return parse_moment(text)
     except ValueError as error:
@@ -188,6 +202,8 @@ def _bad_period(text: str, upper: str) -> str:
     what = f"{shorten(text)} is not a period"
     if re.search(r"\d[HS]", upper) and "T" not in upper:
         return f"{what}; hours, minutes and seconds stand after a T, such as PT1H"
+    if re.search(r"T.*\d[YWD]", upper):
+        return f"{what}; years, weeks and days stand before the T, such as P1DT12H"
     if re.search(r"\d[.,]\d+[YMWD]", upper.partition("T")[0]):
         return f"{what}; years, months, weeks and days have no fractions: half a day is PT12H"
     if re.match(r"P\d{4}-?\d\d", upper):

@@ -203,9 +203,10 @@ def _effect(part: _Part, span: Span) -> _Effect:
         case DstGap.SKIP:
             return _Effect(True, f"{missing} {are} skipped")
         case DstGap.NEXT_VALID:
-            return _Effect(True, f"{missing} {'move' if several else 'moves'} to {_clock(after)}")
+            moved = _other_day(before, after)
+            return _Effect(True, f"{missing} {'move' if several else 'moves'} to {moved}")
         case DstGap.SAME_OFFSET:
-            moved = _clock(wall + after - before)
+            moved = _other_day(wall, wall + after - before)
             happens = "happen" if several else "happens"
             return _Effect(
                 True,
@@ -215,6 +216,11 @@ def _effect(part: _Part, span: Span) -> _Effect:
 
 def _clock(wall_s: int) -> str:
     return format_clock(wall_s % DAY_S)
+
+
+def _other_day(from_s: int, wall_s: int) -> str:
+    """A wall-clock time, with its date where that is another one than before."""
+    return _clock(wall_s) if wall_s // DAY_S == from_s // DAY_S else format_wall(wall_s)
 
 
 def _wall_view(series: Series) -> tuple[WallClock, WallTimes, bool] | None:

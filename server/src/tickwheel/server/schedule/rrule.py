@@ -9,8 +9,10 @@ import re
 from dataclasses import dataclass
 from typing import NoReturn
 
+from tickwheel.server.schedule.cronkinds import MONTH
 from tickwheel.server.schedule.errors import ScheduleError, ScheduleErrorReason
 from tickwheel.server.schedule.instants import Moment, parse_moment, shorten, stray_character
+from tickwheel.server.schedule.otherforms import other_form
 
 _LONGEST = 8192
 #: Weekdays as the calendar module numbers them.
@@ -92,6 +94,12 @@ def parse_rrule(text: str) -> RecurrenceText:
     stray = stray_character(text)
     if stray:
         refuse(stray)
+    other = other_form(text, "rrule")
+    if other is not None:
+        refuse(f"{shorten(text)} is not a recurrence rule: {other}")
+    spaced = re.match(r"(?:RRULE:)?FREQ *= *", text, re.IGNORECASE)
+    if spaced and " " in spaced[0]:
+        refuse("a rule has no spaces inside: FREQ=DAILY;INTERVAL=2")
     rule: RecurrenceRule | None = None
     start: Moment | None = None
     dates: dict[str, list[Moment]] = {"RDATE": [], "EXDATE": []}
@@ -251,6 +259,8 @@ def _positive(parts: dict[str, str], name: str) -> int | None:
     text = parts.get(name)
     if text is None:
         return None
+    if re.fullmatch(r"[0-9]{10,}", text):
+        refuse(f"{name}: {shorten(text)} is too great; 999999999 is the most")
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) == 0:
         refuse(f"{name}: {shorten(text)} is not a whole number from 1 on")
     return int(text)
@@ -274,6 +284,8 @@ def _numbers(
         size = abs(number) if number is not None and negative else number
         if number is None or size is None or not low <= size <= high:
             both = f" or -{high} to -{low}" if negative else ""
+            if name == "BYMONTH" and item[:3] in MONTH.names:
+                both = f"; did you mean {MONTH.names.index(item[:3]) + 1}?"
             leap = "; there are no leap seconds in Unix time" if item == "60" else ""
             refuse(f"{name}: {shorten(item)} is not a number from {low} to {high}{both}{leap}")
         found.add(number)

@@ -11,6 +11,7 @@ from tickwheel.server.schedule.excludes import Exclusion, Stretches, moment_inst
 from tickwheel.server.schedule.instants import (
     LAST_S,
     NANOS,
+    Moment,
     format_duration,
     format_wall,
     parse_moment,
@@ -166,13 +167,16 @@ def _compile(spec: ScheduleSpec, outer: _Outer) -> Schedule:
     exclusions = tuple(_exclusion(index, text, clock) for index, text in enumerate(spec.excludes))
     if rule is not None:
         exclusions += tuple(
-            Exclusion.of(f"EXDATE {format_wall(moment.wall_s)}", moment, clock)
-            for moment in rule.excluded
+            Exclusion.of(f"EXDATE {_as_written(moment)}", moment, clock) for moment in rule.excluded
         )
     schedule = Schedule(spec, series, zone, exclusions)
     if spec.jitter_ms:
         _check_jitter(schedule, outer)
     return schedule
+
+
+def _as_written(moment: Moment) -> str:
+    return format_wall(moment.wall_s)[:10] if moment.is_date else format_wall(moment.wall_s)
 
 
 def _series(spec: ScheduleSpec, rule: RecurrenceText | None, settings: _Outer) -> Series:
