@@ -293,6 +293,26 @@ async def each_run_once_while_more_are_recorded(world: World) -> None:
 
 
 @case
+async def each_run_once_whose_states_are_of_one_millisecond(world: World) -> None:
+    """Wherever a page ends, between two states of one run as well."""
+    job = world.job(segment=10)
+    owner = await world.own(10)
+    base_ms = world.now_ms()
+    runs = [world.run(job, base_ms + i, update_ms=base_ms) for i in range(40)]
+    states = (RunState.PENDING, RunState.PUBLISHED, RunState.SUCCEEDED)
+    for run in runs:
+        await world.store.runs.record(
+            owner.stamp(),
+            [replace(run, state=state, revision=number) for number, state in enumerate(states, 1)],
+        )
+    for width in (1, 2, 7):
+        found = await all_items(
+            lambda cursor, width=width: world.store.runs.list_log(world.user, cursor, width)
+        )
+        assert sorted(run.run_id for run in found) == sorted(run.run_id for run in runs)
+
+
+@case
 async def strange_cursor_is_refused(world: World) -> None:
     job = world.job(segment=10)
     owner = await world.own(10)

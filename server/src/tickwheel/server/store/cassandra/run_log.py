@@ -34,7 +34,7 @@ HOURS_AHEAD: Final = 24
 PARTITION_ROWS: Final = 16
 
 _SCOPE: Final = 0
-_PLACE: Final = struct.Struct(">q16s")
+_PLACE: Final = struct.Struct(">q16si")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -44,10 +44,12 @@ class Place:
     update_ms: int
     uid: bytes
     run_id: str
+    #: Two states of a run may be of one millisecond.
+    revision: int
 
     def cursor(self) -> bytes:
         """As an opaque page cursor."""
-        return b"r" + _PLACE.pack(self.update_ms, self.uid) + self.run_id.encode()
+        return b"r" + _PLACE.pack(self.update_ms, self.uid, self.revision) + self.run_id.encode()
 
     @classmethod
     def of_cursor(cls, cursor: bytes) -> "Place":
@@ -60,11 +62,11 @@ class Place:
             return _NEWEST
         if cursor[:1] != b"r" or len(cursor) < 1 + _PLACE.size:
             raise ValueError("the page cursor is not one of this store")
-        update_ms, uid = _PLACE.unpack_from(cursor, 1)
-        return cls(update_ms, uid, cursor[1 + _PLACE.size :].decode())
+        update_ms, uid, revision = _PLACE.unpack_from(cursor, 1)
+        return cls(update_ms, uid, cursor[1 + _PLACE.size :].decode(), revision)
 
 
-_NEWEST: Final = Place(1 << 62, b"\xff" * 16, "")
+_NEWEST: Final = Place(1 << 62, b"\xff" * 16, "", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,6 @@ class LogRow:
     """One state of one run, not yet decoded."""
 
     place: Place
-    revision: int
     user: str
     record: bytes
 
@@ -215,7 +216,14 @@ class RunLog:
             shards.setdefault(shard, []).append(segment)
         found = await self._session.read_all(
             self._statements.select_before.bind(
-                bucket, part, shard, bound.update_ms, uid_from_bytes(bound.uid), bound.run_id, limit
+                bucket,
+                part,
+                shard,
+                bound.update_ms,
+                uid_from_bytes(bound.uid),
+                bound.run_id,
+                bound.revision,
+                limit,
             )
             for shard, segments in shards.items()
             for part in chunks(segments, IN_KEYS)
@@ -224,7 +232,7 @@ class RunLog:
         horizon: Place | None = None
         rows: list[LogRow] = []
         for segment, shard, update_ms, uid, run_id, revision, user, record in found:
-            row = LogRow(Place(update_ms, uid.bytes, run_id), revision, user, record)
+            row = LogRow(Place(update_ms, uid.bytes, run_id, revision), user, record)
             rows.append(row)
             count = counts[segment, shard] = counts.get((segment, shard), 0) + 1
             if count == limit:
@@ -232,7 +240,7 @@ class RunLog:
                 horizon = row.place if horizon is None else max(horizon, row.place)
         if horizon is not None:
             rows = [row for row in rows if row.place >= horizon]
-        rows.sort(key=lambda row: (row.place, row.revision), reverse=True)
+        rows.sort(key=lambda row: row.place, reverse=True)
         return rows, horizon is not None
 
     async def _filled(self, newest: int) -> AsyncIterator[tuple[int, list[tuple[int, int]]]]:
@@ -296,7 +304,7 @@ class _Statements:
         self.select_before = read(
             "SELECT segment, shard, update_time, job_id, run_id, revision, user_id, record "
             "FROM run_log WHERE bucket = ? AND segment IN ? AND shard = ? "
-            "AND (update_time, job_id, run_id) < (?, ?, ?) PER PARTITION LIMIT ?"
+            "AND (update_time, job_id, run_id, revision) < (?, ?, ?, ?) PER PARTITION LIMIT ?"
         )
 
 

@@ -65,7 +65,7 @@ class CassandraRuns(RunStore):
                 if len(firsts) == limit:
                     return Page(await self._present(firsts), last.cursor())
                 last = row.place
-                if row.revision == 1 and user in (None, row.user):
+                if row.place.revision == 1 and user in (None, row.user):
                     firsts.append(row)
             scanned += len(rows)
             if scanned >= SCAN_ROWS:
