@@ -70,7 +70,6 @@ async def test_reflection_lists_and_describes(api: ApiUnderTest) -> None:
 async def test_what_is_not_built_says_so(api: ApiUnderTest) -> None:
     cluster = cluster_service_pb2_grpc.ClusterServiceStub(api.channel)
     for call in (
-        api.jobs.ExplainJob(job_service_pb2.ExplainJobRequest(name=NAME)),
         cluster.GetCluster(cluster_service_pb2.GetClusterRequest()),
         cluster.DrainWorker(cluster_service_pb2.DrainWorkerRequest()),
     ):

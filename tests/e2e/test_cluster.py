@@ -150,6 +150,10 @@ def test_all_runs_are_recorded(cluster: LocalCluster, kafka_server: KafkaServer)
     _until(recorded)
     assert len(runs) == 1
     assert json.loads(runs[0]["offset"]) >= 0
+    url = f"http://{cluster.http_address}/v1/users/e2e/jobs/{uid}:explain"
+    (told,) = httpx.get(url, params={"start_time": runs[0]["scheduleTime"]}).json()["occurrences"]
+    assert (told["outcome"], told["run"]) == ("OCCURRENCE_OUTCOME_SUCCEEDED", runs[0]["name"])
+    assert f"by worker {runs[0]['worker']} to topic recorded, partition" in told["text"]
 
 
 def test_an_audit_finds_nothing_and_then_what_was_taken_away(

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from scheduler.making import NOW, SECOND, changed, make_job
 from tickwheel.server.convert.schedule import schedule_of
+from tickwheel.server.domain.course import FOR_EVER_MS, count_before, eras, is_within
 from tickwheel.server.domain.job import Job
-from tickwheel.server.scheduler.course import FOR_EVER_MS, count_before, eras, is_within
 
 
 def rescheduled(job: Job, now_ms: int, every_s: int, max_runs: int = 0) -> Job:

@@ -50,6 +50,8 @@ const (
 	OccurrenceOutcome_OCCURRENCE_OUTCOME_NOT_SCHEDULED OccurrenceOutcome = 7
 	// It should have run or been recorded, and nothing is known of it.
 	OccurrenceOutcome_OCCURRENCE_OUTCOME_MISSING OccurrenceOutcome = 8
+	// It is so long ago that its run is not kept any more.
+	OccurrenceOutcome_OCCURRENCE_OUTCOME_UNKNOWN OccurrenceOutcome = 9
 )
 
 // Enum value maps for OccurrenceOutcome.
@@ -64,6 +66,7 @@ var (
 		6: "OCCURRENCE_OUTCOME_SKIPPED",
 		7: "OCCURRENCE_OUTCOME_NOT_SCHEDULED",
 		8: "OCCURRENCE_OUTCOME_MISSING",
+		9: "OCCURRENCE_OUTCOME_UNKNOWN",
 	}
 	OccurrenceOutcome_value = map[string]int32{
 		"OCCURRENCE_OUTCOME_UNSPECIFIED":   0,
@@ -75,6 +78,7 @@ var (
 		"OCCURRENCE_OUTCOME_SKIPPED":       6,
 		"OCCURRENCE_OUTCOME_NOT_SCHEDULED": 7,
 		"OCCURRENCE_OUTCOME_MISSING":       8,
+		"OCCURRENCE_OUTCOME_UNKNOWN":       9,
 	}
 )
 
@@ -155,6 +159,8 @@ const (
 	OccurrenceReason_OCCURRENCE_REASON_OUTAGE OccurrenceReason = 21
 	// It lies ahead, and nothing stands against it.
 	OccurrenceReason_OCCURRENCE_REASON_AHEAD OccurrenceReason = 22
+	// Older than the job's `retention`.
+	OccurrenceReason_OCCURRENCE_REASON_RETENTION OccurrenceReason = 23
 )
 
 // Enum value maps for OccurrenceReason.
@@ -183,6 +189,7 @@ var (
 		20: "OCCURRENCE_REASON_MAX_RUNS",
 		21: "OCCURRENCE_REASON_OUTAGE",
 		22: "OCCURRENCE_REASON_AHEAD",
+		23: "OCCURRENCE_REASON_RETENTION",
 	}
 	OccurrenceReason_value = map[string]int32{
 		"OCCURRENCE_REASON_UNSPECIFIED":     0,
@@ -208,6 +215,7 @@ var (
 		"OCCURRENCE_REASON_MAX_RUNS":        20,
 		"OCCURRENCE_REASON_OUTAGE":          21,
 		"OCCURRENCE_REASON_AHEAD":           22,
+		"OCCURRENCE_REASON_RETENTION":       23,
 	}
 )
 
@@ -2035,7 +2043,7 @@ const file_tickwheel_v1_job_service_proto_rawDesc = "" +
 	"\x06reason\x18\x03 \x01(\x0e2\x1e.tickwheel.v1.OccurrenceReasonR\x06reason\x12\x12\n" +
 	"\x04text\x18\x04 \x01(\tR\x04text\x12(\n" +
 	"\x03run\x18\x05 \x01(\tB\x16\xfaA\x13\n" +
-	"\x11tickwheel.dev/RunR\x03run*\xc5\x02\n" +
+	"\x11tickwheel.dev/RunR\x03run*\xe5\x02\n" +
 	"\x11OccurrenceOutcome\x12\"\n" +
 	"\x1eOCCURRENCE_OUTCOME_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bOCCURRENCE_OUTCOME_EXPECTED\x10\x01\x12\"\n" +
@@ -2045,7 +2053,8 @@ const file_tickwheel_v1_job_service_proto_rawDesc = "" +
 	"\x1cOCCURRENCE_OUTCOME_CANCELLED\x10\x05\x12\x1e\n" +
 	"\x1aOCCURRENCE_OUTCOME_SKIPPED\x10\x06\x12$\n" +
 	" OCCURRENCE_OUTCOME_NOT_SCHEDULED\x10\a\x12\x1e\n" +
-	"\x1aOCCURRENCE_OUTCOME_MISSING\x10\b*\x8b\x06\n" +
+	"\x1aOCCURRENCE_OUTCOME_MISSING\x10\b\x12\x1e\n" +
+	"\x1aOCCURRENCE_OUTCOME_UNKNOWN\x10\t*\xac\x06\n" +
 	"\x10OccurrenceReason\x12!\n" +
 	"\x1dOCCURRENCE_REASON_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19OCCURRENCE_REASON_ON_TIME\x10\x01\x12\x1a\n" +
@@ -2070,7 +2079,8 @@ const file_tickwheel_v1_job_service_proto_rawDesc = "" +
 	"\x1eOCCURRENCE_REASON_OUT_OF_RANGE\x10\x13\x12\x1e\n" +
 	"\x1aOCCURRENCE_REASON_MAX_RUNS\x10\x14\x12\x1c\n" +
 	"\x18OCCURRENCE_REASON_OUTAGE\x10\x15\x12\x1b\n" +
-	"\x17OCCURRENCE_REASON_AHEAD\x10\x162\xa2\x0f\n" +
+	"\x17OCCURRENCE_REASON_AHEAD\x10\x16\x12\x1f\n" +
+	"\x1bOCCURRENCE_REASON_RETENTION\x10\x172\xa2\x0f\n" +
 	"\n" +
 	"JobService\x12f\n" +
 	"\tCreateJob\x12\x1e.tickwheel.v1.CreateJobRequest\x1a\x11.tickwheel.v1.Job\"&\x82\xd3\xe4\x93\x02 :\x03job\"\x19/v1/{parent=users/*}/jobs\x12\x90\x01\n" +

@@ -153,7 +153,11 @@ type JobServiceClient interface {
 	// last resume token).
 	WatchRuns(ctx context.Context, in *WatchRunsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchRunsResponse], error)
 	// Says what happened to each occurrence of a range, and why, and what will
-	// happen to those to come.
+	// happen to those to come. Also of a deleted job, for its retention; where jobs
+	// have had the name one after the other, of each in its time. Instants at which
+	// there is no occurrence though one might be expected (before the creation, left
+	// out by the schedule, after the deletion) are named as well; of a change of the
+	// schedule, the day before it and the first one after it.
 	//
 	// Errors: NOT_FOUND (JOB_NOT_FOUND), INVALID_ARGUMENT (TIME_RANGE_INVALID,
 	// PAGE_TOKEN_INVALID).
@@ -461,7 +465,11 @@ type JobServiceServer interface {
 	// last resume token).
 	WatchRuns(*WatchRunsRequest, grpc.ServerStreamingServer[WatchRunsResponse]) error
 	// Says what happened to each occurrence of a range, and why, and what will
-	// happen to those to come.
+	// happen to those to come. Also of a deleted job, for its retention; where jobs
+	// have had the name one after the other, of each in its time. Instants at which
+	// there is no occurrence though one might be expected (before the creation, left
+	// out by the schedule, after the deletion) are named as well; of a change of the
+	// schedule, the day before it and the first one after it.
 	//
 	// Errors: NOT_FOUND (JOB_NOT_FOUND), INVALID_ARGUMENT (TIME_RANGE_INVALID,
 	// PAGE_TOKEN_INVALID).

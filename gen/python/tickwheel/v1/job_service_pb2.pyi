@@ -32,6 +32,7 @@ class OccurrenceOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OCCURRENCE_OUTCOME_SKIPPED: _ClassVar[OccurrenceOutcome]
     OCCURRENCE_OUTCOME_NOT_SCHEDULED: _ClassVar[OccurrenceOutcome]
     OCCURRENCE_OUTCOME_MISSING: _ClassVar[OccurrenceOutcome]
+    OCCURRENCE_OUTCOME_UNKNOWN: _ClassVar[OccurrenceOutcome]
 
 class OccurrenceReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -58,6 +59,7 @@ class OccurrenceReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OCCURRENCE_REASON_MAX_RUNS: _ClassVar[OccurrenceReason]
     OCCURRENCE_REASON_OUTAGE: _ClassVar[OccurrenceReason]
     OCCURRENCE_REASON_AHEAD: _ClassVar[OccurrenceReason]
+    OCCURRENCE_REASON_RETENTION: _ClassVar[OccurrenceReason]
 OCCURRENCE_OUTCOME_UNSPECIFIED: OccurrenceOutcome
 OCCURRENCE_OUTCOME_EXPECTED: OccurrenceOutcome
 OCCURRENCE_OUTCOME_IN_PROGRESS: OccurrenceOutcome
@@ -67,6 +69,7 @@ OCCURRENCE_OUTCOME_CANCELLED: OccurrenceOutcome
 OCCURRENCE_OUTCOME_SKIPPED: OccurrenceOutcome
 OCCURRENCE_OUTCOME_NOT_SCHEDULED: OccurrenceOutcome
 OCCURRENCE_OUTCOME_MISSING: OccurrenceOutcome
+OCCURRENCE_OUTCOME_UNKNOWN: OccurrenceOutcome
 OCCURRENCE_REASON_UNSPECIFIED: OccurrenceReason
 OCCURRENCE_REASON_ON_TIME: OccurrenceReason
 OCCURRENCE_REASON_LATE: OccurrenceReason
@@ -90,6 +93,7 @@ OCCURRENCE_REASON_OUT_OF_RANGE: OccurrenceReason
 OCCURRENCE_REASON_MAX_RUNS: OccurrenceReason
 OCCURRENCE_REASON_OUTAGE: OccurrenceReason
 OCCURRENCE_REASON_AHEAD: OccurrenceReason
+OCCURRENCE_REASON_RETENTION: OccurrenceReason
 
 class CreateJobRequest(_message.Message):
     __slots__ = ("parent", "job", "job_id", "request_id", "validate_only")

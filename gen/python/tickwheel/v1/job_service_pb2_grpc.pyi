@@ -162,7 +162,11 @@ class JobServiceStub:
     """
     ExplainJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.ExplainJobRequest, _job_service_pb2.ExplainJobResponse]
     """Says what happened to each occurrence of a range, and why, and what will
-    happen to those to come.
+    happen to those to come. Also of a deleted job, for its retention; where jobs
+    have had the name one after the other, of each in its time. Instants at which
+    there is no occurrence though one might be expected (before the creation, left
+    out by the schedule, after the deletion) are named as well; of a change of the
+    schedule, the day before it and the first one after it.
 
     Errors: NOT_FOUND (JOB_NOT_FOUND), INVALID_ARGUMENT (TIME_RANGE_INVALID,
     PAGE_TOKEN_INVALID).
@@ -299,7 +303,11 @@ class JobServiceAsyncStub(JobServiceStub):
     """
     ExplainJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.ExplainJobRequest, _job_service_pb2.ExplainJobResponse]  # type: ignore[assignment]
     """Says what happened to each occurrence of a range, and why, and what will
-    happen to those to come.
+    happen to those to come. Also of a deleted job, for its retention; where jobs
+    have had the name one after the other, of each in its time. Instants at which
+    there is no occurrence though one might be expected (before the creation, left
+    out by the schedule, after the deletion) are named as well; of a change of the
+    schedule, the day before it and the first one after it.
 
     Errors: NOT_FOUND (JOB_NOT_FOUND), INVALID_ARGUMENT (TIME_RANGE_INVALID,
     PAGE_TOKEN_INVALID).
@@ -535,7 +543,11 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_job_service_pb2.ExplainJobResponse, _abc.Awaitable[_job_service_pb2.ExplainJobResponse]]:
         """Says what happened to each occurrence of a range, and why, and what will
-        happen to those to come.
+        happen to those to come. Also of a deleted job, for its retention; where jobs
+        have had the name one after the other, of each in its time. Instants at which
+        there is no occurrence though one might be expected (before the creation, left
+        out by the schedule, after the deletion) are named as well; of a change of the
+        schedule, the day before it and the first one after it.
 
         Errors: NOT_FOUND (JOB_NOT_FOUND), INVALID_ARGUMENT (TIME_RANGE_INVALID,
         PAGE_TOKEN_INVALID).

@@ -318,6 +318,33 @@ class Client:
                 return
             request.page_token = page.next_page_token
 
+    async def explain_job(
+        self,
+        name: str,
+        *,
+        start_time: timestamp_pb2.Timestamp | None = None,
+        end_time: timestamp_pb2.Timestamp | None = None,
+        page_size: int = 0,
+    ) -> AsyncGenerator[job_service_pb2.Occurrence, None]:
+        """What happened to each occurrence of a range and why, or will; oldest first.
+
+        Args:
+            name: of the job, which may have been deleted.
+            start_time: the range begins here. Default: 24 hours before its end.
+            end_time: and ends before this. Default: 24 hours after its start, or in an hour.
+            page_size: occurrences in an answer, 1 to 1,000. Default: 50.
+        """
+        request = job_service_pb2.ExplainJobRequest(
+            name=name, start_time=start_time, end_time=end_time, page_size=page_size
+        )
+        while True:
+            page = await self._call(self._jobs.ExplainJob, request)
+            for occurrence in page.occurrences:
+                yield occurrence
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
     def watch_runs(
         self, parent: str, *, filter: str = "", resume_token: str = ""
     ) -> AsyncGenerator[job_service_pb2.WatchRunsResponse, None]:

@@ -12,6 +12,7 @@ from tickwheel.server.api.commands.change import JobChanger
 from tickwheel.server.api.commands.create_job import CreateJob
 from tickwheel.server.api.commands.creation import Creation
 from tickwheel.server.api.commands.delete_job import DeleteJob
+from tickwheel.server.api.commands.explain_job import ExplainJob
 from tickwheel.server.api.commands.get_job import GetJob
 from tickwheel.server.api.commands.get_run import GetRun
 from tickwheel.server.api.commands.list_jobs import ListJobs
@@ -31,6 +32,7 @@ from tickwheel.server.api.handlers.batch_create_jobs import BatchCreateJobsHandl
 from tickwheel.server.api.handlers.cancel_run import CancelRunHandler
 from tickwheel.server.api.handlers.create_job import CreateJobHandler
 from tickwheel.server.api.handlers.delete_job import DeleteJobHandler
+from tickwheel.server.api.handlers.explain_job import ExplainJobHandler
 from tickwheel.server.api.handlers.finish_runs import FinishRunsHandler
 from tickwheel.server.api.handlers.get_job import GetJobHandler
 from tickwheel.server.api.handlers.get_run import GetRunHandler
@@ -117,6 +119,7 @@ def build_api(
             cancel_run=CancelRunHandler(CancelRun(store, owners)),
             retry_run=RetryRunHandler(RetryRun(store, owners, GetRun(store))),
             watch_runs=WatchRunsHandler(WatchRuns(store, clock, hub, segments), clock),
+            explain_job=ExplainJobHandler(ExplainJob(store, clock), clock),
         )
     )
     reports = ReportRuns(store, owners, segments)

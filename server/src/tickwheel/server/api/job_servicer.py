@@ -8,12 +8,13 @@ from typing import Any
 import grpc.aio
 from google.protobuf import empty_pb2
 
-from tickwheel.server.api.errors import NotImplementedYet
+from tickwheel.server.api.caller import caller
 from tickwheel.server.api.handlers.backfill_job import BackfillJobHandler
 from tickwheel.server.api.handlers.batch_create_jobs import BatchCreateJobsHandler
 from tickwheel.server.api.handlers.cancel_run import CancelRunHandler
 from tickwheel.server.api.handlers.create_job import CreateJobHandler
 from tickwheel.server.api.handlers.delete_job import DeleteJobHandler
+from tickwheel.server.api.handlers.explain_job import ExplainJobHandler
 from tickwheel.server.api.handlers.get_job import GetJobHandler
 from tickwheel.server.api.handlers.get_run import GetRunHandler
 from tickwheel.server.api.handlers.list_jobs import ListJobsHandler
@@ -32,7 +33,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobHandlers:
-    """One for each method that this release has."""
+    """One for each method."""
 
     create_job: CreateJobHandler
     batch_create_jobs: BatchCreateJobsHandler
@@ -50,6 +51,7 @@ class JobHandlers:
     cancel_run: CancelRunHandler
     retry_run: RetryRunHandler
     watch_runs: WatchRunsHandler
+    explain_job: ExplainJobHandler
 
 
 class JobServicer(job_service_pb2_grpc.JobServiceServicer):
@@ -84,25 +86,25 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
         self, request: job_service_pb2.UpdateJobRequest, context: Context
     ) -> job_pb2.Job:
         """See the contract."""
-        return await self._handlers.update_job(request, context.peer())
+        return await self._handlers.update_job(request, caller(context))
 
     async def DeleteJob(
         self, request: job_service_pb2.DeleteJobRequest, context: Context
     ) -> empty_pb2.Empty:
         """See the contract."""
-        return await self._handlers.delete_job(request, context.peer())
+        return await self._handlers.delete_job(request, caller(context))
 
     async def PauseJob(
         self, request: job_service_pb2.PauseJobRequest, context: Context
     ) -> job_pb2.Job:
         """See the contract."""
-        return await self._handlers.pause_job(request, context.peer())
+        return await self._handlers.pause_job(request, caller(context))
 
     async def ResumeJob(
         self, request: job_service_pb2.ResumeJobRequest, context: Context
     ) -> job_pb2.Job:
         """See the contract."""
-        return await self._handlers.resume_job(request, context.peer())
+        return await self._handlers.resume_job(request, caller(context))
 
     async def RunJob(self, request: job_service_pb2.RunJobRequest, context: Context) -> run_pb2.Run:
         """See the contract."""
@@ -153,5 +155,5 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
     async def ExplainJob(
         self, request: job_service_pb2.ExplainJobRequest, context: Context
     ) -> job_service_pb2.ExplainJobResponse:
-        """Not built yet."""
-        raise NotImplementedYet("this release cannot explain a job; use ListRuns")
+        """See the contract."""
+        return await self._handlers.explain_job(request)

@@ -36,7 +36,9 @@ class PageWanted(Generic[T]):
 
 
 def clamp_page_size(
-    request: job_service_pb2.ListJobsRequest | job_service_pb2.ListRunsRequest,
+    request: job_service_pb2.ListJobsRequest
+    | job_service_pb2.ListRunsRequest
+    | job_service_pb2.ExplainJobRequest,
 ) -> None:
     """Takes a page size over the largest for the largest, as AIP-158 asks.
 

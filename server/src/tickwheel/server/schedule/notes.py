@@ -12,13 +12,11 @@ from tickwheel.server.schedule.instants import (
     format_instant,
     format_wall,
 )
-from tickwheel.server.schedule.intervalsteps import CalendarSteps
+from tickwheel.server.schedule.parts import Part, parts_of, wall_view
 from tickwheel.server.schedule.phrases import counted
-from tickwheel.server.schedule.rules import RuleSeries
 from tickwheel.server.schedule.schedule import Schedule
-from tickwheel.server.schedule.series import Listed, Once, OnTheClock, Series, Union
+from tickwheel.server.schedule.series import Series, Union
 from tickwheel.server.schedule.spec import DstGap, DstOverlap
-from tickwheel.server.schedule.wallclock import WallClock, WallTimes
 from tickwheel.server.schedule.zone import Span, Zone
 
 #: So many things of a kind are named; of changes of the clock without effect fewer.
@@ -30,27 +28,6 @@ _MOST_CHANGES = 2000
 _EVER_MS = -(2**60)
 
 
-@dataclass(slots=True)
-class _Part:
-    """A series without inner parts, and where it stands."""
-
-    series: Series
-    zone: Zone
-    #: What its schedule and those around it allow, Unix milliseconds, the end exclusive.
-    start_ms: int
-    end_ms: int
-    #: The first wall-clock time from `_asked_s` on, so that a sparse series is seldom asked.
-    _asked_s: int = HORIZON_S
-    _found_s: int = HORIZON_S
-
-    def first_wall(self, times: WallTimes, wall_s: int, offset_s: int) -> int:
-        """The first of the times from one on; later than all others where there is none."""
-        if not self._asked_s <= wall_s <= self._found_s:
-            found = times.at_or_after(wall_s, offset_s)
-            self._asked_s, self._found_s = wall_s, HORIZON_S if found is None else found
-        return self._found_s
-
-
 def remarks(schedule: Schedule, start_ms: int, end_ms: int, *, quiet: bool = True) -> list[str]:
     """Changes of the clock crossed and exclusions hit in [start_ms, end_ms).
 
@@ -58,7 +35,7 @@ def remarks(schedule: Schedule, start_ms: int, end_ms: int, *, quiet: bool = Tru
     """
     start_ms = max(start_ms, EARLIEST_S * 1000)
     end_ms = min(end_ms, HORIZON_S * 1000)
-    found = _changes(list(_parts(schedule, start_ms, end_ms)), quiet=quiet)
+    found = _changes(list(parts_of(schedule, start_ms, end_ms)), quiet=quiet)
     found += _few(_left_out(schedule, start_ms, end_ms), "exclusions")
     return list(dict.fromkeys(found))
 
@@ -92,24 +69,7 @@ def dead_members(schedule: Schedule, path: str = "") -> Iterator[str]:
                 yield from dead_members(member, f"{inner}.")
 
 
-def _parts(schedule: Schedule, start_ms: int, end_ms: int) -> Iterator[_Part]:
-    spec = schedule.spec
-    start_ms = start_ms if spec.start_ms is None else max(start_ms, spec.start_ms)
-    end_ms = end_ms if spec.end_ms is None else min(end_ms, spec.end_ms)
-    if start_ms >= end_ms:
-        return
-    series = schedule.series
-    for member in series.members if isinstance(series, Union) else (series,):
-        if isinstance(member, Schedule):
-            yield from _parts(member, start_ms, end_ms)
-        elif isinstance(member, RuleSeries):
-            low, high = member.start_s * 1000, member.until_s * 1000 + 1
-            yield _Part(member, schedule.zone, max(start_ms, low), min(end_ms, high))
-        elif not isinstance(member, Once | Listed):
-            yield _Part(member, schedule.zone, start_ms, end_ms)
-
-
-def _changes(parts: list[_Part], *, quiet: bool) -> list[str]:
+def _changes(parts: list[Part], *, quiet: bool) -> list[str]:
     loud: list[str] = []
     still: list[str] = []
     unnamed = 0
@@ -119,9 +79,9 @@ def _changes(parts: list[_Part], *, quiet: bool) -> list[str]:
             break
         happening = [effect.text for effect in effects if effect.affects]
         if happening:
-            loud.append(f"{_change(zone, span)}; {'; '.join(dict.fromkeys(happening))}")
+            loud.append(f"{change_in_words(zone, span)}; {'; '.join(dict.fromkeys(happening))}")
         elif len(still) < _MOST_QUIET:
-            still.append(f"{_change(zone, span)}; {effects[0].text}")
+            still.append(f"{change_in_words(zone, span)}; {effects[0].text}")
         else:
             unnamed += 1
     if not quiet:
@@ -133,9 +93,9 @@ def _changes(parts: list[_Part], *, quiet: bool) -> list[str]:
     return loud + still
 
 
-def _crossed(parts: list[_Part]) -> Iterator[tuple[Zone, Span, list["_Effect"]]]:
+def _crossed(parts: list[Part]) -> Iterator[tuple[Zone, Span, list["_Effect"]]]:
     """Every change of the clock that some part lives through, with what it does to each."""
-    zones: dict[str, list[_Part]] = {}
+    zones: dict[str, list[Part]] = {}
     for part in parts:
         zones.setdefault(part.zone.name, []).append(part)
     for concerned in zones.values():
@@ -153,7 +113,8 @@ def _crossed(parts: list[_Part]) -> Iterator[tuple[Zone, Span, list["_Effect"]]]
                 yield zone, span, effects
 
 
-def _change(zone: Zone, span: Span) -> str:
+def change_in_words(zone: Zone, span: Span) -> str:
+    """A change of the clock: what it is, where, when and between which times."""
     before = span.start_s + span.previous_s
     after = span.start_s + span.offset_s
     what, way = ("gap", "forward") if after > before else ("overlap", "back")
@@ -173,8 +134,8 @@ class _Effect:
     text: str
 
 
-def _effect(part: _Part, span: Span) -> _Effect:
-    view = _wall_view(part.series)
+def _effect(part: Part, span: Span) -> _Effect:
+    view = wall_view(part.series)
     if view is None:
         return _Effect(False, "the occurrences keep their distance in elapsed time")
     clock, times, elapsed = view
@@ -203,10 +164,10 @@ def _effect(part: _Part, span: Span) -> _Effect:
         case DstGap.SKIP:
             return _Effect(True, f"{missing} {are} skipped")
         case DstGap.NEXT_VALID:
-            moved = _other_day(before, after)
+            moved = other_day(before, after)
             return _Effect(True, f"{missing} {'move' if several else 'moves'} to {moved}")
         case DstGap.SAME_OFFSET:
-            moved = _other_day(wall, wall + after - before)
+            moved = other_day(wall, wall + after - before)
             happens = "happen" if several else "happens"
             return _Effect(
                 True,
@@ -218,18 +179,9 @@ def _clock(wall_s: int) -> str:
     return format_clock(wall_s % DAY_S)
 
 
-def _other_day(from_s: int, wall_s: int) -> str:
+def other_day(from_s: int, wall_s: int) -> str:
     """A wall-clock time, with its date where that is another one than before."""
     return _clock(wall_s) if wall_s // DAY_S == from_s // DAY_S else format_wall(wall_s)
-
-
-def _wall_view(series: Series) -> tuple[WallClock, WallTimes, bool] | None:
-    """The clock and times that a series goes by; None for those that count exact time."""
-    if isinstance(series, OnTheClock | RuleSeries):
-        return series.clock, series.times, series.elapsed
-    if isinstance(series, CalendarSteps):
-        return series.clock, series, False
-    return None
 
 
 def _left_out(schedule: Schedule, start_ms: int, end_ms: int) -> Iterator[str]:

@@ -10,12 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tickwheel.internal.v1 import storage_pb2
-from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.names import JobKey
-from tickwheel.server.domain.occurrence import KEEP_ORDINAL, EntryKind, ScheduleEntry
-from tickwheel.server.domain.run import Run, Trigger
-from tickwheel.server.schedule import Schedule
-from tickwheel.server.scheduler.course import (
+from tickwheel.server.domain.course import (
     FOR_EVER_MS,
     Era,
     Stretches,
@@ -25,6 +20,11 @@ from tickwheel.server.scheduler.course import (
     is_within,
     needs_past,
 )
+from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.names import JobKey
+from tickwheel.server.domain.occurrence import KEEP_ORDINAL, EntryKind, ScheduleEntry
+from tickwheel.server.domain.run import Run, Trigger
+from tickwheel.server.schedule import Schedule
 from tickwheel.server.scheduler.live import AttemptKey, Cursor, LiveRun, Phase, live_run_of
 from tickwheel.server.scheduler.overlap import Later, Skip, Wait
 from tickwheel.server.scheduler.rederiving import (

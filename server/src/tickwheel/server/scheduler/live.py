@@ -4,12 +4,12 @@ import enum
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from tickwheel.server.domain.course import FOR_EVER_MS, Stretches
 from tickwheel.server.domain.job import Job, Payload
 from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
 from tickwheel.server.domain.report import cut_details
 from tickwheel.server.domain.run import PastAttempt, Run, RunState, Trigger
 from tickwheel.server.schedule import Schedule
-from tickwheel.server.scheduler.course import FOR_EVER_MS, Stretches
 from tickwheel.server.scheduler.terms import is_reported, retention_ms
 
 TRIGGERS = {

@@ -1,0 +1,225 @@
+"""What a run says of its occurrence."""
+
+from tickwheel.server.convert.instants import duration_ms
+from tickwheel.server.domain.names import JobName, RunName
+from tickwheel.server.domain.run import Run, RunState
+from tickwheel.server.explain.facts import Explained, Life, Runs, Slot
+from tickwheel.server.explain.pausing import pause_at
+from tickwheel.server.explain.phrases import place, quoted, span
+from tickwheel.server.schedule.instants import format_instant
+from tickwheel.v1 import job_pb2, job_service_pb2, run_pb2
+from tickwheel.v1.job_service_pb2 import (
+    OCCURRENCE_OUTCOME_CANCELLED,
+    OCCURRENCE_OUTCOME_FAILED,
+    OCCURRENCE_OUTCOME_IN_PROGRESS,
+    OCCURRENCE_OUTCOME_SKIPPED,
+    OCCURRENCE_OUTCOME_SUCCEEDED,
+    OCCURRENCE_REASON_ATTEMPTS_FAILED,
+    OCCURRENCE_REASON_BUFFER_FULL,
+    OCCURRENCE_REASON_CANCELLED,
+    OCCURRENCE_REASON_CATCH_UP_WINDOW,
+    OCCURRENCE_REASON_CAUGHT_UP,
+    OCCURRENCE_REASON_DELETED,
+    OCCURRENCE_REASON_LATE,
+    OCCURRENCE_REASON_ON_TIME,
+    OCCURRENCE_REASON_OVERLAP,
+    OCCURRENCE_REASON_PAUSED,
+    OCCURRENCE_REASON_PUBLISH_FAILED,
+    OCCURRENCE_REASON_TIMED_OUT,
+    OCCURRENCE_REASON_UNSPECIFIED,
+    OCCURRENCE_REASON_UPDATED,
+    OCCURRENCE_REASON_WAITED,
+)
+
+#: Published later than this after it was due is late, in ms.
+LATE_MS = 1_000
+_FAILURES: dict[str, "job_service_pb2.OccurrenceReason"] = {
+    "run-timeout": OCCURRENCE_REASON_TIMED_OUT,
+    "heartbeat-missed": OCCURRENCE_REASON_TIMED_OUT,
+    "publish-refused": OCCURRENCE_REASON_PUBLISH_FAILED,
+    "publish-expired": OCCURRENCE_REASON_PUBLISH_FAILED,
+}
+_SKIPS: dict[int, "job_service_pb2.OccurrenceReason"] = {
+    run_pb2.SKIP_REASON_OVERLAP: OCCURRENCE_REASON_OVERLAP,
+    run_pb2.SKIP_REASON_BUFFER_FULL: OCCURRENCE_REASON_BUFFER_FULL,
+    run_pb2.SKIP_REASON_CATCH_UP_WINDOW: OCCURRENCE_REASON_CATCH_UP_WINDOW,
+    run_pb2.SKIP_REASON_PAUSED: OCCURRENCE_REASON_PAUSED,
+    run_pb2.SKIP_REASON_UPDATED: OCCURRENCE_REASON_UPDATED,
+    run_pb2.SKIP_REASON_DELETED: OCCURRENCE_REASON_DELETED,
+}
+_OUTCOMES = {
+    RunState.SUCCEEDED: OCCURRENCE_OUTCOME_SUCCEEDED,
+    RunState.FAILED: OCCURRENCE_OUTCOME_FAILED,
+    RunState.CANCELLED: OCCURRENCE_OUTCOME_CANCELLED,
+    RunState.SKIPPED: OCCURRENCE_OUTCOME_SKIPPED,
+}
+
+
+def of_run(run: Run, slot: Slot, others: Runs, now_ms: int) -> Explained:
+    """What became of an occurrence that has a run.
+
+    Args:
+        run: its own, or the record that stands for it and others.
+        slot: the occurrence.
+        others: the job's runs of about that time.
+        now_ms: the present.
+    """
+    match run.state:
+        case RunState.SKIPPED:
+            reason = _SKIPS.get(run.skip_reason, OCCURRENCE_REASON_UNSPECIFIED)
+            text = _skipped(run, slot)
+        case RunState.PENDING:
+            reason, text = _pending(run, others, now_ms)
+        case RunState.FAILED:
+            reason = _FAILURES.get(run.error_type, OCCURRENCE_REASON_ATTEMPTS_FAILED)
+            text = f"Failed{_at(run.end_ms)} {_tries(run)}{quoted(run.error)}{_last(run)}"
+            if run.dead_letter_topic:
+                text += f"; its dead letter is on topic {run.dead_letter_topic}"
+        case RunState.CANCELLED:
+            reason = OCCURRENCE_REASON_CANCELLED
+            text = f"Cancelled{_at(run.end_ms)}{quoted(run.error)}{_last(run)}"
+        case _:
+            reason, text = _published(run, others, is_reported=_is_reported(slot))
+            text += _reported(run, now_ms)
+    if run.cancel_requested:
+        text += "; its cancellation was asked for"
+    if slot.text:
+        text += f" ({slot.text})"
+    name = RunName(JobName(run.user, run.job_id), run.run_id)
+    outcome = _OUTCOMES.get(run.state, OCCURRENCE_OUTCOME_IN_PROGRESS)
+    return Explained(slot.at_ms, outcome, reason, f"{text}.", str(name))
+
+
+def _is_reported(slot: Slot) -> bool:
+    spec = slot.life.version_at(slot.due_ms).spec
+    return spec.completion == job_pb2.COMPLETION_REPORTED
+
+
+def _at(instant_ms: int) -> str:
+    return f" at {format_instant(instant_ms)}" if instant_ms else ""
+
+
+def _tries(run: Run) -> str:
+    return "at its first attempt" if run.attempt <= 1 else f"after {run.attempt} attempts"
+
+
+def _last(run: Run) -> str:
+    """Where the latest attempt was published to."""
+    where = place(run) if run.offset >= 0 else ""
+    return f"; it was published{where}" if where else ""
+
+
+def _published(
+    run: Run, others: Runs, *, is_reported: bool
+) -> "tuple[job_service_pb2.OccurrenceReason, str]":
+    """When and where its first attempt was published, and why then."""
+    first = run.past_attempts[0] if run.past_attempts else None
+    first_ms = first.publish_ms if first is not None and first.publish_ms else run.publish_ms
+    late_ms = max(0, first_ms - run.due_ms)
+    reason, why = _lateness(run, first_ms, others, is_reported=is_reported)
+    text = f"Published {span(late_ms)} after it was due{why}{place(run)}"
+    if run.attempt > 1:
+        failed = [f"{past.attempt} ({past.error_type or past.error})" for past in run.past_attempts]
+        text += f", with attempt {run.attempt}: before it failed {', '.join(failed)}"
+    return reason, text
+
+
+def _lateness(
+    run: Run, first_ms: int, others: Runs, *, is_reported: bool
+) -> "tuple[job_service_pb2.OccurrenceReason, str]":
+    if first_ms - run.due_ms <= LATE_MS:
+        return OCCURRENCE_REASON_ON_TIME, ""
+    if run.create_ms - run.due_ms > LATE_MS:
+        # An owner makes a run's first record at most about half a second after it was due.
+        why = (
+            f", caught up after it was missed: no scheduler could run it before "
+            f"{format_instant(run.create_ms)};"
+        )
+        return OCCURRENCE_REASON_CAUGHT_UP, why
+    earlier = others.ended_between(run, first_ms) if is_reported else None
+    if earlier is not None:
+        return OCCURRENCE_REASON_WAITED, f", when run {earlier.run_id} had ended,"
+    return OCCURRENCE_REASON_LATE, ", late: its worker, the log, or the way to them was slow;"
+
+
+def _reported(run: Run, now_ms: int) -> str:
+    """What its executor has said."""
+    text = ""
+    if run.executor or run.start_ms:
+        text += f", started{_at(run.start_ms)}" + (f" by {run.executor}" if run.executor else "")
+    match run.state:
+        case RunState.PUBLISHED:
+            text += f"; no executor has reported its start for {span(_since(run, now_ms))}"
+        case RunState.RUNNING:
+            text += f"; running for {span(max(0, now_ms - run.start_ms))}"
+        case _:
+            if run.start_ms:
+                text += f" and ended{_at(run.end_ms)}"
+    return text
+
+
+def _since(run: Run, now_ms: int) -> int:
+    return max(0, now_ms - run.publish_ms)
+
+
+def _pending(run: Run, others: Runs, now_ms: int) -> "tuple[job_service_pb2.OccurrenceReason, str]":
+    late_ms = max(0, now_ms - run.due_ms)
+    if run.blocking_run and run.attempt == 1:
+        text = f"Waits until run {run.blocking_run} has ended; it was due {span(late_ms)} ago"
+        return OCCURRENCE_REASON_WAITED, text
+    if run.past_attempts:
+        past = run.past_attempts[-1]
+        wait_ms = max(0, run.next_attempt_ms - now_ms)
+        text = (
+            f"Attempt {past.attempt} has failed ({past.error_type}){quoted(past.error)}; attempt "
+            f"{run.attempt} follows in {span(wait_ms)}"
+        )
+        return OCCURRENCE_REASON_ATTEMPTS_FAILED, text
+    return OCCURRENCE_REASON_LATE, f"Late by {span(late_ms)} already, and not published yet"
+
+
+def _skipped(run: Run, slot: Slot) -> str:
+    with_others = ""
+    if run.skipped_count > 1:
+        with_others = (
+            f", with {run.skipped_count - 1} more from {format_instant(run.first_schedule_ms)} to "
+            f"{format_instant(run.last_schedule_ms)}"
+        )
+    return f"Skipped{with_others}: {_why_skipped(run, slot)}"
+
+
+def _why_skipped(run: Run, slot: Slot) -> str:
+    life = slot.life
+    spec = life.version_at(slot.due_ms).spec
+    match run.skip_reason:
+        case run_pb2.SKIP_REASON_PAUSED:
+            pause = pause_at(life, slot.era, slot.due_ms) if slot.era is not None else ""
+            return pause or "the job was paused"
+        case run_pb2.SKIP_REASON_CATCH_UP_WINDOW:
+            window = span(duration_ms(spec.catch_up_window))
+            late = ""
+            if run.skipped_count == 1:
+                late = f", {span(max(0, run.update_ms - slot.due_ms))} after it was due"
+            return (
+                f"no scheduler could run it before {format_instant(run.update_ms)}{late}, and the "
+                f"catch-up window is {window}"
+            )
+        case run_pb2.SKIP_REASON_OVERLAP:
+            policy = job_pb2.Overlap.Name(run.overlap_policy or spec.overlap_policy)
+            return f"run {run.blocking_run} was still unfinished ({policy})"
+        case run_pb2.SKIP_REASON_BUFFER_FULL:
+            return (
+                f"1,000 runs were waiting already behind run {run.blocking_run} "
+                "(OVERLAP_BUFFER_ALL)"
+            )
+        case run_pb2.SKIP_REASON_UPDATED:
+            return f"the job was changed{_change_before(life, run.update_ms)} while it waited"
+        case run_pb2.SKIP_REASON_DELETED:
+            return f"the job was deleted{_at(life.job.delete_ms)} while it waited"
+        case _:
+            return "no reason is recorded"
+
+
+def _change_before(life: Life, instant_ms: int) -> str:
+    last = max((one.change_ms for one in life.history if one.change_ms <= instant_ms), default=0)
+    return _at(last)
