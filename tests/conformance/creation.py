@@ -122,7 +122,9 @@ async def repeat_of_a_create_is_harmless(world: World) -> None:
         assert await world.store.jobs.create(items) == [Created(plain), Created(named)]
     for job in (plain, named):
         assert await world.store.jobs.find(world.user, job.job_id) == job
-        assert await world.due(job, fire_ms, fire_ms + 1) == [world.entry(job, fire_ms)]
+        due = await world.due(job, fire_ms, fire_ms + 1)
+        # The other one may be in the same segment.
+        assert [entry for entry in due if entry.uid == job.uid] == [world.entry(job, fire_ms)]
 
 
 @case

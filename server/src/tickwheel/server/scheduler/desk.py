@@ -252,15 +252,17 @@ class OwnerDesk:
         answers: list[Answer | TickwheelError] = [
             SegmentUnowned("this scheduler does not own the segment") for _ in reports
         ]
-        early = self._apply(reports, answers, range(len(reports)))
+        holders: list[Holding | None] = [None] * len(reports)
+        early = self._apply(reports, answers, holders, range(len(reports)))
         if early:
             keys = {AttemptKey(r.job_uid, r.run_id, r.attempt) for r in (reports[i] for i in early)}
             await self._await_attempts(keys, EARLY_REPORT_S)
-            self._apply(reports, answers, early)
+            self._apply(reports, answers, holders, early)
         for index, report in enumerate(reports):
-            if answers[index] is _ASK_THE_STORE:
-                answers[index] = await self._look_up(report)
-        await self._store_reports(reports, answers)
+            holder = holders[index]
+            if answers[index] is _ASK_THE_STORE and holder is not None:
+                answers[index] = await self._look_up(report, holder)
+        await self._store_reports(answers, holders)
         self._wake.set()
         return answers
 
@@ -268,16 +270,20 @@ class OwnerDesk:
         self,
         reports: Sequence[Report],
         answers: list[Answer | TickwheelError],
+        holders: list[Holding | None],
         indices: Iterable[int],
     ) -> list[int]:
-        """Applies some reports; returns those whose attempt is not known to be published."""
+        """Applies some reports; returns those whose attempt is not known to be published.
+
+        `holders` are told who has taken in which report, and has to store what follows from it.
+        """
         early: list[int] = []
         now = self._clock.now_ms()
         for index in indices:
             report = reports[index]
             try:
-                owner = self._owned(report.segment).owner
-                answers[index] = owner.report(report, now) or _ASK_THE_STORE
+                holders[index] = holding = self._owned(report.segment)
+                answers[index] = holding.owner.report(report, now) or _ASK_THE_STORE
             except NotPublishedYetError:
                 early.append(index)
                 answers[index] = SegmentUnowned(
@@ -287,37 +293,43 @@ class OwnerDesk:
                 answers[index] = error
         return early
 
-    async def _look_up(self, report: Report) -> Answer | TickwheelError:
+    async def _look_up(self, report: Report, holding: Holding) -> Answer | TickwheelError:
         """Answers a report about a run that is not live."""
         try:
             record = await self._store.runs.get(report.job_uid, report.run_id)
             if record is None:
+                if holding.read_to_ms < self._clock.now_ms():
+                    return _unknown_yet(report)
                 return RunNotFound(f"there is no run {report.run_name}", run=report.run_name)
             job = (await self._store.jobs.get_many([record.key])).get(record.key)
             if job is not None and not is_reported(job.spec):
                 return needs_no_report(report, record)
+            if not record.state.is_final:
+                return _unknown_yet(report)
             check_ended(report, record)
         except TickwheelError as error:
             return error
         return Answer()
 
     async def _store_reports(
-        self, reports: Sequence[Report], answers: list[Answer | TickwheelError]
+        self, answers: list[Answer | TickwheelError], holders: Sequence[Holding | None]
     ) -> None:
         """Stores what follows from the reports; those that could not be are to be repeated."""
-        for segment in {report.segment for report in reports}:
-            holding = self._holdings.get(segment)
-            if holding is None:
-                continue
+        for holding in {holder for holder in holders if holder is not None}:
             try:
                 await self._write(holding)
             except (SegmentUnowned, StoreUnavailable) as error:
-                for index, report in enumerate(reports):
-                    if report.segment == segment and isinstance(answers[index], Answer):
+                for index, holder in enumerate(holders):
+                    if holder is holding and isinstance(answers[index], Answer):
                         answers[index] = error
 
 
 _ASK_THE_STORE = Answer(timeout_ms=-1)
+
+
+def _unknown_yet(report: Report) -> SegmentUnowned:
+    """The run may be on its way to this owner, from the schedule or from a former owner."""
+    return SegmentUnowned(f"{report.run_name}: its owner does not know it yet")
 
 
 def _cancelled(record: Run) -> Run:

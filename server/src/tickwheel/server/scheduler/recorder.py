@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.errors import Fenced
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.scheduler.bounded import bounded
 from tickwheel.server.scheduler.fleet import Fleet
@@ -52,6 +53,9 @@ class Recorder:
         self._ended = ended
 
     def _stamp(self, holding: Holding) -> WriteStamp:
+        if self._holdings.get(holding.segment) is not holding:
+            # Somebody else's by now, or our own under another epoch.
+            raise Fenced("the segment was let go")
         return self._keeper.stamp(holding.segment, holding.epoch)
 
     async def write_all(self) -> None:
@@ -62,6 +66,10 @@ class Recorder:
         """Returns once all that the owner has decided so far is stored.
 
         Nothing is lost by a failure: what could not be written comes with the next call.
+
+        Raises:
+            Fenced: the session has run out, or the segment was let go before all was stored.
+            StoreUnavailable: something could not be written.
         """
         async with holding.writing:
             batch = holding.owner.take_batch()

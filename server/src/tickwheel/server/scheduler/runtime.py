@@ -315,7 +315,10 @@ class Scheduler:
             holding.leaving = self._stopping.is_set()
             self.fleet.place()
             return
-        del self._holdings[segment]
+        async with holding.writing:
+            # What came meanwhile and is under way to the store is ours to the end. What is not
+            # goes: whoever said it has not been answered.
+            del self._holdings[segment]
         self._let_go([segment])
         await self._store.leases.release_segment(holding.lease)
         self.fleet.place()
@@ -432,7 +435,9 @@ class Scheduler:
         else:
             record = holding.owner.failed(key, worker_id, outcome.failure, now)
         if record is None:
-            return False
+            # What was said before, and is not stored yet, is acknowledged when it is.
+            awaited = holding.unacknowledged.get((key.uid, key.run_id))
+            return awaited is not None and awaited.key == outcome.key
         holding.unacknowledged[key.uid, key.run_id] = AwaitedAck(
             worker_id, outcome.key, record.revision
         )

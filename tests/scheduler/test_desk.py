@@ -1,0 +1,175 @@
+"""What the desk answers when an owner changes in the middle of it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
+
+import pytest
+
+from scheduler.making import entry_of, notice
+from scheduler.test_runs import reported
+from tickwheel.server.domain.clock import SystemClock
+from tickwheel.server.domain.errors import RunNotFound, SegmentUnowned, StoreUnavailable
+from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.lease import WriteStamp
+from tickwheel.server.domain.names import instant_id, new_uid
+from tickwheel.server.domain.report import Answer, Finish, Report, Start
+from tickwheel.server.domain.run import Run, RunState
+from tickwheel.server.scheduler.options import Identity, SchedulerOptions
+from tickwheel.server.scheduler.runtime import Scheduler
+from tickwheel.server.store.port import NewJob, Store
+from tickwheel.server.store.sqlite import open_sqlite
+from tickwheel.v1 import scheduler_service_pb2
+
+CLOCK = SystemClock()
+
+
+@pytest.fixture
+async def store() -> AsyncGenerator[Store]:
+    opened = await open_sqlite(None, segments=1, clock=CLOCK)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def scheduler(store: Store) -> AsyncGenerator[Scheduler]:
+    """An owner of the only segment."""
+    made = Scheduler(
+        store,
+        CLOCK,
+        Identity(session_id=new_uid(), address="local", version="test"),
+        SchedulerOptions(exclusive=True, renew_ms=20, membership_ms=20, read_ms=20),
+    )
+    running = asyncio.create_task(made.run())
+    async with asyncio.timeout(20):
+        await until_owned(made)
+    yield made
+    await made.stop()
+    await running
+
+
+async def until_owned(scheduler: Scheduler) -> None:
+    while not scheduler.epochs():
+        await asyncio.sleep(0.005)
+
+
+async def published(store: Store, scheduler: Scheduler) -> tuple[Job, str]:
+    """A job whose only run is on the log, and that run's id."""
+    now = CLOCK.now_ms()
+    job = replace(reported(at_ms=now), create_ms=now, update_ms=now)
+    entry = entry_of(job, now)
+    await store.jobs.create([NewJob(job=job, entry=entry, inbox=notice(job, now, entry))])
+    outcome = outcome_of(job, now, scheduler.epochs()[0])
+    async with asyncio.timeout(20):
+        while not scheduler.outcome(outcome, "w"):
+            await asyncio.sleep(0.005)
+    return job, instant_id(now)
+
+
+async def stored(store: Store, scheduler: Scheduler) -> tuple[Job, Run]:
+    """A job whose only run is recorded as published."""
+    job, run_id = await published(store, scheduler)
+    async with asyncio.timeout(20):
+        while (run := await store.runs.get(job.uid, run_id)) is None:
+            await asyncio.sleep(0.005)
+    return job, run
+
+
+def outcome_of(job: Job, at_ms: int, epoch: int) -> scheduler_service_pb2.Outcome:
+    return scheduler_service_pb2.Outcome(
+        key=scheduler_service_pb2.RunKey(
+            job_uid=job.uid, run_id=instant_id(at_ms), attempt=1, segment=job.segment
+        ),
+        epoch=epoch,
+        published=scheduler_service_pb2.Published(publish_ms=at_ms, partition=0, offset=1),
+    )
+
+
+def report(job: Job, run_id: str, what: Start | Finish, fence: int = 1) -> Report:
+    return Report(
+        job_uid=job.uid,
+        segment=job.segment,
+        run_id=run_id,
+        attempt=1,
+        fence=fence,
+        what=what,
+        run_name=f"{job.name}/runs/{run_id}",
+    )
+
+
+SUCCEEDED = Finish(state=RunState.SUCCEEDED)
+
+
+async def test_a_report_is_not_accepted_by_who_owns_the_run_no_more(
+    store: Store, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, run = await stored(store, scheduler)
+    run_id = run.run_id
+    epoch = scheduler.epochs()[0]
+    get = store.runs.get
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def slow(job_uid: str, run_id: str) -> Run | None:
+        asked.set()
+        await may_answer.wait()
+        return await get(job_uid, run_id)
+
+    monkeypatch.setattr(store.runs, "get", slow)
+    nobody = report(job, instant_id(1), SUCCEEDED)
+    reporting = asyncio.create_task(
+        scheduler.desk.report([report(job, run_id, SUCCEEDED, epoch), nobody])
+    )
+    async with asyncio.timeout(20):
+        await asked.wait()
+        # The first report is taken in, and not stored yet, when the session ends.
+        for session in await store.leases.sessions():
+            assert await store.leases.remove_session(session)
+        while scheduler.epochs() == {0: epoch}:
+            await asyncio.sleep(0.005)
+        await until_owned(scheduler)
+        may_answer.set()
+        first, second = await reporting
+    assert isinstance(first, SegmentUnowned)
+    assert isinstance(second, RunNotFound)
+    monkeypatch.undo()
+    (again,) = await scheduler.desk.report([report(job, run_id, SUCCEEDED, epoch)])
+    assert isinstance(again, Answer)
+    ended = await store.runs.get(job.uid, run_id)
+    assert ended is not None
+    assert ended.state is RunState.SUCCEEDED
+
+
+async def test_a_run_that_its_owner_does_not_know_yet_is_not_refused_for_good(
+    store: Store, scheduler: Scheduler
+) -> None:
+    """Its record is on the log, so whoever owns its segment will come to know it."""
+    _, run = await stored(store, scheduler)
+    other = reported(at_ms=CLOCK.now_ms())
+    await store.jobs.create([NewJob(job=other, entry=None)])
+    for state in (RunState.PUBLISHED, RunState.RUNNING):
+        left = replace(run, job_id=other.job_id, job_uid=other.uid, state=state)
+        stamp = WriteStamp(0, scheduler.epochs()[0], CLOCK.now_us())
+        await store.runs.record(stamp, [left])
+        for what in (Start(executor="e"), SUCCEEDED):
+            (answer,) = await scheduler.desk.report([report(other, run.run_id, what)])
+            assert isinstance(answer, SegmentUnowned)
+
+
+async def test_an_outcome_that_is_told_again_is_not_acknowledged_before_it_is_stored(
+    store: Store, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(stamp: WriteStamp, runs: Sequence[Run]) -> None:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(store.runs, "record", away)
+    job, run_id = await published(store, scheduler)
+    again = outcome_of(job, CLOCK.now_ms(), scheduler.epochs()[0])
+    again.key.run_id = run_id
+    assert scheduler.outcome(again, "w")
+    monkeypatch.undo()
+    async with asyncio.timeout(20):
+        while scheduler.outcome(again, "w"):
+            await asyncio.sleep(0.005)
+    run = await store.runs.get(job.uid, run_id)
+    assert run is not None
+    assert run.state is RunState.PUBLISHED
