@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from scheduler.making import (
     NOW,
     SECOND,
@@ -105,6 +107,24 @@ def test_what_workers_have_published_was_not_missed() -> None:
     records = store_records(owner)
     assert [run.state for run in records if run.run_id == first.run_id][-1] is RunState.SUCCEEDED
     assert skipped(records) == [(2, 2, run_pb2.SKIP_REASON_CATCH_UP_WINDOW)]
+
+
+@pytest.mark.parametrize("row_s", [1, 4])
+def test_what_workers_have_published_of_a_replaced_schedule_is_recorded(row_s: int) -> None:
+    """The change came while nobody owned the job; the worker could not hear of it."""
+    first = make_job(every_s=1)
+    (_, _, _, fourth, *_) = take_first(first)
+    second = rescheduled(first, NOW + 3 * SECOND, 10)
+    owner = make_owner(epoch=2)
+    rows = [entry_of(first, NOW + row_s * SECOND), entry_of(second, NOW + 10 * SECOND)]
+    owner.load(rows, {second.key: second}, NOW + 5 * SECOND, {second.key: [first]})
+    owner.foretell([fourth.key], [fourth.key])
+    owner.step(NOW + 5 * SECOND)
+    publish(owner, fourth, NOW + 5 * SECOND)
+    told = [run for run in store_records(owner) if run.run_id == fourth.run_id][-1]
+    assert (told.state, told.due_ms) == (RunState.SUCCEEDED, NOW + 4 * SECOND)
+    assert seconds(assign(owner)) == [1, 2, 3][row_s - 1 :]
+    assert owner.live_run(fourth.key) is None
 
 
 def take_first(job: Job) -> list[LiveRun]:

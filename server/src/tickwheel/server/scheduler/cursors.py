@@ -89,6 +89,8 @@ class Cursors:
         self._begun: dict[str, dict[str, Run]] = {}
         #: Runs (job, run id) of which workers have an outcome that is not taken in yet.
         self.foretold: frozenset[tuple[str, str]] = frozenset()
+        #: By job those of them that were published, by nominal instant, at their first attempt.
+        self.published: Mapping[str, Sequence[int]] = {}
         #: Skipped stretches since the position.
         self._skipped: dict[CursorId, list[tuple[int, int]]] = {}
 
@@ -171,7 +173,7 @@ class Cursors:
         past = eras(job, former)
         era = past.get(entry.generation)
         is_former = entry.generation != job.generation
-        if era is None or entry.due_ms > era.until_ms:
+        if era is None:
             self._void.append(entry)
         elif is_former or job.completed_generation != job.generation:
             cursor = self._cursor(job, entry, era, self._compile(era.job), is_former=is_former)
@@ -180,7 +182,11 @@ class Cursors:
             if self._rederivation is not None and not is_former:
                 cursor.next_ms = self._rederivation.first_ms(job, entry, cursor.schedule)
                 self._rederivation.see(job.uid)
-            self._add(cursor, min(now_ms, entry.due_ms - LOOK_AHEAD_MS))
+            # Of one that has ended there may still be something that workers published.
+            is_over = entry.due_ms > era.until_ms
+            self._add(cursor, now_ms if is_over else min(now_ms, entry.due_ms - LOOK_AHEAD_MS))
+        elif entry.due_ms > era.until_ms:
+            self._void.append(entry)
         spans = [(self._compile(e.job), e.job.schedule_from_ms, e.until_ms) for e in past.values()]
         self._end_orphans(job, spans, now_ms)
         return revoked
@@ -432,6 +438,8 @@ class Cursors:
             # A run that is taken back may have the name of one that another cursor would open.
             if cursor is not None and not self.revoking(which[0]):
                 budget -= self._expand(cursor, now_ms, budget)
+        # Their outcomes are taken in right after the step that opens their runs, or never.
+        self.published = {}
 
     def next_ms(self) -> int | None:
         """When `step` has something to do next; None: nothing that is known."""
@@ -447,6 +455,7 @@ class Cursors:
                 break
             nominal_ms, due_ms = cursor.next_ms, self._due(cursor)
             if due_ms > cursor.until_ms:
+                self._open_published(cursor, now_ms)
                 cursor.next_ms = None
                 break
             wait_ms = 0 if cursor.backfill_id else self._not_before(cursor, due_ms, now_ms)
@@ -469,6 +478,16 @@ class Cursors:
             passed += 1
         self._dirty.add(cursor.id)
         return max(passed, 1)
+
+    def _open_published(self, cursor: Cursor, now_ms: int) -> None:
+        """A change came while nobody owned the job; what workers published all the same is told."""
+        for nominal_ms in self.published.get(cursor.job.uid, ()):
+            occurs = cursor.schedule.next_after(nominal_ms - 1) == nominal_ms
+            if occurs and nominal_ms not in cursor.open and not self._is_known(cursor, nominal_ms):
+                cursor.next_ms = nominal_ms
+                run = self._derived_run(cursor, self._due(cursor), now_ms)
+                cursor.open[nominal_ms] = run
+                self._runs.open(run, now_ms)
 
     @staticmethod
     def _due(cursor: Cursor) -> int:

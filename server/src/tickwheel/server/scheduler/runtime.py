@@ -283,7 +283,11 @@ class Scheduler:
                 for run in holding.owner.runs.in_phase(phase):
                     self._throttle.resume(run)
             # What workers have published must not be taken for missed.
-            holding.owner.foretell(key_of(outcome.key) for outcome, _ in holding.early)
+            outcomes = [outcome for outcome, _ in holding.early]
+            holding.owner.foretell(
+                [key_of(one.key) for one in outcomes],
+                [key_of(one.key) for one in outcomes if one.HasField("published")],
+            )
             holding.owner.step(self._clock.now_ms())
             for outcome, worker in holding.early:
                 if not self.outcome(outcome, worker):

@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import chain
 
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.names import JobKey, discriminator_of
+from tickwheel.server.domain.names import JobKey, discriminator_of, instant_id, run_id_instant_ms
 from tickwheel.server.domain.occurrence import EntryKind, InboxEntry, ScheduleEntry
 from tickwheel.server.domain.report import Answer, Report
 from tickwheel.server.domain.run import Run, RunState
@@ -191,9 +191,22 @@ class SegmentOwner:
         """Takes in a job's newer version; see Cursors.change."""
         return self._cursors.change(job, entry, (), now_ms)
 
-    def foretell(self, keys: Iterable[AttemptKey]) -> None:
-        """Workers have outcomes of these, to be taken in once `step` has opened their runs."""
+    def foretell(self, keys: Iterable[AttemptKey], published: Iterable[AttemptKey] = ()) -> None:
+        """Workers have outcomes of these, to be taken in once `step` has opened their runs.
+
+        Args:
+            keys: all of them.
+            published: those of them that are on the log, which holds though their jobs have
+                another schedule by now.
+        """
         self._cursors.foretold = frozenset((key.uid, key.run_id) for key in keys)
+        on_log: dict[str, list[int]] = {}
+        for key in published:
+            nominal_ms = run_id_instant_ms(key.run_id)
+            is_first = key.attempt == 1 and not key.dead_letter
+            if is_first and nominal_ms is not None and key.run_id == instant_id(nominal_ms):
+                on_log.setdefault(key.uid, []).append(nominal_ms)
+        self._cursors.published = {uid: sorted(found) for uid, found in on_log.items()}
 
     def uncommitted(self) -> list[ScheduleEntry]:
         """Entries whose job was not there when they were read; to be loaded again."""
