@@ -45,18 +45,23 @@ class HandClock:
 
     def __init__(self) -> None:
         self._now_us = SystemClock().now_us()
+        self._set_back_us = 0
         self._sleepers: list[tuple[int, int, asyncio.Event]] = []
         self._serial = 0
 
     def now_ms(self) -> int:
-        return self._now_us // 1000
+        return (self._now_us - self._set_back_us) // 1000
 
     def now_us(self) -> int:
         self._now_us += 1
-        return self._now_us
+        return self._now_us - self._set_back_us
 
     def steady_ms(self) -> int:
-        return self.now_ms()
+        return self._now_us // 1000
+
+    def set_back(self, ms: int) -> None:
+        """Puts the wall clock back; the steady one goes on."""
+        self._set_back_us += ms * 1000
 
     async def sleep(self, seconds: float) -> None:
         self._serial += 1

@@ -50,28 +50,30 @@ class WatchRuns:
         view = _View(self, parent, wanted, resume)
         watch = await self.hub.open(await view.segments(), view.shows)
         try:
-            since_ms = self.hub.safe_ms if resume is None else resume.since_ms
+            since_ms = self.hub.safe_ms
+            if resume is not None:
+                # A clock that was set back meanwhile must not hide what was recorded since.
+                since_ms = min(resume.since_ms, self.clock.now_ms() - SETTLE_MS)
             yield Seen(None, view.trail.position(since_ms))
             if resume is not None:
                 async for seen in view.catch_up(watch.segments, since_ms):
                     yield seen
-            opened_ms = self.clock.now_ms()
-            renewed_ms = opened_ms
+            opened_ms = renewed_ms = self.clock.steady_ms()
             while True:
                 news = await watch.next()
                 if news.run is not None:
                     if view.is_new(news.run):
                         yield view.show(news.run, news.safe_ms)
                     continue
-                if news.safe_ms > opened_ms:
+                if news.safe_steady_ms > opened_ms:
                     view.settle()
                 further = await view.segments() - watch.segments
                 if further:
                     await self.hub.widen(watch, further)
                     async for seen in view.catch_up(further, news.safe_ms):
                         yield seen
-                if self.clock.now_ms() >= renewed_ms + _RENEW_MS:
-                    renewed_ms = self.clock.now_ms()
+                if self.clock.steady_ms() >= renewed_ms + _RENEW_MS:
+                    renewed_ms = self.clock.steady_ms()
                     yield Seen(None, view.trail.position(news.safe_ms))
         finally:
             self.hub.leave(watch)

@@ -32,6 +32,8 @@ class News:
 
     run: Run | None
     safe_ms: int
+    #: The same instant by the clock that is never set; only where there is no run.
+    safe_steady_ms: int = 0
 
 
 class Watch:
@@ -87,9 +89,13 @@ class RunHub:
         self._watches: set[Watch] = set()
         self._seen = _Seen()
         self._segments: frozenset[int] = frozenset()
+        #: When the log was read last, and when all the way back: by the wall clock, as what is in
+        #: it, and by the one that is never set.
         self._read_to_ms = 0
+        self._read_steady_ms = 0
         self._wide_ms = 0
-        self._mark_ms = 0
+        self._wide_steady_ms = 0
+        self._mark_steady_ms = 0
         # Reading and beginning to watch must not overlap: what is read meanwhile would be lost.
         self._reading = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -148,11 +154,10 @@ class RunHub:
     async def _learn(self, segments: frozenset[int]) -> None:
         """Takes what is in segments that were not read so far as seen."""
         if not self._watches:
-            now_ms = self._clock.now_ms()
             self._seen = _Seen()
-            self._read_to_ms = now_ms
-            self._wide_ms = now_ms
-            self._mark_ms = now_ms
+            self._read_to_ms = self._wide_ms = self._clock.now_ms()
+            self._read_steady_ms = self._clock.steady_ms()
+            self._wide_steady_ms = self._mark_steady_ms = self._read_steady_ms
         if segments:
             for run in await self._runs.read_log(sorted(segments), self.safe_ms):
                 self._seen.add(run)
@@ -181,8 +186,10 @@ class RunHub:
             pause_ms = max(self._limits.watch_interval_ms, 3 * took_ms)
 
     async def _read(self) -> None:
-        now_ms = self._clock.now_ms()
-        is_wide = now_ms - self._wide_ms >= _WIDE_EVERY_MS
+        now_ms, steady_ms = self._clock.now_ms(), self._clock.steady_ms()
+        if now_ms < self._read_to_ms - _OVERLAP_MS:
+            await self._begin_again(now_ms, now_ms - (steady_ms - self._read_steady_ms))
+        is_wide = steady_ms - self._wide_steady_ms >= _WIDE_EVERY_MS
         # What can be read only since the last wide read bears an instant of after its safe_ms.
         safe_ms = self.safe_ms
         since_ms = safe_ms if is_wide else self._read_to_ms - _OVERLAP_MS
@@ -191,12 +198,29 @@ class RunHub:
                 if self._seen.add(run):
                     self._tell(News(run, safe_ms))
         self._read_to_ms = max(now_ms, self._read_to_ms)
+        self._read_steady_ms = steady_ms
         if is_wide:
-            self._wide_ms = now_ms
+            self._wide_ms, self._wide_steady_ms = now_ms, steady_ms
             self._seen.forget_before(self.safe_ms)
-        if now_ms - self._mark_ms >= _MARK_EVERY_MS:
-            self._mark_ms = now_ms
-            self._tell(News(None, self.safe_ms))
+        if steady_ms - self._mark_steady_ms >= _MARK_EVERY_MS:
+            self._mark_steady_ms = steady_ms
+            self._tell(News(None, self.safe_ms, self._wide_steady_ms - SETTLE_MS))
+
+    async def _begin_again(self, now_ms: int, set_ms: int) -> None:
+        """The wall clock was set back: what is recorded now bears instants that lie behind.
+
+        What the log has from there on is read once more. New of it is what bears an instant from
+        `set_ms` (no later than that to which the clock was set) to now, and what had not been
+        handed out for certain before; the rest was told when these instants were passed first.
+        """
+        safe_ms, since_ms = self.safe_ms, now_ms - SETTLE_MS
+        low_ms, high_ms = set_ms - _OVERLAP_MS, now_ms + _OVERLAP_MS
+        if self._segments:
+            for run in await self._runs.read_log(sorted(self._segments), since_ms):
+                may_be_new = low_ms <= run.update_ms <= high_ms or run.update_ms >= safe_ms
+                if self._seen.add(run) and may_be_new:
+                    self._tell(News(run, since_ms))
+        self._read_to_ms = self._wide_ms = now_ms
 
     def _tell(self, news: News) -> None:
         for watch in self._watches:
