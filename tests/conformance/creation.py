@@ -1,5 +1,6 @@
 """Creating: ids, request ids, batches, repeats."""
 
+import asyncio
 from dataclasses import replace
 
 from conformance.suite import case
@@ -134,6 +135,22 @@ async def request_id_makes_one_job(world: World) -> None:
     repeated = await world.store.jobs.create([requested(second, "r1")])
     assert repeated == [Created(first, repeated=True)]
     assert await world.store.jobs.get_many([second.key]) == {}
+
+
+@case
+async def request_that_makes_no_job_is_remembered(world: World) -> None:
+    job, other = world.job(), world.job()
+    key = "backfill/" + "k" * 128
+    remember = world.store.jobs.remember_request
+    assert await remember(job.user, key, b"one", job.uid) == b"one"
+    assert await remember(job.user, key, b"one", job.uid) == b"one"
+    assert await remember(job.user, key, b"two", job.uid) == b"one"
+    assert await remember(job.user, key + "2", b"two", job.uid) == b"two"
+    assert await remember(f"{job.user}-2", key, b"two", other.uid) == b"two"
+    both = await asyncio.gather(
+        *(remember(job.user, key + "3", digest, job.uid) for digest in (b"one", b"two"))
+    )
+    assert len(set(both)) == 1
 
 
 @case

@@ -238,6 +238,28 @@ def _backfilled(url: str) -> list[dict[str, Any]]:
     return [run for run in runs if run["state"] == "RUN_STATE_SUCCEEDED"]
 
 
+def test_a_backfills_request_id_is_for_one_range(dev: DevProcess) -> None:
+    job = {"schedule": {"cron": "0 * * * *"}, "target": {"topic": "repeated"}}
+    parent = f"{dev.url}/v1/users/7/jobs"
+    for job_id in ("repeated", "another"):
+        assert httpx.post(parent, params={"job_id": job_id}, json=job).status_code == 200
+
+    def backfill(job_id: str, end: str, **more: str) -> httpx.Response:
+        body = {"startTime": "2026-11-01T00:00:00Z", "endTime": end, "requestId": "r1", **more}
+        return httpx.post(f"{parent}/{job_id}:backfill", json=body)
+
+    first = backfill("repeated", "2026-11-01T06:00:00Z")
+    assert first.status_code == 200, first.text
+    assert backfill("repeated", "2026-11-01T06:00:00Z").json() == first.json()
+    for other in (
+        backfill("repeated", "2026-11-01T07:00:00Z"),
+        backfill("repeated", "2026-11-01T06:00:00Z", overlapPolicy="OVERLAP_SKIP"),
+    ):
+        assert other.status_code == 409, other.text
+        assert other.json()["details"][0]["reason"] == "REQUEST_ID_REUSED"
+    assert backfill("another", "2026-11-01T07:00:00Z").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("start", "end", "status", "reason"),
     [

@@ -15,11 +15,12 @@ from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.names import instant_id, new_uid
 from tickwheel.server.domain.report import Answer, Finish, Report, Start
 from tickwheel.server.domain.run import Run, RunState
+from tickwheel.server.owner.port import BackfillRequest
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.store.port import NewJob, Store
 from tickwheel.server.store.sqlite import open_sqlite
-from tickwheel.v1 import scheduler_service_pb2
+from tickwheel.v1 import job_pb2, scheduler_service_pb2
 
 CLOCK = SystemClock()
 
@@ -173,3 +174,23 @@ async def test_an_outcome_that_is_told_again_is_not_acknowledged_before_it_is_st
     run = await store.runs.get(job.uid, run_id)
     assert run is not None
     assert run.state is RunState.PUBLISHED
+
+
+async def test_a_backfill_that_is_asked_for_again_has_one_row(
+    store: Store, scheduler: Scheduler
+) -> None:
+    now = CLOCK.now_ms()
+    job = replace(reported(every_s=1), create_ms=now, update_ms=now, paused=True)
+    await store.jobs.create([NewJob(job=job, entry=None)])
+    request = BackfillRequest(
+        job=job,
+        backfill_id="abcdefghij",
+        first_ms=now - 60_000,
+        end_ms=now,
+        overlap_policy=job_pb2.OVERLAP_SKIP,
+    )
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(scheduler.desk.backfill(request) for _ in range(3)))
+        await scheduler.desk.backfill(request)
+    rows = await store.schedule.read_due([0], now - 60_000, now + 60_000)
+    assert [row.run_id for row in rows if row.uid == job.uid] == ["abcdefghij"]

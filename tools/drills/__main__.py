@@ -16,6 +16,7 @@ from drills.faults import FAULTS, Fault
 from drills.load import Rates
 from drills.rig import SMALL, WHOLE, Rig, rig
 from drills.watch import Watch
+from drills.work import KILLS, Kill, WorkLine, run_work_drill
 
 _DEV = {
     "power-cut": "kill -9 of `tickwheel dev` amid writes, three times",
@@ -26,7 +27,7 @@ _DEV = {
 def main() -> int:
     """Does the drills that are named, or all."""
     parser = argparse.ArgumentParser(prog="drills", description=__doc__)
-    names = [*(fault.name for fault in FAULTS), *_DEV]
+    names = [*(each.name for each in (*FAULTS, *KILLS)), *_DEV]
     parser.add_argument("drill", nargs="*", help=f"of: {', '.join(names)}; all by default")
     parser.add_argument("--list", action="store_true", help="say what each one does")
     parser.add_argument("--small", action="store_true", help="engines of one node, fewer parts")
@@ -37,10 +38,10 @@ def main() -> int:
     if unknown := [name for name in wanted if name not in names]:
         parser.error(f"no such drill: {', '.join(unknown)}; there are {', '.join(names)}")
     if arguments.list:
-        for fault in FAULTS:
-            print(f"{fault.name:<18} {fault.what}")
+        for each in (*FAULTS, *KILLS):
+            print(f"{each.name:<20} {each.what}")
         for name, what in _DEV.items():
-            print(f"{name:<18} {what}")
+            print(f"{name:<20} {what}")
         return 0
     with tempfile.TemporaryDirectory(prefix="tickwheel-drills-") as temporary:
         home: Path = arguments.keep or Path(temporary)
@@ -53,20 +54,24 @@ def main() -> int:
     return 0 if all(line.holds for line in lines) else 1
 
 
-def _all(wanted: list[str], home: Path, rates: Rates, *, small: bool) -> list[Line]:
+def _all(wanted: list[str], home: Path, rates: Rates, *, small: bool) -> list[Line | WorkLine]:
     shape = SMALL if small else WHOLE
     faults = [fault for fault in FAULTS if fault.name in wanted]
     for fault in [each for each in faults if each.needs_nodes and small]:
         print(f"{fault.name}: not with --small, one node cannot lose one", file=sys.stderr)
         faults.remove(fault)
-    lines: list[Line] = []
-    if faults:
+    kills = [each for each in KILLS if each.name in wanted]
+    lines: list[Line | WorkLine] = []
+    if faults or kills:
         _say(f"starting {shape.nodes} Cassandra, {shape.nodes} Kafka and the parts …")
         with rig(home / "cluster", shape) as running:
-            for number, fault in enumerate(faults):
+            for number, each in enumerate([*faults, *kills]):
                 if number:
                     running.restore()
-                lines.append(_told(_on_cluster(running, fault, rates), home))
+                if isinstance(each, Kill):
+                    lines.append(_worked(running, each, home / "work"))
+                else:
+                    lines.append(_told(_on_cluster(running, each, rates), home))
     ours = [name for name in _DEV if name in wanted]
     return [*lines, *(_told(_on_dev(name, home / name, rates), home) for name in ours)]
 
@@ -82,6 +87,20 @@ def _on_cluster(running: Rig, fault: Fault, rates: Rates) -> Line:
         errors_allowed=fault.errors_allowed,
         rates=rates,
     )
+
+
+def _worked(running: Rig, each: Kill, home: Path) -> WorkLine:
+    _say(each.what)
+    line = run_work_drill(
+        each,
+        api=running.api,
+        bootstrap=running.kafka.bootstrap,
+        home=home,
+        kill_part=running.cluster.kill,
+        start_part=running.cluster.start,
+    )
+    print(line, flush=True)
+    return line
 
 
 def _on_dev(name: str, home: Path, rates: Rates) -> Line:

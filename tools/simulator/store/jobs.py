@@ -67,6 +67,18 @@ class SimJobStore(JobStore):
             return [Created(item.job) for item in new]
         return [await self._create_one(_Draft(item)) for item in new]
 
+    @override
+    async def remember_request(self, user: str, key: str, digest: bytes, uid: str) -> bytes:
+        first = Request(digest, uid, self._clock.now_ms(), None)
+
+        def claim() -> bytes:
+            return self._cells.requests.setdefault((user, key), first).digest
+
+        try:
+            return await self._link.call(Kind.CONDITIONAL, claim)
+        except OutcomeUnknown:
+            return await self._link.call(Kind.CONDITIONAL, claim)
+
     async def _create_one(self, draft: _Draft) -> CreateResult:
         deadline_ms = self._clock.steady_ms() + COMMIT_WITHIN_MS
         if draft.item.request_id:

@@ -257,6 +257,10 @@ class Cursors:
         )
         self._add(cursor, now_ms)
 
+    def is_backfilling(self, uid: str, backfill_id: str) -> bool:
+        """Whether there is a cursor of that backfill."""
+        return (uid, backfill_id) in self._cursors
+
     # -- new time-zone data ------------------------------------------------------------------
 
     def begin_rederiving(self, since_ms: int, now_ms: int) -> list[LiveRun]:

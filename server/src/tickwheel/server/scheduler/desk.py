@@ -66,6 +66,7 @@ class OwnerDesk:
         self._wake = wake
         self._attempts: dict[AttemptKey, asyncio.Future[None]] = {}
         self._triggering: dict[tuple[str, str], asyncio.Task[Run]] = {}
+        self._backfilling: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     def resolve(self, keys: Iterable[AttemptKey]) -> None:
         """Something is known about these attempts: whoever waits for that goes on."""
@@ -187,8 +188,20 @@ class OwnerDesk:
         Raises:
             SegmentUnowned: this is not the owner, or it is not ready.
         """
+        mark = (request.job.uid, request.backfill_id)
+        task = self._backfilling.get(mark)
+        if task is None:
+            # A second row would have it all run once more, by the next owner.
+            task = asyncio.get_running_loop().create_task(self._backfill(request))
+            self._backfilling[mark] = task
+            task.add_done_callback(lambda _: self._backfilling.pop(mark, None))
+        await asyncio.shield(task)
+
+    async def _backfill(self, request: BackfillRequest) -> None:
         job = request.job
         holding = self._owned(job.segment)
+        if holding.owner.is_backfilling(job.uid, request.backfill_id):
+            return
         first = backfill_run_id(request.first_ms, request.backfill_id)
         if await self._store.runs.get(job.uid, first) is not None:
             return

@@ -238,6 +238,10 @@ class SegmentOwner:
             self.runs.cancel(run, reason, now_ms)
         return run
 
+    def is_backfilling(self, uid: str, backfill_id: str) -> bool:
+        """Whether the job's backfill of that id is under way."""
+        return self._cursors.is_backfilling(uid, backfill_id)
+
     def take_revocations(self) -> list[LiveRun]:
         """Runs that workers are to be asked to drop because they are to be cancelled."""
         return self.runs.take_revocations()

@@ -121,6 +121,20 @@ class JobStore(ABC):
         """
 
     @abstractmethod
+    async def remember_request(self, user: str, key: str, digest: bytes, uid: str) -> bytes:
+        """Remembers, for a day at least, a request about a job that makes none.
+
+        Args:
+            user: whose it is.
+            key: names the request among the user's; longer than any request_id of a creation.
+            digest: of its content.
+            uid: the job's.
+
+        Returns:
+            The digest that the request of this key came with first.
+        """
+
+    @abstractmethod
     async def find(self, user: str, job_id: str) -> Job | None:
         """The living job of that name."""
 

@@ -10,7 +10,7 @@ from tickwheel.server.api.errors import invalid
 from tickwheel.server.convert.instants import timestamp_ms
 from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.clock import Clock
-from tickwheel.server.domain.errors import JobNotFound
+from tickwheel.server.domain.errors import JobNotFound, RequestIdReused
 from tickwheel.server.domain.names import JobName
 from tickwheel.server.owner.port import BackfillRequest, Owners
 from tickwheel.server.schedule import Schedule
@@ -38,6 +38,7 @@ class BackfillJob:
 
         Raises:
             JobNotFound: there is no such job.
+            RequestIdReused: the request_id came before with another range or policy.
             InvalidInput: the range is empty, reaches into the future, or holds too much.
             SegmentUnowned: no owner answers; nothing was begun.
         """
@@ -50,8 +51,16 @@ class BackfillJob:
         if job is None:
             raise JobNotFound(f"there is no job {name}", job=str(name))
         backfill_id = _id(request.request_id)
-        schedule = schedule_of(job)
-        first, count = await _count(schedule, start_ms, end_ms)
+        first, count = await _count(schedule_of(job), start_ms, end_ms)
+        if request.request_id:
+            digest = _digest(f"{start_ms}/{end_ms}/{request.overlap_policy}")
+            before = await self.store.jobs.remember_request(
+                job.user, _key(job.uid, request.request_id), digest, job.uid
+            )
+            if before != digest:
+                raise RequestIdReused(
+                    "the request_id was used for a backfill of another range or overlap policy"
+                )
         if first is not None:
             await self.owners.backfill(
                 BackfillRequest(
@@ -81,6 +90,15 @@ async def _count(schedule: Schedule, start_ms: int, end_ms: int) -> tuple[int | 
         if count % _STRETCH == 0:
             await asyncio.sleep(0)
     return first, count
+
+
+def _key(uid: str, request_id: str) -> str:
+    """Names the request: one of the same id that creates a job is another one."""
+    return f"backfill/{blake2b(f'{uid}/{request_id}'.encode()).hexdigest()}"
+
+
+def _digest(content: str) -> bytes:
+    return blake2b(content.encode(), digest_size=16).digest()
 
 
 def _id(request_id: str) -> str:

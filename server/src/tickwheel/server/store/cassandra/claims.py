@@ -5,6 +5,7 @@ itself stores no job: the job's row does. So a claim whose job never appeared is
 its claimant must have given up, and what he may still have under way is buried first.
 """
 
+import contextlib
 import enum
 from dataclasses import dataclass
 from typing import Final
@@ -99,6 +100,17 @@ class RequestClaims:
                 return RequestClaim(
                     False, str(uid), digest, create_ms, decode_entry(packed) if packed else None
                 )
+
+    async def remember(self, user: str, key: str, digest: bytes, uid: str, now_ms: int) -> bytes:
+        """Claims the key of a request that makes no job; the digest of its first use."""
+        while True:
+            with contextlib.suppress(OutcomeUnknown):
+                await self._session.conditional(
+                    self._insert.bind(user, key, digest, uid, now_ms, UNSET)
+                )
+            row = await self._row(user, key)
+            if row is not None:
+                return row[0]
 
     async def release(self, new: NewJob) -> None:
         """Frees a request_id that was claimed for a creation which was then refused."""

@@ -77,7 +77,9 @@ class CassandraStore(Store):
         changes = Changes(driver, session, rows, entries, inbox, expiry)
         creation = Creation(session, clock, segments, rows, index, ids, requests, entries, inbox)
         sweeper = Sweeper(session, clock, rows, index, ids, changes, expiry)
-        self.jobs = CassandraJobs(session, rows, index, ids, creation, changes, expiry)
+        self.jobs = CassandraJobs(
+            session, clock, rows, index, ids, requests, creation, changes, expiry
+        )
         self.schedule = CassandraSchedule(driver, session, entries, inbox, sweeper)
         self.runs = CassandraRuns(
             session, RunLog(driver, session, clock), TaskHistory(driver, session, clock)

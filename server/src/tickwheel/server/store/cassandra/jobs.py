@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.names import JobKey, is_uuid7
 from tickwheel.server.store.cassandra.changes import Changes
-from tickwheel.server.store.cassandra.claims import IdClaims
+from tickwheel.server.store.cassandra.claims import IdClaims, RequestClaims
 from tickwheel.server.store.cassandra.creation import Creation
 from tickwheel.server.store.cassandra.expiry import Expiry
 from tickwheel.server.store.cassandra.job_rows import JobRows
@@ -36,17 +37,21 @@ class CassandraJobs(JobStore):
     def __init__(
         self,
         session: CassandraSession,
+        clock: Clock,
         rows: JobRows,
         index: UserIndex,
         ids: IdClaims,
+        requests: RequestClaims,
         creation: Creation,
         changes: Changes,
         expiry: Expiry,
     ) -> None:
         self._session = session
+        self._clock = clock
         self._rows = rows
         self._index = index
         self._ids = ids
+        self._requests = requests
         self._creation = creation
         self._changes = changes
         self._expiry = expiry
@@ -54,6 +59,10 @@ class CassandraJobs(JobStore):
     async def create(self, new: Sequence[NewJob]) -> list[CreateResult]:
         """Stores jobs."""
         return await self._creation.create(new)
+
+    async def remember_request(self, user: str, key: str, digest: bytes, uid: str) -> bytes:
+        """Remembers a request as those of creations."""
+        return await self._requests.remember(user, key, digest, uid, self._clock.now_ms())
 
     async def find(self, user: str, job_id: str) -> Job | None:
         """The living job of a name: an id that the server made is the uid itself."""

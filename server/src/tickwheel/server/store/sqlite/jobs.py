@@ -50,6 +50,19 @@ class SqliteJobStore(JobStore):
             lambda connection: [_create(connection, item, now_us) for item in new]
         )
 
+    async def remember_request(self, user: str, key: str, digest: bytes, uid: str) -> bytes:
+        """As the port says."""
+        now_us = self._clock.now_us()
+
+        def run(connection: sqlite3.Connection) -> bytes:
+            known = connection.execute(_KNOWN_REQUEST, (user, key)).fetchone()
+            if known is not None:
+                return known[0]
+            connection.execute(_REMEMBER, (user, key, digest, uid, _forget_ms(now_us)))
+            return digest
+
+        return await self._database.write(run)
+
     async def find(self, user: str, job_id: str) -> Job | None:
         """As the port says."""
         sql = (
@@ -146,13 +159,18 @@ class SqliteJobStore(JobStore):
         return await self._database.read(lambda db: db.execute(sql, values).fetchall())
 
 
+_KNOWN_REQUEST = "SELECT digest, job_id FROM request_ids WHERE user_id = ? AND request_id = ?"
+_REMEMBER = "INSERT OR REPLACE INTO request_ids VALUES (?, ?, ?, ?, ?)"
+
+
+def _forget_ms(now_us: int) -> int:
+    return now_us // 1000 + REQUEST_ID_KEPT_MS
+
+
 def _create(connection: sqlite3.Connection, new: NewJob, now_us: int) -> CreateResult:
     job = new.job
     if new.request_id:
-        known = connection.execute(
-            "SELECT digest, job_id FROM request_ids WHERE user_id = ? AND request_id = ?",
-            (job.user, new.request_id),
-        ).fetchone()
+        known = connection.execute(_KNOWN_REQUEST, (job.user, new.request_id)).fetchone()
         if known is not None:
             if known[0] != new.request_digest:
                 return RequestReused()
@@ -167,16 +185,8 @@ def _create(connection: sqlite3.Connection, new: NewJob, now_us: int) -> CreateR
         row = _row(connection, job.user, job.uid)
         return Created(_job(row)) if row is not None else IdTaken()
     if new.request_id:
-        connection.execute(
-            "INSERT OR REPLACE INTO request_ids VALUES (?, ?, ?, ?, ?)",
-            (
-                job.user,
-                new.request_id,
-                new.request_digest,
-                job.uid,
-                now_us // 1000 + REQUEST_ID_KEPT_MS,
-            ),
-        )
+        remembered = (job.user, new.request_id, new.request_digest, job.uid, _forget_ms(now_us))
+        connection.execute(_REMEMBER, remembered)
     if new.entry is not None:
         put_entries(connection, [new.entry], now_us)
     if new.inbox is not None:
