@@ -19,16 +19,18 @@ from tickwheel.server.api.server import GrpcServer, start_grpc_server
 from tickwheel.server.convert.run import run_message
 from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.clock import SystemClock
-from tickwheel.server.domain.errors import RunNotFound, TickwheelError
+from tickwheel.server.domain.errors import RunNotFound, SegmentUnowned, TickwheelError
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import SchedulerSession, SegmentLease, WriteStamp
 from tickwheel.server.domain.occurrence import ScheduleEntry
 from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.owner.port import BackfillRequest, Owners, TriggerRequest
 from tickwheel.server.owner.refusals import refusal_of
+from tickwheel.server.owner.schedulers import CensusEndpoint, Schedulers
 from tickwheel.server.scheduler.override import encode_override
 from tickwheel.server.store.port import Store
 from tickwheel.v1 import (
+    cluster_service_pb2_grpc,
     executor_service_pb2_grpc,
     job_pb2,
     job_service_pb2,
@@ -89,6 +91,8 @@ class FakeOwners(Owners):
         self.backfilled: list[BackfillRequest] = []
         self.cancelled: list[tuple[str, str]] = []
         self.reported: list[owner_service_pb2.RunReport] = []
+        #: By address, what schedulers tell of themselves; others do not answer.
+        self.endpoints: dict[str, CensusEndpoint] = {}
         #: Raised by the next calls.
         self.failure: TickwheelError | None = None
 
@@ -148,6 +152,9 @@ class FakeOwners(Owners):
             refusal = refusal_of(self.failure)
             return [owner_service_pb2.RunReportResult(refusal=refusal) for _ in reports]
         return [owner_service_pb2.RunReportResult(timeout_ms=60_000) for _ in reports]
+
+    def dial(self, address: str) -> CensusEndpoint:
+        return self.endpoints.get(address, Silent())
 
     async def stamp(self, segment: int) -> WriteStamp:
         lease = self._leases.get(segment)
@@ -216,6 +223,16 @@ class FakeOwners(Owners):
         )
 
 
+class Silent:
+    """A scheduler that does not answer."""
+
+    async def describe(self) -> owner_service_pb2.DescribeSchedulerResponse:
+        raise SegmentUnowned("no answer")
+
+    async def stop_worker(self, worker_id: str) -> owner_service_pb2.StopWorkerResponse:
+        raise SegmentUnowned("no answer")
+
+
 class ApiUnderTest:
     """Server, client and everything behind them."""
 
@@ -233,6 +250,9 @@ class ApiUnderTest:
         )
         self.executors: executor_service_pb2_grpc.ExecutorServiceAsyncStub = (
             executor_service_pb2_grpc.ExecutorServiceStub(self.channel)
+        )
+        self.cluster: cluster_service_pb2_grpc.ClusterServiceAsyncStub = (
+            cluster_service_pb2_grpc.ClusterServiceStub(self.channel)
         )
         self.jobs: job_service_pb2_grpc.JobServiceAsyncStub = job_service_pb2_grpc.JobServiceStub(
             self.channel
@@ -272,7 +292,8 @@ async def serving(
 ) -> AsyncGenerator[ApiUnderTest]:
     owners = FakeOwners(store, clock)
     await owners.open()
-    api = build_api(store, owners, clock, limits, records)
+    schedulers = Schedulers(store.leases, clock, owners.dial)
+    api = build_api(store, owners, clock, limits, schedulers, records)
     server = await start_grpc_server(api.services, "127.0.0.1:0", clock=clock, limits=limits)
     under_test = ApiUnderTest(store, clock, owners, api, server)
     try:

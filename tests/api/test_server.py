@@ -16,10 +16,9 @@ from tickwheel.server.api.build import build_api
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.api.server import start_grpc_server
 from tickwheel.server.domain.job import Job
+from tickwheel.server.owner.schedulers import Schedulers
 from tickwheel.server.store.port import Store
 from tickwheel.v1 import (
-    cluster_service_pb2,
-    cluster_service_pb2_grpc,
     job_service_pb2,
 )
 
@@ -65,17 +64,6 @@ async def test_reflection_lists_and_describes(api: ApiUnderTest) -> None:
         for raw in answers[1].file_descriptor_response.file_descriptor_proto  # pyright: ignore
     ]
     assert any(file.service and file.service[0].name == "JobService" for file in files)
-
-
-async def test_what_is_not_built_says_so(api: ApiUnderTest) -> None:
-    cluster = cluster_service_pb2_grpc.ClusterServiceStub(api.channel)
-    for call in (
-        cluster.GetCluster(cluster_service_pb2.GetClusterRequest()),
-        cluster.DrainWorker(cluster_service_pb2.DrainWorkerRequest()),
-    ):
-        refusal = await refused(call)
-        assert refusal.summary == ("UNIMPLEMENTED", "NOT_IMPLEMENTED", [])
-        assert "this release" in refusal.message
 
 
 async def test_a_defect_is_logged_not_told(
@@ -127,7 +115,8 @@ async def test_a_message_of_nearly_sixteen_megabytes_is_taken(api: ApiUnderTest)
 async def test_two_servers_do_not_share_a_port(
     api: ApiUnderTest, store: Store, clock: HandClock
 ) -> None:
-    services = build_api(store, api.owners, clock, ApiLimits()).services
+    schedulers = Schedulers(store.leases, clock, api.owners.dial)
+    services = build_api(store, api.owners, clock, ApiLimits(), schedulers).services
 
     with pytest.raises(OSError, match="cannot listen"):
         await start_grpc_server(services, api.address, clock=clock, limits=ApiLimits())

@@ -370,5 +370,5 @@ async def test_each_version_is_kept_with_who_and_why(api: ApiUnderTest) -> None:
     stored = await api.stored(before.name)
     (record,) = await api.store.jobs.history(stored.key)
     assert record.job.spec.description == "old"
-    assert record.actor.startswith("ipv4:127.0.0.1")
+    assert record.actor.startswith("127.0.0.1")
     assert record.reason

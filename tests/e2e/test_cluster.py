@@ -135,6 +135,40 @@ def test_a_killed_process_loses_nothing(
         cluster.start(victim)
 
 
+def test_a_worker_is_drained_over_rest(
+    cluster: LocalCluster, kafka_server: KafkaServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"http://{cluster.http_address}/v1"
+
+    def seen() -> dict[str, Any]:
+        return httpx.get(f"{url}/cluster").json()
+
+    _until(lambda: len(seen()["workers"]) == 2 and not seen()["unownedSegments"])
+    both = seen()
+    assert both["engine"] == "cassandra-kafka"
+    assert all(one["answering"] for one in both["schedulers"])
+    assert sum(len(one["segments"]) for one in both["schedulers"]) == both["segmentCount"]
+    served = [segment for one in both["workers"] for segment in one["segments"]]
+    assert sorted(served) == list(range(both["segmentCount"]))
+    process = cluster.process("worker-2")
+    assert process is not None
+    (victim,) = [one for one in both["workers"] if f"(pid {process.pid})" in one["host"]]
+    jobs = Jobs(cluster, "drained")
+    jobs.create([int(time.time() * 1000) + 3_000 + n for n in range(300)])
+    answer = httpx.post(f"{url}/{victim['name']}:drain", json={})
+    assert (answer.status_code, answer.json()["draining"]) == (200, True)
+    try:
+        _until(lambda: cluster.process("worker-2") is None)
+        seen_records = read_until(kafka_server.bootstrap, "drained", set(jobs.due_ms), 30)
+        _check(jobs, seen_records, "a worker drained", capsys)
+        (left,) = seen()["workers"]
+        assert len(left["segments"]) == both["segmentCount"]
+        gone = httpx.post(f"{url}/{victim['name']}:drain", json={})
+        assert gone.json()["details"][0]["reason"] == "WORKER_NOT_FOUND"
+    finally:
+        cluster.start("worker-2")
+
+
 def test_all_runs_are_recorded(cluster: LocalCluster, kafka_server: KafkaServer) -> None:
     jobs = Jobs(cluster, "recorded")
     jobs.create([int(time.time() * 1000) + 2_000])

@@ -104,6 +104,21 @@ def test_a_job_over_rest_is_published_on_time_and_seen(dev: DevProcess) -> None:
     assert [one["name"] for one in again["recentRuns"]] == [run["name"]]
 
 
+def test_the_servers_are_seen(dev: DevProcess) -> None:
+    cluster = httpx.get(f"{dev.url}/v1/cluster").json()
+    assert (cluster["engine"], cluster["unownedSegments"]) == ("embedded", [])
+    (scheduler,) = cluster["schedulers"]
+    (worker,) = cluster["workers"]
+    assert scheduler["answering"]
+    assert [one["segment"] for one in scheduler["segments"]] == worker["segments"]
+    assert len(worker["segments"]) == cluster["segmentCount"]
+    assert {one["worker"] for one in scheduler["segments"]} == {worker["name"]}
+    shown = dev.cli("cluster", check=True).stdout
+    assert f"{cluster['segmentCount']}: 0-{cluster['segmentCount'] - 1}" in shown
+    drained = dev.cli("cluster", "drain", "local")
+    assert (drained.returncode, "ENGINE_UNSUPPORTED" in drained.stderr) == (1, True)
+
+
 def test_an_instant_long_past_is_due_at_once(dev: DevProcess) -> None:
     _create(dev, "past", {"at": "2020-01-01T00:00:00Z"})
     run = _until_run(dev, "past")

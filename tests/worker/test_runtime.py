@@ -2,6 +2,7 @@
 
 import pytest
 
+from tickwheel.v1 import scheduler_service_pb2 as pb
 from tickwheel.worker.publisher.port import Unavailable
 from worker.conftest import World
 from worker.making import (
@@ -208,6 +209,15 @@ async def test_a_clean_stop_publishes_what_is_due_shortly_and_hands_in_outcomes(
     assert world.running.done()
     assert world.publisher.closed
     assert not world.publisher.aborted
+
+
+async def test_a_scheduler_may_tell_it_to_stop(world: World) -> None:
+    await world.scheduler.say(pb.ConnectResponse(stop=pb.WorkerStop()))
+    await world.time.advance(100)
+    assert len(world.scheduler.messages("drain")) == 1
+    await world.time.advance(3_600)
+    assert world.running is not None
+    assert world.running.done()
 
 
 async def test_a_stop_does_not_wait_for_ever(world: World) -> None:

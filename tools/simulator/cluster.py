@@ -24,6 +24,7 @@ from tickwheel.server.api.middleware import CallsInProgress, Middleware
 from tickwheel.server.domain.names import new_uid
 from tickwheel.server.owner.directory import OwnerDirectory
 from tickwheel.server.owner.remote import RemoteEndpoint
+from tickwheel.server.owner.schedulers import Schedulers
 from tickwheel.server.scheduler.endpoint import SchedulerEndpoint
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
@@ -160,7 +161,8 @@ class Cluster:
             return RemoteEndpoint(cast("grpc.aio.Channel", channel))
 
         owners = OwnerDirectory(store.leases, process.clock, dial)
-        api = build_api(store, owners, process.clock, limits)
+        schedulers = Schedulers(store.leases, process.clock, dial)
+        api = build_api(store, owners, process.clock, limits, schedulers)
         methods = Methods().register(service.add for service in api.services)
         calls = Middleware(CallsInProgress(), process.clock)
         self.calls.servers[f"{member.name}:7420"] = Server(process, await methods.intercept(calls))

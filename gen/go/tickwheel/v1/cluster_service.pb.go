@@ -108,7 +108,8 @@ func (x *DrainWorkerRequest) GetName() string {
 	return ""
 }
 
-// The servers at one moment. Output only throughout.
+// The servers at one moment. Output only throughout. Of a scheduler that does not
+// answer there is what its session says; `answering` is false then.
 type Cluster struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Always `cluster` (AIP-156).
@@ -249,7 +250,10 @@ type Scheduler struct {
 	// Runs inside its look-ahead that have not ended.
 	PendingCount int64 `protobuf:"varint,9,opt,name=pending_count,json=pendingCount,proto3" json:"pending_count,omitempty"`
 	// It is stopping and gives its segments away.
-	Draining      bool `protobuf:"varint,10,opt,name=draining,proto3" json:"draining,omitempty"`
+	Draining bool `protobuf:"varint,10,opt,name=draining,proto3" json:"draining,omitempty"`
+	// It has answered the api. Where it has not, `heartbeat_age` is by its session's row,
+	// and `lag`, `pending_count`, `host` and `start_time` are not known.
+	Answering     bool `protobuf:"varint,11,opt,name=answering,proto3" json:"answering,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -350,6 +354,13 @@ func (x *Scheduler) GetPendingCount() int64 {
 func (x *Scheduler) GetDraining() bool {
 	if x != nil {
 		return x.Draining
+	}
+	return false
+}
+
+func (x *Scheduler) GetAnswering() bool {
+	if x != nil {
+		return x.Answering
 	}
 	return false
 }
@@ -567,7 +578,7 @@ const file_tickwheel_v1_cluster_service_proto_rawDesc = "" +
 	"schedulers\x124\n" +
 	"\aworkers\x18\b \x03(\v2\x14.tickwheel.v1.WorkerB\x04\xe2A\x01\x03R\aworkers\x121\n" +
 	"\x03lag\x18\t \x01(\v2\x19.google.protobuf.DurationB\x04\xe2A\x01\x03R\x03lag:6\xeaA3\n" +
-	"\x15tickwheel.dev/Cluster\x12\acluster*\bclusters2\acluster\"\x99\x04\n" +
+	"\x15tickwheel.dev/Cluster\x12\acluster*\bclusters2\acluster\"\xbd\x04\n" +
 	"\tScheduler\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\bR\x04name\x12\x1e\n" +
 	"\aaddress\x18\x02 \x01(\tB\x04\xe2A\x01\x03R\aaddress\x12\x1e\n" +
@@ -580,7 +591,8 @@ const file_tickwheel_v1_cluster_service_proto_rawDesc = "" +
 	"\x03lag\x18\b \x01(\v2\x19.google.protobuf.DurationB\x04\xe2A\x01\x03R\x03lag\x12)\n" +
 	"\rpending_count\x18\t \x01(\x03B\x04\xe2A\x01\x03R\fpendingCount\x12 \n" +
 	"\bdraining\x18\n" +
-	" \x01(\bB\x04\xe2A\x01\x03R\bdraining:S\xeaAP\n" +
+	" \x01(\bB\x04\xe2A\x01\x03R\bdraining\x12\"\n" +
+	"\tanswering\x18\v \x01(\bB\x04\xe2A\x01\x03R\tanswering:S\xeaAP\n" +
 	"\x17tickwheel.dev/Scheduler\x12\x1ecluster/schedulers/{scheduler}*\n" +
 	"schedulers2\tscheduler\"\x81\x01\n" +
 	"\fOwnedSegment\x12\x1e\n" +

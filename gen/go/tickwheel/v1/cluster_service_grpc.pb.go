@@ -31,11 +31,13 @@ const (
 type ClusterServiceClient interface {
 	// Gives the schedulers and workers as this api sees them.
 	GetCluster(ctx context.Context, in *GetClusterRequest, opts ...grpc.CallOption) (*Cluster, error)
-	// Asks a worker to take no more assignments, to publish what it holds, and to
-	// end. Answered when every scheduler has told it, not when it is empty. Draining
-	// a worker that drains changes nothing.
+	// Asks a worker to take no more assignments, to give back what is not due yet, and
+	// to end. Answered when it has been told, not when it is empty. Draining a worker
+	// that drains changes nothing.
 	//
-	// Errors: NOT_FOUND (WORKER_NOT_FOUND).
+	// Errors: NOT_FOUND (WORKER_NOT_FOUND), UNAVAILABLE (SEGMENT_UNOWNED: nobody has told
+	// it, and a scheduler that may know it does not answer), UNIMPLEMENTED
+	// (ENGINE_UNSUPPORTED: the worker of `tickwheel dev` ends with its process).
 	DrainWorker(ctx context.Context, in *DrainWorkerRequest, opts ...grpc.CallOption) (*Worker, error)
 }
 
@@ -75,11 +77,13 @@ func (c *clusterServiceClient) DrainWorker(ctx context.Context, in *DrainWorkerR
 type ClusterServiceServer interface {
 	// Gives the schedulers and workers as this api sees them.
 	GetCluster(context.Context, *GetClusterRequest) (*Cluster, error)
-	// Asks a worker to take no more assignments, to publish what it holds, and to
-	// end. Answered when every scheduler has told it, not when it is empty. Draining
-	// a worker that drains changes nothing.
+	// Asks a worker to take no more assignments, to give back what is not due yet, and
+	// to end. Answered when it has been told, not when it is empty. Draining a worker
+	// that drains changes nothing.
 	//
-	// Errors: NOT_FOUND (WORKER_NOT_FOUND).
+	// Errors: NOT_FOUND (WORKER_NOT_FOUND), UNAVAILABLE (SEGMENT_UNOWNED: nobody has told
+	// it, and a scheduler that may know it does not answer), UNIMPLEMENTED
+	// (ENGINE_UNSUPPORTED: the worker of `tickwheel dev` ends with its process).
 	DrainWorker(context.Context, *DrainWorkerRequest) (*Worker, error)
 	mustEmbedUnimplementedClusterServiceServer()
 }

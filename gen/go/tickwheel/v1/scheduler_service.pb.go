@@ -175,6 +175,7 @@ type ConnectResponse struct {
 	//	*ConnectResponse_OutcomeAcks
 	//	*ConnectResponse_Topology
 	//	*ConnectResponse_Drain
+	//	*ConnectResponse_Stop
 	Message       isConnectResponse_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -289,6 +290,15 @@ func (x *ConnectResponse) GetDrain() *SchedulerDrain {
 	return nil
 }
 
+func (x *ConnectResponse) GetStop() *WorkerStop {
+	if x != nil {
+		if x, ok := x.Message.(*ConnectResponse_Stop); ok {
+			return x.Stop
+		}
+	}
+	return nil
+}
+
 type isConnectResponse_Message interface {
 	isConnectResponse_Message()
 }
@@ -333,6 +343,12 @@ type ConnectResponse_Drain struct {
 	Drain *SchedulerDrain `protobuf:"bytes,8,opt,name=drain,proto3,oneof"`
 }
 
+type ConnectResponse_Stop struct {
+	// An operator wants the worker to stop (ClusterService.DrainWorker): it drains towards all
+	// schedulers and ends.
+	Stop *WorkerStop `protobuf:"bytes,9,opt,name=stop,proto3,oneof"`
+}
+
 func (*ConnectResponse_Welcome) isConnectResponse_Message() {}
 
 func (*ConnectResponse_HeartbeatAck) isConnectResponse_Message() {}
@@ -348,6 +364,8 @@ func (*ConnectResponse_OutcomeAcks) isConnectResponse_Message() {}
 func (*ConnectResponse_Topology) isConnectResponse_Message() {}
 
 func (*ConnectResponse_Drain) isConnectResponse_Message() {}
+
+func (*ConnectResponse_Stop) isConnectResponse_Message() {}
 
 // A worker introduces itself.
 type Hello struct {
@@ -1815,6 +1833,43 @@ func (*SchedulerDrain) Descriptor() ([]byte, []int) {
 	return file_tickwheel_v1_scheduler_service_proto_rawDescGZIP(), []int{23}
 }
 
+// The worker is to stop.
+type WorkerStop struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkerStop) Reset() {
+	*x = WorkerStop{}
+	mi := &file_tickwheel_v1_scheduler_service_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkerStop) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkerStop) ProtoMessage() {}
+
+func (x *WorkerStop) ProtoReflect() protoreflect.Message {
+	mi := &file_tickwheel_v1_scheduler_service_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkerStop.ProtoReflect.Descriptor instead.
+func (*WorkerStop) Descriptor() ([]byte, []int) {
+	return file_tickwheel_v1_scheduler_service_proto_rawDescGZIP(), []int{24}
+}
+
 var File_tickwheel_v1_scheduler_service_proto protoreflect.FileDescriptor
 
 const file_tickwheel_v1_scheduler_service_proto_rawDesc = "" +
@@ -1826,7 +1881,7 @@ const file_tickwheel_v1_scheduler_service_proto_rawDesc = "" +
 	"\boutcomes\x18\x03 \x01(\v2\x16.tickwheel.v1.OutcomesH\x00R\boutcomes\x12D\n" +
 	"\x0erevocation_ack\x18\x04 \x01(\v2\x1b.tickwheel.v1.RevocationAckH\x00R\rrevocationAck\x121\n" +
 	"\x05drain\x18\x05 \x01(\v2\x19.tickwheel.v1.WorkerDrainH\x00R\x05drainB\t\n" +
-	"\amessage\"\xef\x03\n" +
+	"\amessage\"\x9f\x04\n" +
 	"\x0fConnectResponse\x121\n" +
 	"\awelcome\x18\x01 \x01(\v2\x15.tickwheel.v1.WelcomeH\x00R\awelcome\x12A\n" +
 	"\rheartbeat_ack\x18\x02 \x01(\v2\x1a.tickwheel.v1.HeartbeatAckH\x00R\fheartbeatAck\x124\n" +
@@ -1837,7 +1892,8 @@ const file_tickwheel_v1_scheduler_service_proto_rawDesc = "" +
 	"revocation\x12>\n" +
 	"\foutcome_acks\x18\x06 \x01(\v2\x19.tickwheel.v1.OutcomeAcksH\x00R\voutcomeAcks\x124\n" +
 	"\btopology\x18\a \x01(\v2\x16.tickwheel.v1.TopologyH\x00R\btopology\x124\n" +
-	"\x05drain\x18\b \x01(\v2\x1c.tickwheel.v1.SchedulerDrainH\x00R\x05drainB\t\n" +
+	"\x05drain\x18\b \x01(\v2\x1c.tickwheel.v1.SchedulerDrainH\x00R\x05drain\x12.\n" +
+	"\x04stop\x18\t \x01(\v2\x18.tickwheel.v1.WorkerStopH\x00R\x04stopB\t\n" +
 	"\amessage\"\x8a\x02\n" +
 	"\x05Hello\x12'\n" +
 	"\tworker_id\x18\x01 \x01(\tB\n" +
@@ -1941,7 +1997,9 @@ const file_tickwheel_v1_scheduler_service_proto_rawDesc = "" +
 	"\bTopology\x12/\n" +
 	"\x13scheduler_addresses\x18\x01 \x03(\tR\x12schedulerAddresses\"\r\n" +
 	"\vWorkerDrain\"\x10\n" +
-	"\x0eSchedulerDrain2^\n" +
+	"\x0eSchedulerDrain\"\f\n" +
+	"\n" +
+	"WorkerStop2^\n" +
 	"\x10SchedulerService\x12J\n" +
 	"\aConnect\x12\x1c.tickwheel.v1.ConnectRequest\x1a\x1d.tickwheel.v1.ConnectResponse(\x010\x01B/Z-tickwheel.dev/gen/go/tickwheel/v1;tickwheelv1b\x06proto3"
 
@@ -1957,7 +2015,7 @@ func file_tickwheel_v1_scheduler_service_proto_rawDescGZIP() []byte {
 	return file_tickwheel_v1_scheduler_service_proto_rawDescData
 }
 
-var file_tickwheel_v1_scheduler_service_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_tickwheel_v1_scheduler_service_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_tickwheel_v1_scheduler_service_proto_goTypes = []any{
 	(*ConnectRequest)(nil),  // 0: tickwheel.v1.ConnectRequest
 	(*ConnectResponse)(nil), // 1: tickwheel.v1.ConnectResponse
@@ -1983,7 +2041,8 @@ var file_tickwheel_v1_scheduler_service_proto_goTypes = []any{
 	(*Topology)(nil),        // 21: tickwheel.v1.Topology
 	(*WorkerDrain)(nil),     // 22: tickwheel.v1.WorkerDrain
 	(*SchedulerDrain)(nil),  // 23: tickwheel.v1.SchedulerDrain
-	nil,                     // 24: tickwheel.v1.Assignment.HeadersEntry
+	(*WorkerStop)(nil),      // 24: tickwheel.v1.WorkerStop
+	nil,                     // 25: tickwheel.v1.Assignment.HeadersEntry
 }
 var file_tickwheel_v1_scheduler_service_proto_depIdxs = []int32{
 	2,  // 0: tickwheel.v1.ConnectRequest.hello:type_name -> tickwheel.v1.Hello
@@ -1999,33 +2058,34 @@ var file_tickwheel_v1_scheduler_service_proto_depIdxs = []int32{
 	18, // 10: tickwheel.v1.ConnectResponse.outcome_acks:type_name -> tickwheel.v1.OutcomeAcks
 	21, // 11: tickwheel.v1.ConnectResponse.topology:type_name -> tickwheel.v1.Topology
 	23, // 12: tickwheel.v1.ConnectResponse.drain:type_name -> tickwheel.v1.SchedulerDrain
-	3,  // 13: tickwheel.v1.Hello.held:type_name -> tickwheel.v1.Held
-	5,  // 14: tickwheel.v1.Hello.window:type_name -> tickwheel.v1.Window
-	6,  // 15: tickwheel.v1.Hello.clock:type_name -> tickwheel.v1.Clock
-	4,  // 16: tickwheel.v1.Held.key:type_name -> tickwheel.v1.RunKey
-	6,  // 17: tickwheel.v1.Heartbeat.clock:type_name -> tickwheel.v1.Clock
-	5,  // 18: tickwheel.v1.Heartbeat.window:type_name -> tickwheel.v1.Window
-	6,  // 19: tickwheel.v1.HeartbeatAck.clock:type_name -> tickwheel.v1.Clock
-	6,  // 20: tickwheel.v1.Welcome.clock:type_name -> tickwheel.v1.Clock
-	11, // 21: tickwheel.v1.Segments.segments:type_name -> tickwheel.v1.SegmentEpoch
-	13, // 22: tickwheel.v1.Assignments.assignments:type_name -> tickwheel.v1.Assignment
-	4,  // 23: tickwheel.v1.Assignment.key:type_name -> tickwheel.v1.RunKey
-	24, // 24: tickwheel.v1.Assignment.headers:type_name -> tickwheel.v1.Assignment.HeadersEntry
-	15, // 25: tickwheel.v1.Outcomes.outcomes:type_name -> tickwheel.v1.Outcome
-	4,  // 26: tickwheel.v1.Outcome.key:type_name -> tickwheel.v1.RunKey
-	16, // 27: tickwheel.v1.Outcome.published:type_name -> tickwheel.v1.Published
-	17, // 28: tickwheel.v1.Outcome.failure:type_name -> tickwheel.v1.PublishFailure
-	4,  // 29: tickwheel.v1.OutcomeAcks.keys:type_name -> tickwheel.v1.RunKey
-	11, // 30: tickwheel.v1.Revocation.segments:type_name -> tickwheel.v1.SegmentEpoch
-	4,  // 31: tickwheel.v1.Revocation.keys:type_name -> tickwheel.v1.RunKey
-	4,  // 32: tickwheel.v1.RevocationAck.already_started:type_name -> tickwheel.v1.RunKey
-	0,  // 33: tickwheel.v1.SchedulerService.Connect:input_type -> tickwheel.v1.ConnectRequest
-	1,  // 34: tickwheel.v1.SchedulerService.Connect:output_type -> tickwheel.v1.ConnectResponse
-	34, // [34:35] is the sub-list for method output_type
-	33, // [33:34] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	24, // 13: tickwheel.v1.ConnectResponse.stop:type_name -> tickwheel.v1.WorkerStop
+	3,  // 14: tickwheel.v1.Hello.held:type_name -> tickwheel.v1.Held
+	5,  // 15: tickwheel.v1.Hello.window:type_name -> tickwheel.v1.Window
+	6,  // 16: tickwheel.v1.Hello.clock:type_name -> tickwheel.v1.Clock
+	4,  // 17: tickwheel.v1.Held.key:type_name -> tickwheel.v1.RunKey
+	6,  // 18: tickwheel.v1.Heartbeat.clock:type_name -> tickwheel.v1.Clock
+	5,  // 19: tickwheel.v1.Heartbeat.window:type_name -> tickwheel.v1.Window
+	6,  // 20: tickwheel.v1.HeartbeatAck.clock:type_name -> tickwheel.v1.Clock
+	6,  // 21: tickwheel.v1.Welcome.clock:type_name -> tickwheel.v1.Clock
+	11, // 22: tickwheel.v1.Segments.segments:type_name -> tickwheel.v1.SegmentEpoch
+	13, // 23: tickwheel.v1.Assignments.assignments:type_name -> tickwheel.v1.Assignment
+	4,  // 24: tickwheel.v1.Assignment.key:type_name -> tickwheel.v1.RunKey
+	25, // 25: tickwheel.v1.Assignment.headers:type_name -> tickwheel.v1.Assignment.HeadersEntry
+	15, // 26: tickwheel.v1.Outcomes.outcomes:type_name -> tickwheel.v1.Outcome
+	4,  // 27: tickwheel.v1.Outcome.key:type_name -> tickwheel.v1.RunKey
+	16, // 28: tickwheel.v1.Outcome.published:type_name -> tickwheel.v1.Published
+	17, // 29: tickwheel.v1.Outcome.failure:type_name -> tickwheel.v1.PublishFailure
+	4,  // 30: tickwheel.v1.OutcomeAcks.keys:type_name -> tickwheel.v1.RunKey
+	11, // 31: tickwheel.v1.Revocation.segments:type_name -> tickwheel.v1.SegmentEpoch
+	4,  // 32: tickwheel.v1.Revocation.keys:type_name -> tickwheel.v1.RunKey
+	4,  // 33: tickwheel.v1.RevocationAck.already_started:type_name -> tickwheel.v1.RunKey
+	0,  // 34: tickwheel.v1.SchedulerService.Connect:input_type -> tickwheel.v1.ConnectRequest
+	1,  // 35: tickwheel.v1.SchedulerService.Connect:output_type -> tickwheel.v1.ConnectResponse
+	35, // [35:36] is the sub-list for method output_type
+	34, // [34:35] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_tickwheel_v1_scheduler_service_proto_init() }
@@ -2049,6 +2109,7 @@ func file_tickwheel_v1_scheduler_service_proto_init() {
 		(*ConnectResponse_OutcomeAcks)(nil),
 		(*ConnectResponse_Topology)(nil),
 		(*ConnectResponse_Drain)(nil),
+		(*ConnectResponse_Stop)(nil),
 	}
 	file_tickwheel_v1_scheduler_service_proto_msgTypes[15].OneofWrappers = []any{
 		(*Outcome_Published)(nil),
@@ -2060,7 +2121,7 @@ func file_tickwheel_v1_scheduler_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tickwheel_v1_scheduler_service_proto_rawDesc), len(file_tickwheel_v1_scheduler_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -47,7 +47,7 @@ class Cluster(_message.Message):
     def __init__(self, name: _Optional[str] = ..., engine: _Optional[str] = ..., version: _Optional[str] = ..., read_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., segment_count: _Optional[int] = ..., unowned_segments: _Optional[_Iterable[int]] = ..., schedulers: _Optional[_Iterable[_Union[Scheduler, _Mapping]]] = ..., workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Scheduler(_message.Message):
-    __slots__ = ("name", "address", "version", "host", "start_time", "heartbeat_age", "segments", "lag", "pending_count", "draining")
+    __slots__ = ("name", "address", "version", "host", "start_time", "heartbeat_age", "segments", "lag", "pending_count", "draining", "answering")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -58,6 +58,7 @@ class Scheduler(_message.Message):
     LAG_FIELD_NUMBER: _ClassVar[int]
     PENDING_COUNT_FIELD_NUMBER: _ClassVar[int]
     DRAINING_FIELD_NUMBER: _ClassVar[int]
+    ANSWERING_FIELD_NUMBER: _ClassVar[int]
     name: str
     address: str
     version: str
@@ -68,7 +69,8 @@ class Scheduler(_message.Message):
     lag: _duration_pb2.Duration
     pending_count: int
     draining: bool
-    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., version: _Optional[str] = ..., host: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., heartbeat_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., segments: _Optional[_Iterable[_Union[OwnedSegment, _Mapping]]] = ..., lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., pending_count: _Optional[int] = ..., draining: _Optional[bool] = ...) -> None: ...
+    answering: bool
+    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., version: _Optional[str] = ..., host: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., heartbeat_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., segments: _Optional[_Iterable[_Union[OwnedSegment, _Mapping]]] = ..., lag: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., pending_count: _Optional[int] = ..., draining: _Optional[bool] = ..., answering: _Optional[bool] = ...) -> None: ...
 
 class OwnedSegment(_message.Message):
     __slots__ = ("segment", "epoch", "worker")

@@ -59,11 +59,13 @@ class ClusterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DrainWorker(self, request, context):
-        """Asks a worker to take no more assignments, to publish what it holds, and to
-        end. Answered when every scheduler has told it, not when it is empty. Draining
-        a worker that drains changes nothing.
+        """Asks a worker to take no more assignments, to give back what is not due yet, and
+        to end. Answered when it has been told, not when it is empty. Draining a worker
+        that drains changes nothing.
 
-        Errors: NOT_FOUND (WORKER_NOT_FOUND).
+        Errors: NOT_FOUND (WORKER_NOT_FOUND), UNAVAILABLE (SEGMENT_UNOWNED: nobody has told
+        it, and a scheduler that may know it does not answer), UNIMPLEMENTED
+        (ENGINE_UNSUPPORTED: the worker of `tickwheel dev` ends with its process).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,11 +36,13 @@ class ClusterServiceStub:
     GetCluster: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.GetClusterRequest, _cluster_service_pb2.Cluster]
     """Gives the schedulers and workers as this api sees them."""
     DrainWorker: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.DrainWorkerRequest, _cluster_service_pb2.Worker]
-    """Asks a worker to take no more assignments, to publish what it holds, and to
-    end. Answered when every scheduler has told it, not when it is empty. Draining
-    a worker that drains changes nothing.
+    """Asks a worker to take no more assignments, to give back what is not due yet, and
+    to end. Answered when it has been told, not when it is empty. Draining a worker
+    that drains changes nothing.
 
-    Errors: NOT_FOUND (WORKER_NOT_FOUND).
+    Errors: NOT_FOUND (WORKER_NOT_FOUND), UNAVAILABLE (SEGMENT_UNOWNED: nobody has told
+    it, and a scheduler that may know it does not answer), UNIMPLEMENTED
+    (ENGINE_UNSUPPORTED: the worker of `tickwheel dev` ends with its process).
     """
 
 @_typing.type_check_only
@@ -51,11 +53,13 @@ class ClusterServiceAsyncStub(ClusterServiceStub):
     GetCluster: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.GetClusterRequest, _cluster_service_pb2.Cluster]  # type: ignore[assignment]
     """Gives the schedulers and workers as this api sees them."""
     DrainWorker: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.DrainWorkerRequest, _cluster_service_pb2.Worker]  # type: ignore[assignment]
-    """Asks a worker to take no more assignments, to publish what it holds, and to
-    end. Answered when every scheduler has told it, not when it is empty. Draining
-    a worker that drains changes nothing.
+    """Asks a worker to take no more assignments, to give back what is not due yet, and
+    to end. Answered when it has been told, not when it is empty. Draining a worker
+    that drains changes nothing.
 
-    Errors: NOT_FOUND (WORKER_NOT_FOUND).
+    Errors: NOT_FOUND (WORKER_NOT_FOUND), UNAVAILABLE (SEGMENT_UNOWNED: nobody has told
+    it, and a scheduler that may know it does not answer), UNIMPLEMENTED
+    (ENGINE_UNSUPPORTED: the worker of `tickwheel dev` ends with its process).
     """
 
 class ClusterServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -75,11 +79,13 @@ class ClusterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _cluster_service_pb2.DrainWorkerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cluster_service_pb2.Worker, _abc.Awaitable[_cluster_service_pb2.Worker]]:
-        """Asks a worker to take no more assignments, to publish what it holds, and to
-        end. Answered when every scheduler has told it, not when it is empty. Draining
-        a worker that drains changes nothing.
+        """Asks a worker to take no more assignments, to give back what is not due yet, and
+        to end. Answered when it has been told, not when it is empty. Draining a worker
+        that drains changes nothing.
 
-        Errors: NOT_FOUND (WORKER_NOT_FOUND).
+        Errors: NOT_FOUND (WORKER_NOT_FOUND), UNAVAILABLE (SEGMENT_UNOWNED: nobody has told
+        it, and a scheduler that may know it does not answer), UNIMPLEMENTED
+        (ENGINE_UNSUPPORTED: the worker of `tickwheel dev` ends with its process).
         """
 
 def add_ClusterServiceServicer_to_server(servicer: ClusterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -22,7 +22,7 @@ class ConnectRequest(_message.Message):
     def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., outcomes: _Optional[_Union[Outcomes, _Mapping]] = ..., revocation_ack: _Optional[_Union[RevocationAck, _Mapping]] = ..., drain: _Optional[_Union[WorkerDrain, _Mapping]] = ...) -> None: ...
 
 class ConnectResponse(_message.Message):
-    __slots__ = ("welcome", "heartbeat_ack", "segments", "assignments", "revocation", "outcome_acks", "topology", "drain")
+    __slots__ = ("welcome", "heartbeat_ack", "segments", "assignments", "revocation", "outcome_acks", "topology", "drain", "stop")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_ACK_FIELD_NUMBER: _ClassVar[int]
     SEGMENTS_FIELD_NUMBER: _ClassVar[int]
@@ -31,6 +31,7 @@ class ConnectResponse(_message.Message):
     OUTCOME_ACKS_FIELD_NUMBER: _ClassVar[int]
     TOPOLOGY_FIELD_NUMBER: _ClassVar[int]
     DRAIN_FIELD_NUMBER: _ClassVar[int]
+    STOP_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     heartbeat_ack: HeartbeatAck
     segments: Segments
@@ -39,7 +40,8 @@ class ConnectResponse(_message.Message):
     outcome_acks: OutcomeAcks
     topology: Topology
     drain: SchedulerDrain
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., heartbeat_ack: _Optional[_Union[HeartbeatAck, _Mapping]] = ..., segments: _Optional[_Union[Segments, _Mapping]] = ..., assignments: _Optional[_Union[Assignments, _Mapping]] = ..., revocation: _Optional[_Union[Revocation, _Mapping]] = ..., outcome_acks: _Optional[_Union[OutcomeAcks, _Mapping]] = ..., topology: _Optional[_Union[Topology, _Mapping]] = ..., drain: _Optional[_Union[SchedulerDrain, _Mapping]] = ...) -> None: ...
+    stop: WorkerStop
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., heartbeat_ack: _Optional[_Union[HeartbeatAck, _Mapping]] = ..., segments: _Optional[_Union[Segments, _Mapping]] = ..., assignments: _Optional[_Union[Assignments, _Mapping]] = ..., revocation: _Optional[_Union[Revocation, _Mapping]] = ..., outcome_acks: _Optional[_Union[OutcomeAcks, _Mapping]] = ..., topology: _Optional[_Union[Topology, _Mapping]] = ..., drain: _Optional[_Union[SchedulerDrain, _Mapping]] = ..., stop: _Optional[_Union[WorkerStop, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("worker_id", "protocol_version", "version", "held", "window", "clock", "host")
@@ -269,5 +271,9 @@ class WorkerDrain(_message.Message):
     def __init__(self) -> None: ...
 
 class SchedulerDrain(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class WorkerStop(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

@@ -29,6 +29,7 @@ from tickwheel.worker.effects import (
     HeartbeatEvery,
     Say,
     Send,
+    Stop,
 )
 from tickwheel.worker.held import Held, Phase, held_of, key_message, run_of
 from tickwheel.worker.outcomes import Finished, OutcomeBook
@@ -208,6 +209,9 @@ class WorkerCore:
                 return [
                     Say(logging.INFO, "scheduler is stopping", {"scheduler": source.scheduler_id})
                 ]
+            case "stop":
+                text = "told to stop by an operator"
+                return [Say(logging.INFO, text, {"scheduler": source.scheduler_id}), Stop()]
             case _:
                 pass
         return []

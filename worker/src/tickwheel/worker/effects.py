@@ -56,4 +56,9 @@ class Say:
     fields: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-Effect = Send | CloseStream | ConnectTo | Expect | HeartbeatEvery | Say
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Stop the worker, as on a signal."""
+
+
+Effect = Send | CloseStream | ConnectTo | Expect | HeartbeatEvery | Say | Stop

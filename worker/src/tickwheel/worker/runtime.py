@@ -21,6 +21,7 @@ from tickwheel.worker.effects import (
     HeartbeatEvery,
     Say,
     Send,
+    Stop,
 )
 from tickwheel.worker.publisher.port import Publisher, Record, Result, Unavailable
 from tickwheel.worker.session import Session
@@ -256,6 +257,8 @@ class Worker:
                     self._publisher.expect(records)
                 case Say(level, event, fields):
                     _log.log(level, event, **fields)
+                case Stop():
+                    self.stop()
 
     # -- the end -----------------------------------------------------------------------------
 

@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
+from tickwheel.v1 import cluster_service_pb2 as tickwheel_dot_v1_dot_cluster__service__pb2
 from tickwheel.v1 import executor_service_pb2 as tickwheel_dot_v1_dot_executor__service__pb2
 from tickwheel.v1 import run_pb2 as tickwheel_dot_v1_dot_run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)tickwheel/internal/v1/owner_service.proto\x12\x15tickwheel.internal.v1\x1a\x17google/rpc/status.proto\x1a#tickwheel/v1/executor_service.proto\x1a\x16tickwheel/v1/run.proto\"O\n\x06JobRef\x12\x12\n\x04user\x18\x01 \x01(\tR\x04user\x12\x17\n\x07job_uid\x18\x02 \x01(\tR\x06jobUid\x12\x18\n\x07segment\x18\x03 \x01(\x05R\x07segment\"F\n\x11NotifyJobsRequest\x12\x31\n\x04jobs\x18\x01 \x03(\x0b\x32\x1d.tickwheel.internal.v1.JobRefR\x04jobs\"B\n\x12NotifyJobsResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x12.google.rpc.StatusR\x07results\"\xb1\x03\n\x11TriggerRunRequest\x12/\n\x03job\x18\x01 \x01(\x0b\x32\x1d.tickwheel.internal.v1.JobRefR\x03job\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\x12\x1f\n\x0bschedule_ms\x18\x03 \x01(\x03R\nscheduleMs\x12#\n\rpayload_given\x18\x04 \x01(\x08R\x0cpayloadGiven\x12\x18\n\x07payload\x18\x05 \x01(\x0cR\x07payload\x12!\n\x0c\x63ontent_type\x18\x06 \x01(\tR\x0b\x63ontentType\x12%\n\x0eoverlap_policy\x18\x07 \x01(\x05R\roverlapPolicy\x12 \n\x0btraceparent\x18\x08 \x01(\tR\x0btraceparent\x12!\n\x0cpayload_kind\x18\t \x01(\x05R\x0bpayloadKind\x12\x1f\n\x0bretried_run\x18\n \x01(\tR\nretriedRun\x12\x1d\n\nrequest_id\x18\x0b \x01(\tR\trequestId\x12%\n\x0erequest_digest\x18\x0c \x01(\x0cR\rrequestDigest\"9\n\x12TriggerRunResponse\x12#\n\x03run\x18\x01 \x01(\x0b\x32\x11.tickwheel.v1.RunR\x03run\"r\n\x10\x43\x61ncelRunRequest\x12/\n\x03job\x18\x01 \x01(\x0b\x32\x1d.tickwheel.internal.v1.JobRefR\x03job\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"8\n\x11\x43\x61ncelRunResponse\x12#\n\x03run\x18\x01 \x01(\x0b\x32\x11.tickwheel.v1.RunR\x03run\"\xc1\x01\n\x14StartBackfillRequest\x12/\n\x03job\x18\x01 \x01(\x0b\x32\x1d.tickwheel.internal.v1.JobRefR\x03job\x12\x1f\n\x0b\x62\x61\x63kfill_id\x18\x02 \x01(\tR\nbackfillId\x12\x19\n\x08\x66irst_ms\x18\x03 \x01(\x03R\x07\x66irstMs\x12\x15\n\x06\x65nd_ms\x18\x04 \x01(\x03R\x05\x65ndMs\x12%\n\x0eoverlap_policy\x18\x05 \x01(\x05R\roverlapPolicy\"\x17\n\x15StartBackfillResponse\"O\n\x11ReportRunsRequest\x12:\n\x07reports\x18\x01 \x03(\x0b\x32 .tickwheel.internal.v1.RunReportR\x07reports\"\xff\x01\n\tRunReport\x12/\n\x03job\x18\x01 \x01(\x0b\x32\x1d.tickwheel.internal.v1.JobRefR\x03job\x12.\n\x05start\x18\x02 \x01(\x0b\x32\x16.tickwheel.v1.StartRunH\x00R\x05start\x12:\n\theartbeat\x18\x03 \x01(\x0b\x32\x1a.tickwheel.v1.HeartbeatRunH\x00R\theartbeat\x12\x31\n\x06\x66inish\x18\x04 \x01(\x0b\x32\x17.tickwheel.v1.FinishRunH\x00R\x06\x66inish\x12\x1a\n\x08\x65xecutor\x18\x05 \x01(\tR\x08\x65xecutorB\x06\n\x04what\"V\n\x12ReportRunsResponse\x12@\n\x07results\x18\x01 \x03(\x0b\x32&.tickwheel.internal.v1.RunReportResultR\x07results\"\x9b\x01\n\x0fRunReportResult\x12>\n\x07refusal\x18\x01 \x01(\x0b\x32$.tickwheel.internal.v1.ReportRefusalR\x07refusal\x12\x1d\n\ntimeout_ms\x18\x02 \x01(\x03R\ttimeoutMs\x12)\n\x10\x63\x61ncel_requested\x18\x03 \x01(\x08R\x0f\x63\x61ncelRequested\"\xce\x01\n\rReportRefusal\x12\x16\n\x06reason\x18\x01 \x01(\x05R\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12N\n\x08metadata\x18\x03 \x03(\x0b\x32\x32.tickwheel.internal.v1.ReportRefusal.MetadataEntryR\x08metadata\x1a;\n\rMetadataEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x32\x83\x04\n\x0cOwnerService\x12\x61\n\nNotifyJobs\x12(.tickwheel.internal.v1.NotifyJobsRequest\x1a).tickwheel.internal.v1.NotifyJobsResponse\x12\x61\n\nTriggerRun\x12(.tickwheel.internal.v1.TriggerRunRequest\x1a).tickwheel.internal.v1.TriggerRunResponse\x12^\n\tCancelRun\x12\'.tickwheel.internal.v1.CancelRunRequest\x1a(.tickwheel.internal.v1.CancelRunResponse\x12j\n\rStartBackfill\x12+.tickwheel.internal.v1.StartBackfillRequest\x1a,.tickwheel.internal.v1.StartBackfillResponse\x12\x61\n\nReportRuns\x12(.tickwheel.internal.v1.ReportRunsRequest\x1a).tickwheel.internal.v1.ReportRunsResponseB7Z5tickwheel.dev/gen/go/tickwheel/internal/v1;internalv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)tickwheel/internal/v1/owner_service.proto\x12\x15tickwheel.internal.v1\x1a\x17google/rpc/status.proto\x1a\"tickwheel/v1/cluster_service.proto\x1a#tickwheel/v1/executor_service.proto\x1a\x16tickwheel/v1/run.proto\"O\n\x06JobRef\x12\x12\n\x04user\x18\x01 \x01(\tR\x04user\x12\x17\n\x07job_uid\x18\x02 \x01(\tR\x06jobUid\x12\x18\n\x07segment\x18\x03 \x01(\x05R\x07segment\"F\n\x11NotifyJobsRequest\x12\x31\n\x04jobs\x18\x01 \x03(\x0b\x32\x1d.tickwheel.internal.v1.JobRefR\x04jobs\"B\n\x12NotifyJobsResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x12.google.rpc.StatusR\x07results\"\xb1\x03\n\x11TriggerRunRequest\x12/\n\x03job\x18\x01 \x01(\x0b\x32\x1d.tickwheel.internal.v1.JobRefR\x03job\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\x12\x1f\n\x0bschedule_ms\x18\x03 \x01(\x03R\nscheduleMs\x12#\n\rpayload_given\x18\x04 \x01(\x08R\x0cpayloadGiven\x12\x18\n\x07payload\x18\x05 \x01(\x0cR\x07payload\x12!\n\x0c\x63ontent_type\x18\x06 \x01(\tR\x0b\x63ontentType\x12%\n\x0eoverlap_policy\x18\x07 \x01(\x05R\roverlapPolicy\x12 \n\x0btraceparent\x18\x08 \x01(\tR\x0btraceparent\x12!\n\x0cpayload_kind\x18\t \x01(\x05R\x0bpayloadKind\x12\x1f\n\x0bretried_run\x18\n \x01(\tR\nretriedRun\x12\x1d\n\nrequest_id\x18\x0b \x01(\tR\trequestId\x12%\n\x0erequest_digest\x18\x0c \x01(\x0cR\rrequestDigest\"9\n\x12TriggerRunResponse\x12#\n\x03run\x18\x01 \x01(\x0b\x32\x11.tickwheel.v1.RunR\x03run\"r\n\x10\x43\x61ncelRunRequest\x12/\n\x03job\x18\x01 \x01(\x0b\x32\x1d.tickwheel.internal.v1.JobRefR\x03job\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"8\n\x11\x43\x61ncelRunResponse\x12#\n\x03run\x18\x01 \x01(\x0b\x32\x11.tickwheel.v1.RunR\x03run\"\xc1\x01\n\x14StartBackfillRequest\x12/\n\x03job\x18\x01 \x01(\x0b\x32\x1d.tickwheel.internal.v1.JobRefR\x03job\x12\x1f\n\x0b\x62\x61\x63kfill_id\x18\x02 \x01(\tR\nbackfillId\x12\x19\n\x08\x66irst_ms\x18\x03 \x01(\x03R\x07\x66irstMs\x12\x15\n\x06\x65nd_ms\x18\x04 \x01(\x03R\x05\x65ndMs\x12%\n\x0eoverlap_policy\x18\x05 \x01(\x05R\roverlapPolicy\"\x17\n\x15StartBackfillResponse\"O\n\x11ReportRunsRequest\x12:\n\x07reports\x18\x01 \x03(\x0b\x32 .tickwheel.internal.v1.RunReportR\x07reports\"\xff\x01\n\tRunReport\x12/\n\x03job\x18\x01 \x01(\x0b\x32\x1d.tickwheel.internal.v1.JobRefR\x03job\x12.\n\x05start\x18\x02 \x01(\x0b\x32\x16.tickwheel.v1.StartRunH\x00R\x05start\x12:\n\theartbeat\x18\x03 \x01(\x0b\x32\x1a.tickwheel.v1.HeartbeatRunH\x00R\theartbeat\x12\x31\n\x06\x66inish\x18\x04 \x01(\x0b\x32\x17.tickwheel.v1.FinishRunH\x00R\x06\x66inish\x12\x1a\n\x08\x65xecutor\x18\x05 \x01(\tR\x08\x65xecutorB\x06\n\x04what\"V\n\x12ReportRunsResponse\x12@\n\x07results\x18\x01 \x03(\x0b\x32&.tickwheel.internal.v1.RunReportResultR\x07results\"\x9b\x01\n\x0fRunReportResult\x12>\n\x07refusal\x18\x01 \x01(\x0b\x32$.tickwheel.internal.v1.ReportRefusalR\x07refusal\x12\x1d\n\ntimeout_ms\x18\x02 \x01(\x03R\ttimeoutMs\x12)\n\x10\x63\x61ncel_requested\x18\x03 \x01(\x08R\x0f\x63\x61ncelRequested\"\xce\x01\n\rReportRefusal\x12\x16\n\x06reason\x18\x01 \x01(\x05R\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12N\n\x08metadata\x18\x03 \x03(\x0b\x32\x32.tickwheel.internal.v1.ReportRefusal.MetadataEntryR\x08metadata\x1a;\n\rMetadataEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\x1a\n\x18\x44\x65scribeSchedulerRequest\"\x82\x01\n\x19\x44\x65scribeSchedulerResponse\x12\x35\n\tscheduler\x18\x01 \x01(\x0b\x32\x17.tickwheel.v1.SchedulerR\tscheduler\x12.\n\x07workers\x18\x02 \x03(\x0b\x32\x14.tickwheel.v1.WorkerR\x07workers\"0\n\x11StopWorkerRequest\x12\x1b\n\tworker_id\x18\x01 \x01(\tR\x08workerId\"B\n\x12StopWorkerResponse\x12,\n\x06worker\x18\x01 \x01(\x0b\x32\x14.tickwheel.v1.WorkerR\x06worker2\xde\x05\n\x0cOwnerService\x12\x61\n\nNotifyJobs\x12(.tickwheel.internal.v1.NotifyJobsRequest\x1a).tickwheel.internal.v1.NotifyJobsResponse\x12\x61\n\nTriggerRun\x12(.tickwheel.internal.v1.TriggerRunRequest\x1a).tickwheel.internal.v1.TriggerRunResponse\x12^\n\tCancelRun\x12\'.tickwheel.internal.v1.CancelRunRequest\x1a(.tickwheel.internal.v1.CancelRunResponse\x12j\n\rStartBackfill\x12+.tickwheel.internal.v1.StartBackfillRequest\x1a,.tickwheel.internal.v1.StartBackfillResponse\x12\x61\n\nReportRuns\x12(.tickwheel.internal.v1.ReportRunsRequest\x1a).tickwheel.internal.v1.ReportRunsResponse\x12v\n\x11\x44\x65scribeScheduler\x12/.tickwheel.internal.v1.DescribeSchedulerRequest\x1a\x30.tickwheel.internal.v1.DescribeSchedulerResponse\x12\x61\n\nStopWorker\x12(.tickwheel.internal.v1.StopWorkerRequest\x1a).tickwheel.internal.v1.StopWorkerResponseB7Z5tickwheel.dev/gen/go/tickwheel/internal/v1;internalv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,36 +38,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'Z5tickwheel.dev/gen/go/tickwheel/internal/v1;internalv1'
   _globals['_REPORTREFUSAL_METADATAENTRY']._loaded_options = None
   _globals['_REPORTREFUSAL_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_JOBREF']._serialized_start=154
-  _globals['_JOBREF']._serialized_end=233
-  _globals['_NOTIFYJOBSREQUEST']._serialized_start=235
-  _globals['_NOTIFYJOBSREQUEST']._serialized_end=305
-  _globals['_NOTIFYJOBSRESPONSE']._serialized_start=307
-  _globals['_NOTIFYJOBSRESPONSE']._serialized_end=373
-  _globals['_TRIGGERRUNREQUEST']._serialized_start=376
-  _globals['_TRIGGERRUNREQUEST']._serialized_end=809
-  _globals['_TRIGGERRUNRESPONSE']._serialized_start=811
-  _globals['_TRIGGERRUNRESPONSE']._serialized_end=868
-  _globals['_CANCELRUNREQUEST']._serialized_start=870
-  _globals['_CANCELRUNREQUEST']._serialized_end=984
-  _globals['_CANCELRUNRESPONSE']._serialized_start=986
-  _globals['_CANCELRUNRESPONSE']._serialized_end=1042
-  _globals['_STARTBACKFILLREQUEST']._serialized_start=1045
-  _globals['_STARTBACKFILLREQUEST']._serialized_end=1238
-  _globals['_STARTBACKFILLRESPONSE']._serialized_start=1240
-  _globals['_STARTBACKFILLRESPONSE']._serialized_end=1263
-  _globals['_REPORTRUNSREQUEST']._serialized_start=1265
-  _globals['_REPORTRUNSREQUEST']._serialized_end=1344
-  _globals['_RUNREPORT']._serialized_start=1347
-  _globals['_RUNREPORT']._serialized_end=1602
-  _globals['_REPORTRUNSRESPONSE']._serialized_start=1604
-  _globals['_REPORTRUNSRESPONSE']._serialized_end=1690
-  _globals['_RUNREPORTRESULT']._serialized_start=1693
-  _globals['_RUNREPORTRESULT']._serialized_end=1848
-  _globals['_REPORTREFUSAL']._serialized_start=1851
-  _globals['_REPORTREFUSAL']._serialized_end=2057
-  _globals['_REPORTREFUSAL_METADATAENTRY']._serialized_start=1998
-  _globals['_REPORTREFUSAL_METADATAENTRY']._serialized_end=2057
-  _globals['_OWNERSERVICE']._serialized_start=2060
-  _globals['_OWNERSERVICE']._serialized_end=2575
+  _globals['_JOBREF']._serialized_start=190
+  _globals['_JOBREF']._serialized_end=269
+  _globals['_NOTIFYJOBSREQUEST']._serialized_start=271
+  _globals['_NOTIFYJOBSREQUEST']._serialized_end=341
+  _globals['_NOTIFYJOBSRESPONSE']._serialized_start=343
+  _globals['_NOTIFYJOBSRESPONSE']._serialized_end=409
+  _globals['_TRIGGERRUNREQUEST']._serialized_start=412
+  _globals['_TRIGGERRUNREQUEST']._serialized_end=845
+  _globals['_TRIGGERRUNRESPONSE']._serialized_start=847
+  _globals['_TRIGGERRUNRESPONSE']._serialized_end=904
+  _globals['_CANCELRUNREQUEST']._serialized_start=906
+  _globals['_CANCELRUNREQUEST']._serialized_end=1020
+  _globals['_CANCELRUNRESPONSE']._serialized_start=1022
+  _globals['_CANCELRUNRESPONSE']._serialized_end=1078
+  _globals['_STARTBACKFILLREQUEST']._serialized_start=1081
+  _globals['_STARTBACKFILLREQUEST']._serialized_end=1274
+  _globals['_STARTBACKFILLRESPONSE']._serialized_start=1276
+  _globals['_STARTBACKFILLRESPONSE']._serialized_end=1299
+  _globals['_REPORTRUNSREQUEST']._serialized_start=1301
+  _globals['_REPORTRUNSREQUEST']._serialized_end=1380
+  _globals['_RUNREPORT']._serialized_start=1383
+  _globals['_RUNREPORT']._serialized_end=1638
+  _globals['_REPORTRUNSRESPONSE']._serialized_start=1640
+  _globals['_REPORTRUNSRESPONSE']._serialized_end=1726
+  _globals['_RUNREPORTRESULT']._serialized_start=1729
+  _globals['_RUNREPORTRESULT']._serialized_end=1884
+  _globals['_REPORTREFUSAL']._serialized_start=1887
+  _globals['_REPORTREFUSAL']._serialized_end=2093
+  _globals['_REPORTREFUSAL_METADATAENTRY']._serialized_start=2034
+  _globals['_REPORTREFUSAL_METADATAENTRY']._serialized_end=2093
+  _globals['_DESCRIBESCHEDULERREQUEST']._serialized_start=2095
+  _globals['_DESCRIBESCHEDULERREQUEST']._serialized_end=2121
+  _globals['_DESCRIBESCHEDULERRESPONSE']._serialized_start=2124
+  _globals['_DESCRIBESCHEDULERRESPONSE']._serialized_end=2254
+  _globals['_STOPWORKERREQUEST']._serialized_start=2256
+  _globals['_STOPWORKERREQUEST']._serialized_end=2304
+  _globals['_STOPWORKERRESPONSE']._serialized_start=2306
+  _globals['_STOPWORKERRESPONSE']._serialized_end=2372
+  _globals['_OWNERSERVICE']._serialized_start=2375
+  _globals['_OWNERSERVICE']._serialized_end=3109
 # @@protoc_insertion_point(module_scope)

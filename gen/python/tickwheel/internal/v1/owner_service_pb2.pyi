@@ -1,4 +1,5 @@
 from google.rpc import status_pb2 as _status_pb2
+from tickwheel.v1 import cluster_service_pb2 as _cluster_service_pb2
 from tickwheel.v1 import executor_service_pb2 as _executor_service_pb2
 from tickwheel.v1 import run_pb2 as _run_pb2
 from google.protobuf.internal import containers as _containers
@@ -151,3 +152,27 @@ class ReportRefusal(_message.Message):
     message: str
     metadata: _containers.ScalarMap[str, str]
     def __init__(self, reason: _Optional[int] = ..., message: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class DescribeSchedulerRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class DescribeSchedulerResponse(_message.Message):
+    __slots__ = ("scheduler", "workers")
+    SCHEDULER_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
+    scheduler: _cluster_service_pb2.Scheduler
+    workers: _containers.RepeatedCompositeFieldContainer[_cluster_service_pb2.Worker]
+    def __init__(self, scheduler: _Optional[_Union[_cluster_service_pb2.Scheduler, _Mapping]] = ..., workers: _Optional[_Iterable[_Union[_cluster_service_pb2.Worker, _Mapping]]] = ...) -> None: ...
+
+class StopWorkerRequest(_message.Message):
+    __slots__ = ("worker_id",)
+    WORKER_ID_FIELD_NUMBER: _ClassVar[int]
+    worker_id: str
+    def __init__(self, worker_id: _Optional[str] = ...) -> None: ...
+
+class StopWorkerResponse(_message.Message):
+    __slots__ = ("worker",)
+    WORKER_FIELD_NUMBER: _ClassVar[int]
+    worker: _cluster_service_pb2.Worker
+    def __init__(self, worker: _Optional[_Union[_cluster_service_pb2.Worker, _Mapping]] = ...) -> None: ...

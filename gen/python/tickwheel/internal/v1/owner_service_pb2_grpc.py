@@ -61,6 +61,16 @@ class OwnerServiceStub:
                 request_serializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.ReportRunsRequest.SerializeToString,
                 response_deserializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.ReportRunsResponse.FromString,
                 _registered_method=True)
+        self.DescribeScheduler = channel.unary_unary(
+                '/tickwheel.internal.v1.OwnerService/DescribeScheduler',
+                request_serializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.DescribeSchedulerRequest.SerializeToString,
+                response_deserializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.DescribeSchedulerResponse.FromString,
+                _registered_method=True)
+        self.StopWorker = channel.unary_unary(
+                '/tickwheel.internal.v1.OwnerService/StopWorker',
+                request_serializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.StopWorkerRequest.SerializeToString,
+                response_deserializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.StopWorkerResponse.FromString,
+                _registered_method=True)
 
 
 class OwnerServiceServicer:
@@ -117,6 +127,20 @@ class OwnerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DescribeScheduler(self, request, context):
+        """Tells of the scheduler itself and of the workers that are connected to it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopWorker(self, request, context):
+        """Tells a worker to stop, if it is connected.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OwnerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -144,6 +168,16 @@ def add_OwnerServiceServicer_to_server(servicer, server):
                     servicer.ReportRuns,
                     request_deserializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.ReportRunsRequest.FromString,
                     response_serializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.ReportRunsResponse.SerializeToString,
+            ),
+            'DescribeScheduler': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeScheduler,
+                    request_deserializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.DescribeSchedulerRequest.FromString,
+                    response_serializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.DescribeSchedulerResponse.SerializeToString,
+            ),
+            'StopWorker': grpc.unary_unary_rpc_method_handler(
+                    servicer.StopWorker,
+                    request_deserializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.StopWorkerRequest.FromString,
+                    response_serializer=tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.StopWorkerResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -283,6 +317,60 @@ class OwnerService:
             '/tickwheel.internal.v1.OwnerService/ReportRuns',
             tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.ReportRunsRequest.SerializeToString,
             tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.ReportRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeScheduler(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tickwheel.internal.v1.OwnerService/DescribeScheduler',
+            tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.DescribeSchedulerRequest.SerializeToString,
+            tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.DescribeSchedulerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StopWorker(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tickwheel.internal.v1.OwnerService/StopWorker',
+            tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.StopWorkerRequest.SerializeToString,
+            tickwheel_dot_internal_dot_v1_dot_owner__service__pb2.StopWorkerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -64,6 +64,10 @@ class OwnerServiceStub:
 
     Errors, per report: those of ExecutorService.
     """
+    DescribeScheduler: _grpc.UnaryUnaryMultiCallable[_owner_service_pb2.DescribeSchedulerRequest, _owner_service_pb2.DescribeSchedulerResponse]
+    """Tells of the scheduler itself and of the workers that are connected to it."""
+    StopWorker: _grpc.UnaryUnaryMultiCallable[_owner_service_pb2.StopWorkerRequest, _owner_service_pb2.StopWorkerResponse]
+    """Tells a worker to stop, if it is connected."""
 
 @_typing.type_check_only
 class OwnerServiceAsyncStub(OwnerServiceStub):
@@ -101,6 +105,10 @@ class OwnerServiceAsyncStub(OwnerServiceStub):
 
     Errors, per report: those of ExecutorService.
     """
+    DescribeScheduler: _aio.UnaryUnaryMultiCallable[_owner_service_pb2.DescribeSchedulerRequest, _owner_service_pb2.DescribeSchedulerResponse]  # type: ignore[assignment]
+    """Tells of the scheduler itself and of the workers that are connected to it."""
+    StopWorker: _aio.UnaryUnaryMultiCallable[_owner_service_pb2.StopWorkerRequest, _owner_service_pb2.StopWorkerResponse]  # type: ignore[assignment]
+    """Tells a worker to stop, if it is connected."""
 
 class OwnerServiceServicer(metaclass=_abc_1.ABCMeta):
     """What the api asks of the scheduler that owns a job's segment, at the address
@@ -165,5 +173,21 @@ class OwnerServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors, per report: those of ExecutorService.
         """
+
+    @_abc_1.abstractmethod
+    def DescribeScheduler(
+        self,
+        request: _owner_service_pb2.DescribeSchedulerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_owner_service_pb2.DescribeSchedulerResponse, _abc.Awaitable[_owner_service_pb2.DescribeSchedulerResponse]]:
+        """Tells of the scheduler itself and of the workers that are connected to it."""
+
+    @_abc_1.abstractmethod
+    def StopWorker(
+        self,
+        request: _owner_service_pb2.StopWorkerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_owner_service_pb2.StopWorkerResponse, _abc.Awaitable[_owner_service_pb2.StopWorkerResponse]]:
+        """Tells a worker to stop, if it is connected."""
 
 def add_OwnerServiceServicer_to_server(servicer: OwnerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

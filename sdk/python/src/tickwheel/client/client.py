@@ -14,6 +14,8 @@ from tickwheel.client.errors import ApiError
 from tickwheel.client.retry import RetryPolicy, may_retry
 from tickwheel.client.watch import watch_runs
 from tickwheel.v1 import (
+    cluster_service_pb2,
+    cluster_service_pb2_grpc,
     executor_service_pb2,
     executor_service_pb2_grpc,
     job_pb2,
@@ -27,6 +29,7 @@ from tickwheel.v1 import (
 if TYPE_CHECKING:
     from grpc.aio import UnaryUnaryMultiCallable
 
+    from tickwheel.v1.cluster_service_pb2_grpc import ClusterServiceAsyncStub
     from tickwheel.v1.executor_service_pb2_grpc import ExecutorServiceAsyncStub
     from tickwheel.v1.job_service_pb2_grpc import JobServiceAsyncStub
 
@@ -63,6 +66,9 @@ class Client:
         self._retry = retry or RetryPolicy()
         self._channel = open_channel(address)
         self._jobs: JobServiceAsyncStub = job_service_pb2_grpc.JobServiceStub(self._channel)
+        self._cluster: ClusterServiceAsyncStub = cluster_service_pb2_grpc.ClusterServiceStub(
+            self._channel
+        )
         self._executors: ExecutorServiceAsyncStub = executor_service_pb2_grpc.ExecutorServiceStub(
             self._channel
         )
@@ -366,6 +372,18 @@ class Client:
         return watch_runs(self._jobs, request, self._retry)
 
     # Records of the embedded log
+
+    # Servers
+
+    async def get_cluster(self) -> cluster_service_pb2.Cluster:
+        """The schedulers and workers, as they are now."""
+        request = cluster_service_pb2.GetClusterRequest()
+        return await self._call(self._cluster.GetCluster, request)
+
+    async def drain_worker(self, name: str) -> cluster_service_pb2.Worker:
+        """Tell a worker (`cluster/workers/{worker}`) to take no more work, and to end."""
+        request = cluster_service_pb2.DrainWorkerRequest(name=name)
+        return await self._call(self._cluster.DrainWorker, request)
 
     async def pull_records(
         self, request: executor_service_pb2.PullRecordsRequest

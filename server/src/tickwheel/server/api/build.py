@@ -1,10 +1,11 @@
 """Wiring of the api: from ports to servicers."""
 
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from tickwheel.server.api.admission import Admission
 from tickwheel.server.api.answers import Answers
-from tickwheel.server.api.cluster_servicer import UnbuiltClusterServicer
+from tickwheel.server.api.cluster_servicer import ClusterServicer
 from tickwheel.server.api.commands.backfill_job import BackfillJob
 from tickwheel.server.api.commands.batch_create_jobs import BatchCreateJobs
 from tickwheel.server.api.commands.cancel_run import CancelRun
@@ -12,7 +13,9 @@ from tickwheel.server.api.commands.change import JobChanger
 from tickwheel.server.api.commands.create_job import CreateJob
 from tickwheel.server.api.commands.creation import Creation
 from tickwheel.server.api.commands.delete_job import DeleteJob
+from tickwheel.server.api.commands.drain_worker import DrainWorker
 from tickwheel.server.api.commands.explain_job import ExplainJob
+from tickwheel.server.api.commands.get_cluster import GetCluster
 from tickwheel.server.api.commands.get_job import GetJob
 from tickwheel.server.api.commands.get_run import GetRun
 from tickwheel.server.api.commands.list_jobs import ListJobs
@@ -32,8 +35,10 @@ from tickwheel.server.api.handlers.batch_create_jobs import BatchCreateJobsHandl
 from tickwheel.server.api.handlers.cancel_run import CancelRunHandler
 from tickwheel.server.api.handlers.create_job import CreateJobHandler
 from tickwheel.server.api.handlers.delete_job import DeleteJobHandler
+from tickwheel.server.api.handlers.drain_worker import DrainWorkerHandler
 from tickwheel.server.api.handlers.explain_job import ExplainJobHandler
 from tickwheel.server.api.handlers.finish_runs import FinishRunsHandler
+from tickwheel.server.api.handlers.get_cluster import GetClusterHandler
 from tickwheel.server.api.handlers.get_job import GetJobHandler
 from tickwheel.server.api.handlers.get_run import GetRunHandler
 from tickwheel.server.api.handlers.heartbeat_runs import HeartbeatRunsHandler
@@ -56,6 +61,7 @@ from tickwheel.server.api.server import Service
 from tickwheel.server.api.watch.hub import RunHub
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.owner.port import Owners
+from tickwheel.server.owner.schedulers import Schedulers
 from tickwheel.server.store.port import Store
 from tickwheel.v1 import (
     cluster_service_pb2_grpc,
@@ -84,6 +90,7 @@ def build_api(
     owners: Owners,
     clock: Clock,
     limits: ApiLimits,
+    schedulers: Schedulers,
     records: Records | None = None,
 ) -> Api:
     """Puts the api together; nothing is read or started yet.
@@ -93,6 +100,7 @@ def build_api(
         owners: who fires.
         clock: the time.
         limits: how much is taken at once.
+        schedulers: what there is of servers.
         records: the embedded log; None where the log is Kafka.
     """
     admission = Admission(limits.max_payload_bytes)
@@ -132,7 +140,11 @@ def build_api(
             ack_records=AckRecordsHandler(records),
         )
     )
-    cluster = UnbuiltClusterServicer()
+    engine = "cassandra-kafka" if records is None else "embedded"
+    cluster = ClusterServicer(
+        GetClusterHandler(GetCluster(schedulers, engine, version("tickwheel-server"))),
+        DrainWorkerHandler(DrainWorker(schedulers, is_embedded=records is not None)),
+    )
     return Api(
         (
             Service(

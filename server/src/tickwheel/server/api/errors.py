@@ -46,20 +46,16 @@ _MAX_TEXT_BYTES = 400
 _log = structlog.get_logger()
 
 
-class NotImplementedYet(TickwheelError):
-    """This release does not have it (UNIMPLEMENTED); the message says what, and what to do."""
-
-    reason = errors_pb2.NOT_IMPLEMENTED
-
-    def __init__(self, message: str, violations: tuple[FieldViolation, ...] = ()) -> None:
-        super().__init__(message)
-        self.violations = violations
-
-
 class EngineUnsupported(TickwheelError):
     """This engine does not have it (UNIMPLEMENTED), and never will."""
 
     reason = errors_pb2.ENGINE_UNSUPPORTED
+
+
+class WorkerNotFound(TickwheelError):
+    """No such worker is connected (NOT_FOUND)."""
+
+    reason = errors_pb2.WORKER_NOT_FOUND
 
 
 class JobStateWrong(TickwheelError):
@@ -143,7 +139,7 @@ def _status(error: TickwheelError) -> status_pb2.Status:
             metadata={name: _cut(text) for name, text in error.metadata.items()},
         )
     ]
-    if isinstance(error, InvalidInput | NotImplementedYet) and error.violations:
+    if isinstance(error, InvalidInput) and error.violations:
         details.append(_bad_request(error.reason, error.violations))
     if code in RETRY_MS:
         retry = error_details_pb2.RetryInfo()

@@ -16,6 +16,7 @@ from tickwheel.server.dev.publisher import EmbeddedPublisher
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.names import new_uid
 from tickwheel.server.owner.directory import OwnerDirectory
+from tickwheel.server.owner.schedulers import Schedulers
 from tickwheel.server.records.log import RecordLog
 from tickwheel.server.records.service import RecordService
 from tickwheel.server.scheduler.endpoint import SchedulerEndpoint
@@ -62,7 +63,8 @@ async def run_dev(settings: Settings) -> None:
     log = await RecordLog.open(folder / "records.db" if folder else None, clock)
     records = RecordService(log)
     owners = OwnerDirectory(store.leases, clock, lambda _: endpoint)
-    api = build_api(store, owners, clock, limits, records)
+    schedulers = Schedulers(store.leases, clock, lambda _: endpoint)
+    api = build_api(store, owners, clock, limits, schedulers, records)
     worker = Worker(
         WorkerCore(
             WorkerIdentity(worker_id=LOCAL, version=program_version(), host=socket.gethostname()),

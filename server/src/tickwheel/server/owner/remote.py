@@ -14,6 +14,8 @@ from tickwheel.v1 import run_pb2
 
 #: An owner answers a notice once workers have confirmed, which may take a few seconds.
 TIMEOUT_S = 5.0
+#: One that hangs must not keep the others from being shown.
+DESCRIBE_S = 1.5
 T = TypeVar("T")
 _NOT_THERE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
@@ -43,6 +45,16 @@ class RemoteEndpoint:
     async def report(self, request: pb.ReportRunsRequest) -> pb.ReportRunsResponse:
         """As OwnerService.ReportRuns."""
         return await _told(self._stub.ReportRuns(request, timeout=TIMEOUT_S))
+
+    async def describe(self) -> pb.DescribeSchedulerResponse:
+        """As OwnerService.DescribeScheduler."""
+        request = pb.DescribeSchedulerRequest()
+        return await _told(self._stub.DescribeScheduler(request, timeout=DESCRIBE_S))
+
+    async def stop_worker(self, worker_id: str) -> pb.StopWorkerResponse:
+        """As OwnerService.StopWorker."""
+        request = pb.StopWorkerRequest(worker_id=worker_id)
+        return await _told(self._stub.StopWorker(request, timeout=DESCRIBE_S))
 
 
 class RemoteOwners:

@@ -24,6 +24,7 @@ class SchedulerEndpoint:
 
     def __init__(self, scheduler: Scheduler, store: Store) -> None:
         self._desk = scheduler.desk
+        self._census = scheduler.census
         self._store = store
 
     async def notify(self, request: pb.NotifyJobsRequest) -> pb.NotifyJobsResponse:
@@ -78,6 +79,14 @@ class SchedulerEndpoint:
         """As OwnerService.ReportRuns."""
         answers = await self._desk.report([report_of(report) for report in request.reports])
         return pb.ReportRunsResponse(results=[_result(answer) for answer in answers])
+
+    async def describe(self) -> pb.DescribeSchedulerResponse:
+        """As OwnerService.DescribeScheduler."""
+        return self._census.describe()
+
+    async def stop_worker(self, worker_id: str) -> pb.StopWorkerResponse:
+        """As OwnerService.StopWorker."""
+        return self._census.stop_worker(worker_id)
 
     async def _job(self, ref: pb.JobRef) -> Job:
         key = JobKey(ref.user, ref.job_uid)

@@ -127,7 +127,11 @@ class Fleet:
                 f"this scheduler speaks {PROTOCOL_VERSION}"
             )
         link = WorkerLink(
-            hello.worker_id, hello.host, hello.version, heard_steady_ms=self._clock.steady_ms()
+            hello.worker_id,
+            hello.host,
+            hello.version,
+            heard_steady_ms=self._clock.steady_ms(),
+            connect_ms=self._clock.now_ms(),
         )
         link.set_window(hello.window)
         link.read_clock(hello.clock.wall_ms, self._clock.now_ms())
@@ -376,6 +380,16 @@ class Fleet:
         for worker_id in list(self._links):
             self._send(worker_id, pb.ConnectResponse(drain=pb.SchedulerDrain()))
 
+    def stop_worker(self, worker_id: str) -> WorkerLink | None:
+        """Tells a worker to stop, and gives it no more work; None where it is not connected."""
+        link = self._links.get(worker_id)
+        if link is not None:
+            _log.info("worker is told to stop", worker=worker_id)
+            self._send(worker_id, pb.ConnectResponse(stop=pb.WorkerStop()))
+            link.draining = True
+            self.place()
+        return link
+
     def close(self) -> None:
         """Ends all streams."""
         for sender in self._senders.values():
@@ -386,6 +400,10 @@ class Fleet:
         now = self._clock.steady_ms()
         links = [*self._links.values(), *self._departed]
         return max((link.permitted_until_ms - now for link in links if link.held), default=0)
+
+    def worker_of(self, segment: int) -> str:
+        """The worker that serves a segment; empty while none does."""
+        return self._placement.get(segment, "")
 
     def links(self) -> list[WorkerLink]:
         """The connected workers."""

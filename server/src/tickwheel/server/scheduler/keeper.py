@@ -30,6 +30,8 @@ class SessionKeeper:
         self._clock = clock
         self._identity = identity
         self._options = options
+        #: When the session began; Unix milliseconds.
+        self.opened_ms = 0
         self._beat = 0
         self._lease_until_ms = 0
         self._valid_until_steady_ms = 0
@@ -43,8 +45,14 @@ class SessionKeeper:
         """Whose session it is."""
         return self._identity
 
+    @property
+    def renewed_ms(self) -> int:
+        """When it was last renewed, on the steady clock."""
+        return self._valid_until_steady_ms - self._options.lease_ms + self._options.lease_margin_ms
+
     async def open(self) -> None:
         """Begins the session."""
+        self.opened_ms = self._clock.now_ms()
         self._wall_ahead_ms = self._clock.now_ms() - self._clock.steady_ms()
         await self._write(first=True)
 

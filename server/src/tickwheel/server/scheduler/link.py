@@ -25,6 +25,8 @@ class WorkerLink:
     host: str
     version: str
     heard_steady_ms: int
+    #: When its stream began; Unix milliseconds.
+    connect_ms: int = 0
     window_count: int = 0
     window_bytes: int = 0
     draining: bool = False

@@ -17,6 +17,7 @@ from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import SegmentLease
 from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.bounded import bounded
+from tickwheel.server.scheduler.census import Census
 from tickwheel.server.scheduler.desk import OwnerDesk
 from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.gaps import HistoryGaps
@@ -85,6 +86,7 @@ class Scheduler:
             self._recorder,
             self._wake,
         )
+        self.census = Census(clock, self._keeper, self.fleet, self._holdings)
         self._throttle = Throttle(options.limits)
         self._gaps = HistoryGaps(store.runs, self._keeper, self._holdings)
         self._pauser = Pauser(store, clock)
@@ -149,6 +151,7 @@ class Scheduler:
 
     async def stop(self) -> None:
         """Begins a clean stop: `run` ends once everything owned is given back."""
+        self.census.draining = True
         self._stopping.set()
         self._wake.set()
 

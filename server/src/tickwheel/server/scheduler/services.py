@@ -74,6 +74,18 @@ class OwnerServicer(owner_service_pb2_grpc.OwnerServiceServicer):
         """Takes in reports."""
         return await _answer(self._endpoint.report(request), context)
 
+    async def DescribeScheduler(
+        self, request: internal_pb.DescribeSchedulerRequest, context: Context
+    ) -> internal_pb.DescribeSchedulerResponse:
+        """Tells of the scheduler and its workers."""
+        return await _answer(self._endpoint.describe(), context)
+
+    async def StopWorker(
+        self, request: internal_pb.StopWorkerRequest, context: Context
+    ) -> internal_pb.StopWorkerResponse:
+        """Tells a worker to stop."""
+        return await _answer(self._endpoint.stop_worker(request.worker_id), context)
+
 
 Adder = Callable[[grpc.aio.Server], None]
 

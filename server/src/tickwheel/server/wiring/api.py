@@ -8,6 +8,7 @@ from tickwheel.server.api.server import start_grpc_server
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.owner.directory import OwnerDirectory
 from tickwheel.server.owner.remote import RemoteOwners
+from tickwheel.server.owner.schedulers import Schedulers
 from tickwheel.server.settings import Settings
 from tickwheel.server.wiring.readiness import watch_store
 from tickwheel.server.wiring.signals import stop_event
@@ -27,7 +28,9 @@ async def run_api(settings: Settings) -> None:
         return
     remote = RemoteOwners()
     limits = ApiLimits(max_payload_bytes=settings.payload_limit)
-    api = build_api(store, OwnerDirectory(store.leases, clock, remote.dial), clock, limits)
+    owners = OwnerDirectory(store.leases, clock, remote.dial)
+    schedulers = Schedulers(store.leases, clock, remote.dial)
+    api = build_api(store, owners, clock, limits, schedulers)
     server = await start_grpc_server(
         api.services, settings.grpc_address, clock=clock, limits=limits
     )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tickwheel.client.cli import explain, jobs, records, runs, schedule
+from tickwheel.client.cli import cluster, explain, jobs, records, runs, schedule
 
 COMMANDS_GROUP = "tickwheel.commands"
 """Entry points of this group name functions `register(app: typer.Typer) -> None`."""
@@ -29,6 +29,7 @@ def build() -> typer.Typer:
     app.add_typer(runs.app, name="runs")
     app.add_typer(schedule.app, name="schedule")
     app.add_typer(records.app, name="records")
+    app.add_typer(cluster.app, name="cluster")
     app.command("explain")(explain.explain)
     for entry in sorted(metadata.entry_points(group=COMMANDS_GROUP), key=lambda each: each.name):
         _load(app, entry)

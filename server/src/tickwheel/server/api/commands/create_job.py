@@ -19,7 +19,6 @@ class CreateJob:
 
         Raises:
             InvalidInput: names the field.
-            NotImplementedYet: the job asks for what this release does not do.
             JobAlreadyExists: the chosen id is taken.
             RequestIdReused: the request_id came before with other content.
         """

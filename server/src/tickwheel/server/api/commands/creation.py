@@ -49,7 +49,6 @@ class Creation:
 
         Raises:
             InvalidInput: names the field.
-            NotImplementedYet: the job asks for what this release does not do.
         """
         digest = _digest(user, request) if request.request_id else b""
         spec, payload = self.admission.take(request.job, path)

@@ -41,7 +41,6 @@ class UpdateJob:
 
         Raises:
             InvalidInput: names the field.
-            NotImplementedYet: the job asks for what this release does not do.
             JobNotFound, EtagMismatch, Contention, ChangeUnconfirmed: see JobChanger.change.
         """
         payload = self._payload(source, mask)

@@ -1,0 +1,115 @@
+"""What a scheduler tells of itself and of its workers, for operators and for metrics."""
+
+import os
+import socket
+
+from tickwheel.internal.v1 import owner_service_pb2 as internal_pb
+from tickwheel.server.convert.instants import timestamp
+from tickwheel.server.domain.clock import Clock
+from tickwheel.server.scheduler.fleet import Fleet
+from tickwheel.server.scheduler.holding import Holdings
+from tickwheel.server.scheduler.keeper import SessionKeeper
+from tickwheel.server.scheduler.link import WorkerLink
+from tickwheel.server.scheduler.live import Phase
+from tickwheel.server.store.port import LOOK_AHEAD_MS
+from tickwheel.v1 import cluster_service_pb2 as pb
+
+#: Due, and not on the log: what waits for an earlier run or a backoff is not behind.
+_TO_BE_PUBLISHED = (Phase.READY, Phase.ASSIGNED)
+
+
+class Census:
+    """Looks at what a scheduler holds; changes nothing but a worker it is told to stop."""
+
+    def __init__(
+        self, clock: Clock, keeper: SessionKeeper, fleet: Fleet, holdings: Holdings
+    ) -> None:
+        """Looks; `holdings` are shared, and changed by others."""
+        self._clock = clock
+        self._keeper = keeper
+        self._fleet = fleet
+        self._holdings = holdings
+        #: It is stopping.
+        self.draining = False
+
+    def lag_ms(self) -> int:
+        """How long the oldest run that is due and not published has been due; 0 for none."""
+        now_ms = self._clock.now_ms()
+        first_ms = now_ms
+        for holding in self._holdings.values():
+            visit_ms = holding.owner.next_visit_ms()
+            if holding.ready and visit_ms is not None:
+                # Further occurrences have come inside the look-ahead than could be computed yet.
+                first_ms = min(first_ms, visit_ms + LOOK_AHEAD_MS)
+            for phase in _TO_BE_PUBLISHED:
+                for run in holding.owner.runs.in_phase(phase):
+                    first_ms = min(first_ms, run.fire_ms)
+        return now_ms - first_ms
+
+    def owned(self) -> int:
+        """How many segments it owns."""
+        return len(self._holdings)
+
+    def pending(self) -> int:
+        """Runs inside the look-ahead that have not ended."""
+        return sum(len(holding.owner.runs) for holding in self._holdings.values())
+
+    def workers(self) -> int:
+        """Connected workers."""
+        return len(self._fleet.links())
+
+    def describe(self) -> internal_pb.DescribeSchedulerResponse:
+        """The scheduler and its workers, now."""
+        identity = self._keeper.identity
+        scheduler = pb.Scheduler(
+            name=f"cluster/schedulers/{identity.session_id}",
+            address=identity.address,
+            version=identity.version,
+            host=f"{socket.gethostname()} (pid {os.getpid()})",
+            start_time=timestamp(self._keeper.opened_ms),
+            segments=[
+                pb.OwnedSegment(
+                    segment=segment,
+                    epoch=holding.epoch,
+                    worker=_worker_name(self._fleet.worker_of(segment)),
+                )
+                for segment, holding in sorted(self._holdings.items())
+            ],
+            pending_count=self.pending(),
+            draining=self.draining,
+            answering=True,
+        )
+        scheduler.heartbeat_age.FromMilliseconds(self._age_ms(self._keeper.renewed_ms))
+        scheduler.lag.FromMilliseconds(self.lag_ms())
+        workers = [self._worker(link) for link in self._fleet.links()]
+        return internal_pb.DescribeSchedulerResponse(scheduler=scheduler, workers=workers)
+
+    def stop_worker(self, worker_id: str) -> internal_pb.StopWorkerResponse:
+        """Tells a worker to stop, if it is here."""
+        link = self._fleet.stop_worker(worker_id)
+        response = internal_pb.StopWorkerResponse()
+        if link is not None:
+            response.worker.CopyFrom(self._worker(link))
+        return response
+
+    def _worker(self, link: WorkerLink) -> pb.Worker:
+        worker = pb.Worker(
+            name=_worker_name(link.worker_id),
+            version=link.version,
+            host=link.host,
+            connect_time=timestamp(link.connect_ms),
+            segments=sorted(link.segments),
+            held_count=len(link.held),
+            held_bytes=link.held_bytes,
+            draining=link.draining,
+        )
+        worker.heartbeat_age.FromMilliseconds(self._age_ms(link.heard_steady_ms))
+        worker.clock_offset.FromMilliseconds(link.clocks_apart_ms)
+        return worker
+
+    def _age_ms(self, steady_ms: int) -> int:
+        return max(0, self._clock.steady_ms() - steady_ms)
+
+
+def _worker_name(worker_id: str) -> str:
+    return f"cluster/workers/{worker_id}" if worker_id else ""
