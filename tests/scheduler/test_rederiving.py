@@ -133,6 +133,41 @@ def test_what_came_due_by_the_former_data_fires_as_it_was(town: ZoneFolder) -> N
     assert (put.schedule_ms, put.ordinal) == (MIDNIGHT + 8 * HOUR + 59 * 60 * SECOND, 1)
 
 
+def both_days(town: ZoneFolder, job: Job, hours: int) -> list[int]:
+    """What is fired of a row that an api has written by the data of before, in two days."""
+    row = row_of(job)
+    town.move(hours)
+    owner = make_owner()
+    owner.load([row], {job.key: job}, NOW)
+    fired: list[int] = []
+    for now_ms in range(NOW, NOW + 2 * DAY, 60 * SECOND):
+        owner.step(now_ms)
+        for run in assign(owner):
+            fired.append(run.schedule_ms)
+            publish(owner, run, run.due_ms)
+    return [(at_ms - MIDNIGHT) // HOUR for at_ms in fired]
+
+
+@pytest.mark.parametrize(
+    ("hours", "fired"),
+    [
+        # Later by the owner's data: at that instant, and not at both.
+        (0, [23, 47]),
+        # Earlier: where it stood, which is late for the first time, and from then on earlier.
+        (2, [22, 45]),
+        (1, [22, 46]),
+    ],
+)
+def test_a_row_of_an_api_that_has_older_data(
+    town: ZoneFolder, hours: int, fired: list[int]
+) -> None:
+    assert both_days(town, daily(23), hours) == fired
+
+
+def test_a_row_each_hour_of_an_api_that_has_older_data(town: ZoneFolder) -> None:
+    assert both_days(town, crontab("0 */6 * * *"), 0) == [12, 18, 24, 30, 36, 42, 48, 54]
+
+
 def test_a_job_whose_schedule_ends_before_its_new_occurrence_is_complete(town: ZoneFolder) -> None:
     owner, job = make_owner(), daily(23)
     job.spec.schedule.end_time.FromMilliseconds(MIDNIGHT + 22 * HOUR + 1)

@@ -32,6 +32,7 @@ from tickwheel.server.scheduler.rederiving import (
     are_next,
     depends_on_zone,
     first_due_after,
+    rightly_at,
 )
 from tickwheel.server.scheduler.runs import Runs
 from tickwheel.server.scheduler.skipping import derived_run_id, longer, skipped_run
@@ -182,6 +183,8 @@ class Cursors:
             if self._rederivation is not None and not is_former:
                 cursor.next_ms = self._rederivation.first_ms(job, entry, cursor.schedule)
                 self._rederivation.see(job.uid)
+            elif not is_former:
+                cursor.next_ms = rightly_at(job, cursor.schedule, entry.schedule_ms)
             # Of one that has ended there may still be something that workers published.
             is_over = entry.due_ms > era.until_ms
             self._add(cursor, now_ms if is_over else min(now_ms, entry.due_ms - LOOK_AHEAD_MS))

@@ -13,6 +13,8 @@ from tickwheel.server.schedule import Schedule
 from tickwheel.v1 import schedule_pb2
 
 _NO_ZONE = ("", "UTC")
+#: By so much two releases of the data differ at most, but for a zone that changes its date.
+_DIFFERENCE_MS = 3 * 3_600_000
 
 
 def depends_on_zone(message: schedule_pb2.Schedule) -> bool:
@@ -35,6 +37,20 @@ def first_due_after(job: Job, schedule: Schedule, since_ms: int) -> int | None:
             return nominal_ms
         at_ms = nominal_ms
     return None
+
+
+def rightly_at(job: Job, schedule: Schedule, at_ms: int) -> int:
+    """Where a row has to stand that says `at_ms`, and may be written by who has other data.
+
+    While a cluster gets new data by and by, an api may still write rows by the former ones after
+    their segment was gone through. Where the occurrence is a little later by the data here, it is
+    that: never early, and not both. Where it would be earlier it stays, a little late: nothing is
+    lost.
+    """
+    if not depends_on_zone(job.spec.schedule) or schedule.next_after(at_ms - 1) == at_ms:
+        return at_ms
+    near = schedule.next_after(at_ms - _DIFFERENCE_MS - 1)
+    return near if near is not None and at_ms < near <= at_ms + _DIFFERENCE_MS else at_ms
 
 
 def are_next(
