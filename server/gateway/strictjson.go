@@ -147,7 +147,7 @@ func explain(body []byte, err error) error {
 		return malformed{reasonInvalid, field, fmt.Sprintf("%q has a value of the wrong type: %s",
 			field, strings.TrimPrefix(what, "unexpected token "))}
 	default:
-		return malformed{reasonInvalid, field, what}
+		return malformed{reasonInvalid, field, what + meant(what)}
 	}
 }
 
