@@ -37,7 +37,7 @@ func (executor *Executor) start(ctx context.Context, run *Run) (*tickwheelv1.Sta
 
 func (executor *Executor) heartbeat(ctx context.Context, run *Run) (cancelRequested bool, err error) {
 	response, err := executor.Stub.HeartbeatRuns(ctx, &tickwheelv1.HeartbeatRunsRequest{
-		Runs: []*tickwheelv1.HeartbeatRun{{Attempt: run.key}},
+		Runs: []*tickwheelv1.HeartbeatRun{{Attempt: run.key}}, Executor: executor.Name,
 	})
 	if err != nil {
 		return false, err
@@ -47,7 +47,9 @@ func (executor *Executor) heartbeat(ctx context.Context, run *Run) (cancelReques
 }
 
 func (executor *Executor) finish(ctx context.Context, report *tickwheelv1.FinishRun, deadline time.Time) error {
-	request := &tickwheelv1.FinishRunsRequest{Runs: []*tickwheelv1.FinishRun{report}}
+	request := &tickwheelv1.FinishRunsRequest{
+		Runs: []*tickwheelv1.FinishRun{report}, Executor: executor.Name,
+	}
 	return untilAnswered(ctx, deadline.Add(late), func() error {
 		response, err := executor.Stub.FinishRuns(ctx, request)
 		if err != nil {

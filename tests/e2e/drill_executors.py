@@ -1,19 +1,17 @@
-"""Executors of the SDK with all of Tickwheel: a real job, and processes that are killed at work.
+"""The example of a real job, on both logs, with three executors of which one is killed.
 
-Takes some ten minutes, so it is not among the tests: pytest tests/e2e/drill_executors.py
+Takes some minutes, so it is not among the tests: pytest tests/e2e/drill_executors.py. What a kill
+amid a thousand runs does is shown by `make drills`.
 """
 
 import json
 import os
-import random
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,11 +22,9 @@ from engines_fixtures import CassandraServer, KafkaServer
 from localcluster import LocalCluster
 
 from e2e.dev_process import DevProcess
-from executor.victim import Orders
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "thumbnails"
 EXECUTORS = 3
-CONCURRENCY = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,117 +170,3 @@ def test_thumbnails(tickwheel: Tickwheel, tmp_path: Path) -> None:
     )
     assert len(spans) >= 2
     assert all(before[1] <= after[0] for before, after in pairwise(spans))
-
-
-# -- killed amid a thousand runs ---------------------------------------------------------------
-
-
-def create(tickwheel: Tickwheel, user: str, topic: str, count: int, seconds: float) -> None:
-    """One-off jobs that come due evenly."""
-    begin = datetime.now(UTC) + timedelta(seconds=3)
-    jobs = [
-        {
-            "schedule": {"at": (begin + timedelta(seconds=seconds * n / count)).isoformat()},
-            "target": {"topic": topic, "key": str(n)},
-            "completion": "COMPLETION_REPORTED",
-            # On a busy machine a take-over takes its time, which is not what is looked at here.
-            "runTimeout": "600s",
-        }
-        for n in range(count)
-    ]
-    answer = httpx.post(
-        f"{tickwheel.url}/v1/users/{user}/jobs:batchCreate",
-        json={"requests": [{"job": job} for job in jobs]},
-        timeout=60,
-    )
-    assert answer.status_code == 200, answer.text
-    assert all("job" in result for result in answer.json()["results"])
-
-
-def second_executions(effects: Path) -> tuple[Counter[str], int]:
-    """How often each run was executed, whatever the attempt, and how many times too often."""
-    runs = Counter(line.rpartition("/")[0] for line in effects.read_text().split())
-    return runs, runs.total() - len(runs)
-
-
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    "victim",
-    [
-        "executor on dev",
-        *(
-            pytest.param(victim, marks=[pytest.mark.cassandra_server, pytest.mark.kafka_server])
-            for victim in ("executor", "api-1", "worker-1")
-        ),
-        pytest.param(
-            "scheduler-1",
-            marks=[
-                pytest.mark.cassandra_server,
-                pytest.mark.kafka_server,
-                pytest.mark.xfail(
-                    reason="now and then the next owner does not know one RUNNING run, whose end "
-                    "it then refuses",
-                    strict=False,
-                ),
-            ],
-        ),
-    ],
-)
-def test_a_kill_amid_a_thousand_runs(
-    request: pytest.FixtureRequest,
-    victim: str,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    where: Tickwheel = request.getfixturevalue("on_dev" if victim.endswith("dev") else "on_cluster")
-    topic = user = f"killed-{victim.replace(' ', '-')}"
-    effects = tmp_path / "effects"
-    orders = Orders(
-        address=where.grpc_address,
-        effects=str(effects),
-        topics=[topic],
-        group=topic,
-        concurrency=CONCURRENCY,
-        session_timeout=6.0,
-        seed=0,
-        kafka_bootstrap=where.kafka_bootstrap,
-    )
-    create(where, user, topic, 1_000, seconds=10)
-    commands = [replace(orders, seed=seed).words() for seed in range(EXECUTORS)]
-    kills = 0
-    with processes(commands, where.environment, tmp_path) as started:
-        until(lambda: effects.exists() and effects.read_text().count("\n") > 300)
-        if victim.startswith("executor"):
-            chance = random.Random(victim)
-            for process in started[:2]:
-                time.sleep(chance.uniform(0.3, 1.5))
-                process.kill()
-                process.wait()
-                kills += 1
-        else:
-            assert where.cluster is not None
-            where.cluster.kill(victim)
-            kills = 1
-            time.sleep(2)
-            where.cluster.start(victim)
-
-        def states() -> Counter[str]:
-            return Counter(run["state"] for run in where.runs(user))
-
-        try:
-            until(lambda: states() == {"RUN_STATE_SUCCEEDED": 1_000}, 240)
-        except AssertionError:
-            open_runs = [run for run in where.runs(user) if run["state"] != "RUN_STATE_SUCCEEDED"]
-            raise AssertionError(states(), open_runs[:3]) from None
-        for process in started[kills if victim.startswith("executor") else 0 :]:
-            process.terminate()
-            assert process.wait(40) == 0
-    runs, again = second_executions(effects)
-    with capsys.disabled():
-        print(  # noqa: T201 - the figures are what a reader wants to see
-            f"\nkill -9 of {victim}: {len(runs)} runs executed, {again} of them a second time, "
-            f"at most {CONCURRENCY * EXECUTORS} were in work"
-        )
-    assert len(runs) == 1_000
-    in_work = CONCURRENCY * (kills if victim.startswith("executor") else EXECUTORS)
-    assert again <= in_work

@@ -151,7 +151,7 @@ async def test_a_run_that_its_owner_does_not_know_yet_is_not_refused_for_good(
         left = replace(run, job_id=other.job_id, job_uid=other.uid, state=state)
         stamp = WriteStamp(0, scheduler.epochs()[0], CLOCK.now_us())
         await store.runs.record(stamp, [left])
-        for what in (Start(executor="e"), SUCCEEDED):
+        for what in (Start(), SUCCEEDED):
             (answer,) = await scheduler.desk.report([report(other, run.run_id, what)])
             assert isinstance(answer, SegmentUnowned)
 

@@ -66,6 +66,7 @@ def say(
     *,
     attempt: int = 0,
     fence: int = 0,
+    executor: str = "e",
 ) -> Answer | None:
     return owner.report(
         Report(
@@ -75,6 +76,7 @@ def say(
             attempt=attempt or run.attempt,
             fence=fence or owner.epoch,
             what=what,
+            executor=executor,
             run_name="users/7/jobs/j/runs/r",
         ),
         now_ms,
@@ -104,7 +106,7 @@ def test_a_run_goes_from_published_over_running_to_succeeded() -> None:
     batch = store(owner)
     assert states(batch) == [RunState.PUBLISHED]
     assert [row.run_id for row in batch.opened] == [run.run_id]
-    answer = say(owner, run, Start(executor="e1"), NOW + 5)
+    answer = say(owner, run, Start(), NOW + 5, executor="e1")
     assert answer == Answer(timeout_ms=NOW + TIMEOUT_S * SECOND)
     (running,) = store(owner).records
     assert (running.state, running.start_ms, running.executor) == (RunState.RUNNING, NOW + 5, "e1")
@@ -130,7 +132,7 @@ def test_the_same_report_again_is_accepted_and_changes_nothing() -> None:
     owner, job = make_owner(), reported()
     run = published(job, owner)
     for _ in range(2):
-        say(owner, run, Start(executor="e"))
+        say(owner, run, Start())
     assert states(store(owner)) == [RunState.RUNNING]
     say(owner, run, SUCCEEDED)
     assert say(owner, run, SUCCEEDED) == Answer()
@@ -167,23 +169,46 @@ def test_a_report_before_the_workers_word_has_to_wait_for_it() -> None:
     owner, job = make_owner(), reported()
     (run,) = load(owner, job, entry_of(job, NOW))
     with pytest.raises(NotPublishedYetError):
-        say(owner, run, Start(executor="e"))
+        say(owner, run, Start())
     publish(owner, run, NOW)
-    assert say(owner, run, Start(executor="e")) is not None
+    assert say(owner, run, Start()) is not None
+
+
+def test_who_starts_an_attempt_last_has_it() -> None:
+    owner, job = make_owner(), reported(at_ms=NOW)
+    run = published(job, owner)
+    say(owner, run, Start(), executor="first")
+    say(owner, run, Heartbeat(), NOW + 1, executor="first")
+    say(owner, run, Start(), NOW + 2, executor="second")
+    store(owner)
+    for what in (Heartbeat(), FAILED, Finish(state=RunState.CANCELLED)):
+        with pytest.raises(StaleFence) as refused:
+            say(owner, run, what, NOW + 3, executor="first")
+        assert refused.value.metadata["executor"] == "second"
+    assert not owner.take_batch()
+    # The former one's silence is not the second one's; and who gives no name is not compared.
+    owner.step(NOW + 1 + SILENCE_MS)
+    assert not owner.take_batch()
+    say(owner, run, Heartbeat(), NOW + 4, executor="")
+    # A success is one, whoever had it.
+    say(owner, run, SUCCEEDED, NOW + 5, executor="first")
+    assert states(store(owner))[-1] is RunState.SUCCEEDED
+    assert run.record is not None
+    assert run.record.executor == "second"
 
 
 def test_a_published_job_needs_no_reports() -> None:
     owner, job = make_owner(), make_job(at_ms=NOW)
     (run,) = load(owner, job, entry_of(job, NOW))
     with pytest.raises(RunStateWrong) as refused:
-        say(owner, run, Start(executor="e"))
+        say(owner, run, Start())
     assert refused.value.metadata["completion"] == "COMPLETION_PUBLISHED"
 
 
 def test_a_failed_attempt_is_followed_by_the_next_after_its_backoff() -> None:
     owner, job = make_owner(), reported(at_ms=NOW)
     run = published(job, owner)
-    say(owner, run, Start(executor="e"), NOW + 1)
+    say(owner, run, Start(), NOW + 1)
     say(owner, run, FAILED, NOW + 2)
     pending = store(owner, NOW + 2).records[-1]
     assert (pending.state, pending.attempt, pending.error) == (RunState.PENDING, 2, "no")
@@ -292,7 +317,7 @@ def test_silence_after_a_heartbeat_fails_the_attempt() -> None:
     owner, job = make_owner(), reported(at_ms=NOW)
     job.spec.run_timeout.CopyFrom(Duration(seconds=3600))
     run = published(job, owner)
-    say(owner, run, Start(executor="e"))
+    say(owner, run, Start())
     owner.step(NOW + 2 * SILENCE_MS)
     later = NOW + 3 * SILENCE_MS
     say(owner, run, Heartbeat(), later)
@@ -386,7 +411,7 @@ def test_overlap_buffer_all_is_bounded_and_in_order() -> None:
 def test_overlap_cancel_other() -> None:
     owner, job = make_owner(), reported(job_pb2.OVERLAP_CANCEL_OTHER)
     run = published(job, owner)
-    say(owner, run, Start(executor="e"))
+    say(owner, run, Start())
     store(owner)
     cancelled, waiting = sorted(beside(owner, job), key=lambda record: record.schedule_ms)
     assert (cancelled.state, cancelled.cancel_requested) == (RunState.RUNNING, True)
@@ -434,7 +459,7 @@ def test_a_run_that_was_on_its_way_is_cancelled_by_its_executor() -> None:
     owner.confirm_revoked([run.key], [run.key], NOW)
     publish(owner, run, NOW)
     assert store(owner).records[-1].cancel_requested
-    answer = say(owner, run, Start(executor="e"))
+    answer = say(owner, run, Start())
     assert answer is not None
     assert answer.cancel_requested
 
@@ -488,7 +513,7 @@ def test_a_new_owner_goes_on_with_what_is_unfinished() -> None:
     first, job = make_owner(), reported(job_pb2.OVERLAP_BUFFER_ALL)
     run = published(job, first)
     rows = [run.record]
-    say(first, run, Start(executor="e"))
+    say(first, run, Start())
     log = store(first).records
     (waiting,) = beside(first, job)
     rows.append(waiting)

@@ -84,7 +84,8 @@ export class Executor {
     const deadline = started.timeoutTime && timestampDate(started.timeoutTime);
     try {
       await untilAnswered(async () => {
-        return refusal((await this.client.finishRuns({ runs: [report] })).results[0]);
+        const request = { runs: [report], executor: this.name };
+        return refusal((await this.client.finishRuns(request)).results[0]);
       }, deadline);
     } catch (error) {
       console.warn(`the outcome of ${run.eventId} was not taken: ${String(error)}`);
@@ -93,7 +94,8 @@ export class Executor {
 
   private async beat(run: Run, stop: AbortController): Promise<void> {
     try {
-      const response = await this.client.heartbeatRuns({ runs: [{ attempt: run.key }] });
+      const request = { runs: [{ attempt: run.key }], executor: this.name };
+      const response = await this.client.heartbeatRuns(request);
       if (refusal(response.results[0]).cancelRequested) {
         stop.abort("cancelled" satisfies Reason);
       }

@@ -107,7 +107,9 @@ type StartRunsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 to 1,000.
 	Runs []*StartRun `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
-	// Which executor this is, for people: host and process. At most 128 characters.
+	// Which executor this is: host and process, or whatever tells one from another. At
+	// most 128 characters. Who starts an attempt that another one has started takes it
+	// over: its record was handed out again.
 	Executor      string `protobuf:"bytes,2,opt,name=executor,proto3" json:"executor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -327,7 +329,10 @@ func (x *StartRunResult) GetCancelRequested() bool {
 type HeartbeatRunsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 to 1,000.
-	Runs          []*HeartbeatRun `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
+	Runs []*HeartbeatRun `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
+	// Which executor this is, as in StartRuns. Where another one has started the attempt
+	// since, its report is refused (STALE_FENCE), but for a success. Default: not compared.
+	Executor      string `protobuf:"bytes,2,opt,name=executor,proto3" json:"executor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -367,6 +372,13 @@ func (x *HeartbeatRunsRequest) GetRuns() []*HeartbeatRun {
 		return x.Runs
 	}
 	return nil
+}
+
+func (x *HeartbeatRunsRequest) GetExecutor() string {
+	if x != nil {
+		return x.Executor
+	}
+	return ""
 }
 
 // An attempt that is still at work.
@@ -531,7 +543,10 @@ func (x *HeartbeatRunResult) GetCancelRequested() bool {
 type FinishRunsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 to 1,000.
-	Runs          []*FinishRun `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
+	Runs []*FinishRun `protobuf:"bytes,1,rep,name=runs,proto3" json:"runs,omitempty"`
+	// Which executor this is, as in StartRuns. Where another one has started the attempt
+	// since, its report is refused (STALE_FENCE), but for a success. Default: not compared.
+	Executor      string `protobuf:"bytes,2,opt,name=executor,proto3" json:"executor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -571,6 +586,13 @@ func (x *FinishRunsRequest) GetRuns() []*FinishRun {
 		return x.Runs
 	}
 	return nil
+}
+
+func (x *FinishRunsRequest) GetExecutor() string {
+	if x != nil {
+		return x.Executor
+	}
+	return ""
 }
 
 // An attempt that has ended.
@@ -1247,10 +1269,11 @@ const file_tickwheel_v1_executor_service_proto_rawDesc = "" +
 	"\x05error\x18\x01 \x01(\v2\x12.google.rpc.StatusR\x05error\x12=\n" +
 	"\ftimeout_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\vtimeoutTime\x12H\n" +
 	"\x12heartbeat_interval\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x11heartbeatInterval\x12)\n" +
-	"\x10cancel_requested\x18\x04 \x01(\bR\x0fcancelRequested\"\\\n" +
+	"\x10cancel_requested\x18\x04 \x01(\bR\x0fcancelRequested\"\x86\x01\n" +
 	"\x14HeartbeatRunsRequest\x12D\n" +
 	"\x04runs\x18\x01 \x03(\v2\x1a.tickwheel.v1.HeartbeatRunB\x14\xe2A\x01\x02\xbaH\r\x92\x01\n" +
-	"\b\x01\x10\xe8\a\"\x03\xd8\x01\x03R\x04runs\"\x88\x01\n" +
+	"\b\x01\x10\xe8\a\"\x03\xd8\x01\x03R\x04runs\x12(\n" +
+	"\bexecutor\x18\x02 \x01(\tB\f\xe2A\x01\x01\xbaH\x05r\x03\x18\x80\x01R\bexecutor\"\x88\x01\n" +
 	"\fHeartbeatRun\x12>\n" +
 	"\aattempt\x18\x01 \x01(\v2\x18.tickwheel.v1.RunAttemptB\n" +
 	"\xe2A\x01\x02\xbaH\x03\xc8\x01\x01R\aattempt\x128\n" +
@@ -1259,10 +1282,11 @@ const file_tickwheel_v1_executor_service_proto_rawDesc = "" +
 	"\aresults\x18\x01 \x03(\v2 .tickwheel.v1.HeartbeatRunResultR\aresults\"i\n" +
 	"\x12HeartbeatRunResult\x12(\n" +
 	"\x05error\x18\x01 \x01(\v2\x12.google.rpc.StatusR\x05error\x12)\n" +
-	"\x10cancel_requested\x18\x02 \x01(\bR\x0fcancelRequested\"V\n" +
+	"\x10cancel_requested\x18\x02 \x01(\bR\x0fcancelRequested\"\x80\x01\n" +
 	"\x11FinishRunsRequest\x12A\n" +
 	"\x04runs\x18\x01 \x03(\v2\x17.tickwheel.v1.FinishRunB\x14\xe2A\x01\x02\xbaH\r\x92\x01\n" +
-	"\b\x01\x10\xe8\a\"\x03\xd8\x01\x03R\x04runs\"\xe6\x02\n" +
+	"\b\x01\x10\xe8\a\"\x03\xd8\x01\x03R\x04runs\x12(\n" +
+	"\bexecutor\x18\x02 \x01(\tB\f\xe2A\x01\x01\xbaH\x05r\x03\x18\x80\x01R\bexecutor\"\xe6\x02\n" +
 	"\tFinishRun\x12>\n" +
 	"\aattempt\x18\x01 \x01(\v2\x18.tickwheel.v1.RunAttemptB\n" +
 	"\xe2A\x01\x02\xbaH\x03\xc8\x01\x01R\aattempt\x12>\n" +

@@ -32,7 +32,7 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from tickwheel.v1 import run_pb2 as tickwheel_dot_v1_dot_run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tickwheel/v1/executor_service.proto\x12\x0ctickwheel.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x16tickwheel/v1/run.proto\"\xc1\x02\n\nRunAttempt\x12\xc2\x01\n\x03run\x18\x01 \x01(\tB\xaf\x01\xe2\x41\x01\x02\xfa\x41\x13\n\x11tickwheel.dev/Run\xbaH\x91\x01r\x8e\x01\x32\x8b\x01^users/[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?/jobs/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?/runs/[0-9]{8}T[0-9]{9}Z(-[A-Za-z0-9-]{1,63})?$R\x03run\x12$\n\x07job_uid\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02($R\x06jobUid\x12%\n\x07\x61ttempt\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x02\xbaH\x04\x1a\x02(\x01R\x07\x61ttempt\x12!\n\x05\x66\x65nce\x18\x04 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x00R\x05\x66\x65nce\"~\n\x10StartRunsRequest\x12@\n\x04runs\x18\x01 \x03(\x0b\x32\x16.tickwheel.v1.StartRunB\x14\xe2\x41\x01\x02\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03R\x04runs\x12(\n\x08\x65xecutor\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01R\x08\x65xecutor\"J\n\x08StartRun\x12>\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x18.tickwheel.v1.RunAttemptB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\x07\x61ttempt\"K\n\x11StartRunsResponse\x12\x36\n\x07results\x18\x01 \x03(\x0b\x32\x1c.tickwheel.v1.StartRunResultR\x07results\"\xee\x01\n\x0eStartRunResult\x12(\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x12.google.rpc.StatusR\x05\x65rror\x12=\n\x0ctimeout_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0btimeoutTime\x12H\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x11heartbeatInterval\x12)\n\x10\x63\x61ncel_requested\x18\x04 \x01(\x08R\x0f\x63\x61ncelRequested\"\\\n\x14HeartbeatRunsRequest\x12\x44\n\x04runs\x18\x01 \x03(\x0b\x32\x1a.tickwheel.v1.HeartbeatRunB\x14\xe2\x41\x01\x02\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03R\x04runs\"\x88\x01\n\x0cHeartbeatRun\x12>\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x18.tickwheel.v1.RunAttemptB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\x07\x61ttempt\x12\x38\n\x08progress\x18\x02 \x01(\x0b\x32\x16.tickwheel.v1.ProgressB\x04\xe2\x41\x01\x01R\x08progress\"S\n\x15HeartbeatRunsResponse\x12:\n\x07results\x18\x01 \x03(\x0b\x32 .tickwheel.v1.HeartbeatRunResultR\x07results\"i\n\x12HeartbeatRunResult\x12(\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x12.google.rpc.StatusR\x05\x65rror\x12)\n\x10\x63\x61ncel_requested\x18\x02 \x01(\x08R\x0f\x63\x61ncelRequested\"V\n\x11\x46inishRunsRequest\x12\x41\n\x04runs\x18\x01 \x03(\x0b\x32\x17.tickwheel.v1.FinishRunB\x14\xe2\x41\x01\x02\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03R\x04runs\"\xe6\x02\n\tFinishRun\x12>\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x18.tickwheel.v1.RunAttemptB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\x07\x61ttempt\x12>\n\x05state\x18\x02 \x01(\x0e\x32\x16.tickwheel.v1.RunStateB\x10\xe2\x41\x01\x02\xbaH\t\x82\x01\x06\x18\x04\x18\x05\x18\x06R\x05state\x12\'\n\tretryable\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00R\tretryable\x88\x01\x01\x12\x34\n\x06result\x18\x04 \x01(\x0b\x32\x16.google.protobuf.ValueB\x04\xe2\x41\x01\x01R\x06result\x12\x32\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x16.tickwheel.v1.RunErrorB\x04\xe2\x41\x01\x01R\x05\x65rror\x12\x38\n\x08progress\x18\x06 \x01(\x0b\x32\x16.tickwheel.v1.ProgressB\x04\xe2\x41\x01\x01R\x08progressB\x0c\n\n_retryable\"M\n\x12\x46inishRunsResponse\x12\x37\n\x07results\x18\x01 \x03(\x0b\x32\x1d.tickwheel.v1.FinishRunResultR\x07results\";\n\x0f\x46inishRunResult\x12(\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x12.google.rpc.StatusR\x05\x65rror\"\x8f\x03\n\x12PullRecordsRequest\x12\x38\n\x05topic\x18\x01 \x01(\tB\"\xe2\x41\x01\x02\xbaH\x1br\x19\x32\x17^[a-zA-Z0-9._-]{1,249}$R\x05topic\x12$\n\x05group\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x01R\x05group\x12%\n\x03max\x18\x03 \x01(\x05\x42\x0e\xe2\x41\x01\x01\xbaH\x07\x1a\x05\x18\xe8\x07(\x00H\x00R\x03max\x88\x01\x01\x12?\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xe2\x41\x01\x01\xbaH\t\xaa\x01\x06\"\x02\x08<2\x00R\x04wait\x12(\n\x08\x63onsumer\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01R\x08\x63onsumer\x12W\n\x0fsession_timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xe2\x41\x01\x01\xbaH\x0c\xaa\x01\t\"\x03\x08\x90\x1c\x32\x02\x08\x01R\x0esessionTimeout\x12&\n\x0cstart_at_end\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x01R\nstartAtEndB\x06\n\x04_max\"E\n\x13PullRecordsResponse\x12.\n\x07records\x18\x01 \x03(\x0b\x32\x14.tickwheel.v1.RecordR\x07records\"\xef\x01\n\x06Record\x12\x14\n\x05topic\x18\x01 \x01(\tR\x05topic\x12\x1c\n\tpartition\x18\x02 \x01(\x05R\tpartition\x12\x16\n\x06offset\x18\x03 \x01(\x03R\x06offset\x12;\n\x0b\x61ppend_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nappendTime\x12\x10\n\x03key\x18\x05 \x01(\x0cR\x03key\x12\x14\n\x05value\x18\x06 \x01(\x0cR\x05value\x12\x34\n\x07headers\x18\x07 \x03(\x0b\x32\x1a.tickwheel.v1.RecordHeaderR\x07headers\"6\n\x0cRecordHeader\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x0cR\x05value\"\xbc\x01\n\x11\x41\x63kRecordsRequest\x12\x38\n\x05topic\x18\x01 \x01(\tB\"\xe2\x41\x01\x02\xbaH\x1br\x19\x32\x17^[a-zA-Z0-9._-]{1,249}$R\x05topic\x12$\n\x05group\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x01R\x05group\x12G\n\x07records\x18\x03 \x03(\x0b\x32\x1c.tickwheel.v1.RecordPositionB\x0f\xe2\x41\x01\x02\xbaH\x08\x92\x01\x05\x08\x01\x10\x90NR\x07records\"`\n\x0eRecordPosition\x12)\n\tpartition\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x02\xbaH\x04\x1a\x02(\x00R\tpartition\x12#\n\x06offset\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x00R\x06offset\"\x14\n\x12\x41\x63kRecordsResponse2\xaf\x03\n\x0f\x45xecutorService\x12L\n\tStartRuns\x12\x1e.tickwheel.v1.StartRunsRequest\x1a\x1f.tickwheel.v1.StartRunsResponse\x12X\n\rHeartbeatRuns\x12\".tickwheel.v1.HeartbeatRunsRequest\x1a#.tickwheel.v1.HeartbeatRunsResponse\x12O\n\nFinishRuns\x12\x1f.tickwheel.v1.FinishRunsRequest\x1a .tickwheel.v1.FinishRunsResponse\x12R\n\x0bPullRecords\x12 .tickwheel.v1.PullRecordsRequest\x1a!.tickwheel.v1.PullRecordsResponse\x12O\n\nAckRecords\x12\x1f.tickwheel.v1.AckRecordsRequest\x1a .tickwheel.v1.AckRecordsResponseB/Z-tickwheel.dev/gen/go/tickwheel/v1;tickwheelv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tickwheel/v1/executor_service.proto\x12\x0ctickwheel.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x16tickwheel/v1/run.proto\"\xc1\x02\n\nRunAttempt\x12\xc2\x01\n\x03run\x18\x01 \x01(\tB\xaf\x01\xe2\x41\x01\x02\xfa\x41\x13\n\x11tickwheel.dev/Run\xbaH\x91\x01r\x8e\x01\x32\x8b\x01^users/[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?/jobs/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?/runs/[0-9]{8}T[0-9]{9}Z(-[A-Za-z0-9-]{1,63})?$R\x03run\x12$\n\x07job_uid\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02($R\x06jobUid\x12%\n\x07\x61ttempt\x18\x03 \x01(\x05\x42\x0b\xe2\x41\x01\x02\xbaH\x04\x1a\x02(\x01R\x07\x61ttempt\x12!\n\x05\x66\x65nce\x18\x04 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x00R\x05\x66\x65nce\"~\n\x10StartRunsRequest\x12@\n\x04runs\x18\x01 \x03(\x0b\x32\x16.tickwheel.v1.StartRunB\x14\xe2\x41\x01\x02\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03R\x04runs\x12(\n\x08\x65xecutor\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01R\x08\x65xecutor\"J\n\x08StartRun\x12>\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x18.tickwheel.v1.RunAttemptB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\x07\x61ttempt\"K\n\x11StartRunsResponse\x12\x36\n\x07results\x18\x01 \x03(\x0b\x32\x1c.tickwheel.v1.StartRunResultR\x07results\"\xee\x01\n\x0eStartRunResult\x12(\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x12.google.rpc.StatusR\x05\x65rror\x12=\n\x0ctimeout_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0btimeoutTime\x12H\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x11heartbeatInterval\x12)\n\x10\x63\x61ncel_requested\x18\x04 \x01(\x08R\x0f\x63\x61ncelRequested\"\x86\x01\n\x14HeartbeatRunsRequest\x12\x44\n\x04runs\x18\x01 \x03(\x0b\x32\x1a.tickwheel.v1.HeartbeatRunB\x14\xe2\x41\x01\x02\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03R\x04runs\x12(\n\x08\x65xecutor\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01R\x08\x65xecutor\"\x88\x01\n\x0cHeartbeatRun\x12>\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x18.tickwheel.v1.RunAttemptB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\x07\x61ttempt\x12\x38\n\x08progress\x18\x02 \x01(\x0b\x32\x16.tickwheel.v1.ProgressB\x04\xe2\x41\x01\x01R\x08progress\"S\n\x15HeartbeatRunsResponse\x12:\n\x07results\x18\x01 \x03(\x0b\x32 .tickwheel.v1.HeartbeatRunResultR\x07results\"i\n\x12HeartbeatRunResult\x12(\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x12.google.rpc.StatusR\x05\x65rror\x12)\n\x10\x63\x61ncel_requested\x18\x02 \x01(\x08R\x0f\x63\x61ncelRequested\"\x80\x01\n\x11\x46inishRunsRequest\x12\x41\n\x04runs\x18\x01 \x03(\x0b\x32\x17.tickwheel.v1.FinishRunB\x14\xe2\x41\x01\x02\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03R\x04runs\x12(\n\x08\x65xecutor\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01R\x08\x65xecutor\"\xe6\x02\n\tFinishRun\x12>\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x18.tickwheel.v1.RunAttemptB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\x07\x61ttempt\x12>\n\x05state\x18\x02 \x01(\x0e\x32\x16.tickwheel.v1.RunStateB\x10\xe2\x41\x01\x02\xbaH\t\x82\x01\x06\x18\x04\x18\x05\x18\x06R\x05state\x12\'\n\tretryable\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00R\tretryable\x88\x01\x01\x12\x34\n\x06result\x18\x04 \x01(\x0b\x32\x16.google.protobuf.ValueB\x04\xe2\x41\x01\x01R\x06result\x12\x32\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x16.tickwheel.v1.RunErrorB\x04\xe2\x41\x01\x01R\x05\x65rror\x12\x38\n\x08progress\x18\x06 \x01(\x0b\x32\x16.tickwheel.v1.ProgressB\x04\xe2\x41\x01\x01R\x08progressB\x0c\n\n_retryable\"M\n\x12\x46inishRunsResponse\x12\x37\n\x07results\x18\x01 \x03(\x0b\x32\x1d.tickwheel.v1.FinishRunResultR\x07results\";\n\x0f\x46inishRunResult\x12(\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x12.google.rpc.StatusR\x05\x65rror\"\x8f\x03\n\x12PullRecordsRequest\x12\x38\n\x05topic\x18\x01 \x01(\tB\"\xe2\x41\x01\x02\xbaH\x1br\x19\x32\x17^[a-zA-Z0-9._-]{1,249}$R\x05topic\x12$\n\x05group\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x01R\x05group\x12%\n\x03max\x18\x03 \x01(\x05\x42\x0e\xe2\x41\x01\x01\xbaH\x07\x1a\x05\x18\xe8\x07(\x00H\x00R\x03max\x88\x01\x01\x12?\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xe2\x41\x01\x01\xbaH\t\xaa\x01\x06\"\x02\x08<2\x00R\x04wait\x12(\n\x08\x63onsumer\x18\x05 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01R\x08\x63onsumer\x12W\n\x0fsession_timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xe2\x41\x01\x01\xbaH\x0c\xaa\x01\t\"\x03\x08\x90\x1c\x32\x02\x08\x01R\x0esessionTimeout\x12&\n\x0cstart_at_end\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x01R\nstartAtEndB\x06\n\x04_max\"E\n\x13PullRecordsResponse\x12.\n\x07records\x18\x01 \x03(\x0b\x32\x14.tickwheel.v1.RecordR\x07records\"\xef\x01\n\x06Record\x12\x14\n\x05topic\x18\x01 \x01(\tR\x05topic\x12\x1c\n\tpartition\x18\x02 \x01(\x05R\tpartition\x12\x16\n\x06offset\x18\x03 \x01(\x03R\x06offset\x12;\n\x0b\x61ppend_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nappendTime\x12\x10\n\x03key\x18\x05 \x01(\x0cR\x03key\x12\x14\n\x05value\x18\x06 \x01(\x0cR\x05value\x12\x34\n\x07headers\x18\x07 \x03(\x0b\x32\x1a.tickwheel.v1.RecordHeaderR\x07headers\"6\n\x0cRecordHeader\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x0cR\x05value\"\xbc\x01\n\x11\x41\x63kRecordsRequest\x12\x38\n\x05topic\x18\x01 \x01(\tB\"\xe2\x41\x01\x02\xbaH\x1br\x19\x32\x17^[a-zA-Z0-9._-]{1,249}$R\x05topic\x12$\n\x05group\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x01R\x05group\x12G\n\x07records\x18\x03 \x03(\x0b\x32\x1c.tickwheel.v1.RecordPositionB\x0f\xe2\x41\x01\x02\xbaH\x08\x92\x01\x05\x08\x01\x10\x90NR\x07records\"`\n\x0eRecordPosition\x12)\n\tpartition\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x02\xbaH\x04\x1a\x02(\x00R\tpartition\x12#\n\x06offset\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x00R\x06offset\"\x14\n\x12\x41\x63kRecordsResponse2\xaf\x03\n\x0f\x45xecutorService\x12L\n\tStartRuns\x12\x1e.tickwheel.v1.StartRunsRequest\x1a\x1f.tickwheel.v1.StartRunsResponse\x12X\n\rHeartbeatRuns\x12\".tickwheel.v1.HeartbeatRunsRequest\x1a#.tickwheel.v1.HeartbeatRunsResponse\x12O\n\nFinishRuns\x12\x1f.tickwheel.v1.FinishRunsRequest\x1a .tickwheel.v1.FinishRunsResponse\x12R\n\x0bPullRecords\x12 .tickwheel.v1.PullRecordsRequest\x1a!.tickwheel.v1.PullRecordsResponse\x12O\n\nAckRecords\x12\x1f.tickwheel.v1.AckRecordsRequest\x1a .tickwheel.v1.AckRecordsResponseB/Z-tickwheel.dev/gen/go/tickwheel/v1;tickwheelv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,12 +56,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTRUN'].fields_by_name['attempt']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_HEARTBEATRUNSREQUEST'].fields_by_name['runs']._loaded_options = None
   _globals['_HEARTBEATRUNSREQUEST'].fields_by_name['runs']._serialized_options = b'\342A\001\002\272H\r\222\001\n\010\001\020\350\007\"\003\330\001\003'
+  _globals['_HEARTBEATRUNSREQUEST'].fields_by_name['executor']._loaded_options = None
+  _globals['_HEARTBEATRUNSREQUEST'].fields_by_name['executor']._serialized_options = b'\342A\001\001\272H\005r\003\030\200\001'
   _globals['_HEARTBEATRUN'].fields_by_name['attempt']._loaded_options = None
   _globals['_HEARTBEATRUN'].fields_by_name['attempt']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_HEARTBEATRUN'].fields_by_name['progress']._loaded_options = None
   _globals['_HEARTBEATRUN'].fields_by_name['progress']._serialized_options = b'\342A\001\001'
   _globals['_FINISHRUNSREQUEST'].fields_by_name['runs']._loaded_options = None
   _globals['_FINISHRUNSREQUEST'].fields_by_name['runs']._serialized_options = b'\342A\001\002\272H\r\222\001\n\010\001\020\350\007\"\003\330\001\003'
+  _globals['_FINISHRUNSREQUEST'].fields_by_name['executor']._loaded_options = None
+  _globals['_FINISHRUNSREQUEST'].fields_by_name['executor']._serialized_options = b'\342A\001\001\272H\005r\003\030\200\001'
   _globals['_FINISHRUN'].fields_by_name['attempt']._loaded_options = None
   _globals['_FINISHRUN'].fields_by_name['attempt']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_FINISHRUN'].fields_by_name['state']._loaded_options = None
@@ -108,36 +112,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTRUNSRESPONSE']._serialized_end=889
   _globals['_STARTRUNRESULT']._serialized_start=892
   _globals['_STARTRUNRESULT']._serialized_end=1130
-  _globals['_HEARTBEATRUNSREQUEST']._serialized_start=1132
-  _globals['_HEARTBEATRUNSREQUEST']._serialized_end=1224
-  _globals['_HEARTBEATRUN']._serialized_start=1227
-  _globals['_HEARTBEATRUN']._serialized_end=1363
-  _globals['_HEARTBEATRUNSRESPONSE']._serialized_start=1365
-  _globals['_HEARTBEATRUNSRESPONSE']._serialized_end=1448
-  _globals['_HEARTBEATRUNRESULT']._serialized_start=1450
-  _globals['_HEARTBEATRUNRESULT']._serialized_end=1555
-  _globals['_FINISHRUNSREQUEST']._serialized_start=1557
-  _globals['_FINISHRUNSREQUEST']._serialized_end=1643
-  _globals['_FINISHRUN']._serialized_start=1646
-  _globals['_FINISHRUN']._serialized_end=2004
-  _globals['_FINISHRUNSRESPONSE']._serialized_start=2006
-  _globals['_FINISHRUNSRESPONSE']._serialized_end=2083
-  _globals['_FINISHRUNRESULT']._serialized_start=2085
-  _globals['_FINISHRUNRESULT']._serialized_end=2144
-  _globals['_PULLRECORDSREQUEST']._serialized_start=2147
-  _globals['_PULLRECORDSREQUEST']._serialized_end=2546
-  _globals['_PULLRECORDSRESPONSE']._serialized_start=2548
-  _globals['_PULLRECORDSRESPONSE']._serialized_end=2617
-  _globals['_RECORD']._serialized_start=2620
-  _globals['_RECORD']._serialized_end=2859
-  _globals['_RECORDHEADER']._serialized_start=2861
-  _globals['_RECORDHEADER']._serialized_end=2915
-  _globals['_ACKRECORDSREQUEST']._serialized_start=2918
-  _globals['_ACKRECORDSREQUEST']._serialized_end=3106
-  _globals['_RECORDPOSITION']._serialized_start=3108
-  _globals['_RECORDPOSITION']._serialized_end=3204
-  _globals['_ACKRECORDSRESPONSE']._serialized_start=3206
-  _globals['_ACKRECORDSRESPONSE']._serialized_end=3226
-  _globals['_EXECUTORSERVICE']._serialized_start=3229
-  _globals['_EXECUTORSERVICE']._serialized_end=3660
+  _globals['_HEARTBEATRUNSREQUEST']._serialized_start=1133
+  _globals['_HEARTBEATRUNSREQUEST']._serialized_end=1267
+  _globals['_HEARTBEATRUN']._serialized_start=1270
+  _globals['_HEARTBEATRUN']._serialized_end=1406
+  _globals['_HEARTBEATRUNSRESPONSE']._serialized_start=1408
+  _globals['_HEARTBEATRUNSRESPONSE']._serialized_end=1491
+  _globals['_HEARTBEATRUNRESULT']._serialized_start=1493
+  _globals['_HEARTBEATRUNRESULT']._serialized_end=1598
+  _globals['_FINISHRUNSREQUEST']._serialized_start=1601
+  _globals['_FINISHRUNSREQUEST']._serialized_end=1729
+  _globals['_FINISHRUN']._serialized_start=1732
+  _globals['_FINISHRUN']._serialized_end=2090
+  _globals['_FINISHRUNSRESPONSE']._serialized_start=2092
+  _globals['_FINISHRUNSRESPONSE']._serialized_end=2169
+  _globals['_FINISHRUNRESULT']._serialized_start=2171
+  _globals['_FINISHRUNRESULT']._serialized_end=2230
+  _globals['_PULLRECORDSREQUEST']._serialized_start=2233
+  _globals['_PULLRECORDSREQUEST']._serialized_end=2632
+  _globals['_PULLRECORDSRESPONSE']._serialized_start=2634
+  _globals['_PULLRECORDSRESPONSE']._serialized_end=2703
+  _globals['_RECORD']._serialized_start=2706
+  _globals['_RECORD']._serialized_end=2945
+  _globals['_RECORDHEADER']._serialized_start=2947
+  _globals['_RECORDHEADER']._serialized_end=3001
+  _globals['_ACKRECORDSREQUEST']._serialized_start=3004
+  _globals['_ACKRECORDSREQUEST']._serialized_end=3192
+  _globals['_RECORDPOSITION']._serialized_start=3194
+  _globals['_RECORDPOSITION']._serialized_end=3290
+  _globals['_ACKRECORDSRESPONSE']._serialized_start=3292
+  _globals['_ACKRECORDSRESPONSE']._serialized_end=3312
+  _globals['_EXECUTORSERVICE']._serialized_start=3315
+  _globals['_EXECUTORSERVICE']._serialized_end=3746
 # @@protoc_insertion_point(module_scope)

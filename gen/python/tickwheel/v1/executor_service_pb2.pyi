@@ -61,10 +61,12 @@ class StartRunResult(_message.Message):
     def __init__(self, error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., timeout_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., heartbeat_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cancel_requested: _Optional[bool] = ...) -> None: ...
 
 class HeartbeatRunsRequest(_message.Message):
-    __slots__ = ("runs",)
+    __slots__ = ("runs", "executor")
     RUNS_FIELD_NUMBER: _ClassVar[int]
+    EXECUTOR_FIELD_NUMBER: _ClassVar[int]
     runs: _containers.RepeatedCompositeFieldContainer[HeartbeatRun]
-    def __init__(self, runs: _Optional[_Iterable[_Union[HeartbeatRun, _Mapping]]] = ...) -> None: ...
+    executor: str
+    def __init__(self, runs: _Optional[_Iterable[_Union[HeartbeatRun, _Mapping]]] = ..., executor: _Optional[str] = ...) -> None: ...
 
 class HeartbeatRun(_message.Message):
     __slots__ = ("attempt", "progress")
@@ -89,10 +91,12 @@ class HeartbeatRunResult(_message.Message):
     def __init__(self, error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., cancel_requested: _Optional[bool] = ...) -> None: ...
 
 class FinishRunsRequest(_message.Message):
-    __slots__ = ("runs",)
+    __slots__ = ("runs", "executor")
     RUNS_FIELD_NUMBER: _ClassVar[int]
+    EXECUTOR_FIELD_NUMBER: _ClassVar[int]
     runs: _containers.RepeatedCompositeFieldContainer[FinishRun]
-    def __init__(self, runs: _Optional[_Iterable[_Union[FinishRun, _Mapping]]] = ...) -> None: ...
+    executor: str
+    def __init__(self, runs: _Optional[_Iterable[_Union[FinishRun, _Mapping]]] = ..., executor: _Optional[str] = ...) -> None: ...
 
 class FinishRun(_message.Message):
     __slots__ = ("attempt", "state", "retryable", "result", "error", "progress")

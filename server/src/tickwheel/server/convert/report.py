@@ -29,7 +29,7 @@ def report_of(message: owner_service_pb2.RunReport) -> Report:
     kind = message.WhichOneof("what")
     match kind:
         case "start":
-            attempt, what = message.start.attempt, Start(executor=message.executor)
+            attempt, what = message.start.attempt, Start()
         case "heartbeat":
             attempt, what = message.heartbeat.attempt, _heartbeat(message.heartbeat)
         case _:
@@ -41,6 +41,7 @@ def report_of(message: owner_service_pb2.RunReport) -> Report:
         attempt=attempt.attempt,
         fence=attempt.fence,
         what=what,
+        executor=message.executor,
         run_name=attempt.run,
     )
 

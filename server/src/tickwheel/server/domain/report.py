@@ -41,8 +41,6 @@ class Failure:
 class Start:
     """An attempt has been started."""
 
-    executor: str
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
@@ -73,6 +71,8 @@ class Report:
     attempt: int
     fence: int
     what: Start | Heartbeat | Finish
+    #: Who reports, as it calls itself; may be empty.
+    executor: str = ""
     #: `users/…/runs/…`, for people.
     run_name: str = field(default="", compare=False)
 

@@ -16,6 +16,7 @@ from tickwheel.server.scheduler.reports import (
     PROGRESS_MS,
     check_attempt,
     check_ended,
+    check_executor,
     error_fields,
     is_repeated,
     needs_no_report,
@@ -61,9 +62,10 @@ class Reporting:
             check_ended(report, record)
             return Answer()
         check_attempt(report, record)
+        check_executor(report, record)
         match report.what:
-            case Start(executor=executor):
-                self._start(run, record, executor, now_ms)
+            case Start():
+                self._start(run, record, report.executor, now_ms)
             case Heartbeat(progress=progress):
                 self._heartbeat(run, record, progress, now_ms)
             case Finish() as finish:

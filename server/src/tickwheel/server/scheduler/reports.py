@@ -6,7 +6,7 @@ report again is accepted again.
 """
 
 from tickwheel.server.domain.errors import RunStateWrong, StaleFence
-from tickwheel.server.domain.report import HEARTBEAT_MS, Failure, Finish, Report
+from tickwheel.server.domain.report import HEARTBEAT_MS, Failure, Finish, Report, Start
 from tickwheel.server.domain.run import Run, RunState
 
 #: After its first heartbeat, an attempt that is silent for this long has failed.
@@ -40,6 +40,30 @@ def check_attempt(report: Report, record: Run) -> None:
         run=report.run_name,
         attempt=str(record.attempt),
         fence=str(record.fence),
+    )
+
+
+def check_executor(report: Report, record: Run) -> None:
+    """Whether a report comes from the executor that has the attempt.
+
+    Who started it last has it: its record was handed out again, because the former executor lost
+    its partition or was taken for dead. A success of the former one counts: the work is done.
+
+    Raises:
+        StaleFence: another executor has taken the attempt over.
+    """
+    what = report.what
+    if isinstance(what, Start) or not report.executor or not record.executor:
+        return
+    if report.executor == record.executor:
+        return
+    if isinstance(what, Finish) and what.state is RunState.SUCCEEDED:
+        return
+    raise StaleFence(
+        f"{report.run_name}: attempt {report.attempt} has been taken over by {record.executor}",
+        run=report.run_name,
+        attempt=str(record.attempt),
+        executor=record.executor,
     )
 
 

@@ -135,14 +135,14 @@ class Reports:
     async def _heartbeat_runs(
         self, runs: Sequence[pb.HeartbeatRun], metadata: Metadata, timeout: float
     ) -> Sequence[pb.HeartbeatRunResult]:
-        request = pb.HeartbeatRunsRequest(runs=runs)
+        request = pb.HeartbeatRunsRequest(runs=runs, executor=self._executor)
         response = await self._stub.HeartbeatRuns(request, metadata=metadata, timeout=timeout)
         return response.results
 
     async def _finish_runs(
         self, runs: Sequence[pb.FinishRun], metadata: Metadata, timeout: float
     ) -> Sequence[pb.FinishRunResult]:
-        request = pb.FinishRunsRequest(runs=runs)
+        request = pb.FinishRunsRequest(runs=runs, executor=self._executor)
         response = await self._stub.FinishRuns(request, metadata=metadata, timeout=timeout)
         return response.results
 

@@ -26,7 +26,7 @@ class FinishRunsHandler:
     ) -> executor_service_pb2.FinishRunsResponse:
         """Answers with one result for each item."""
         check(request)
-        items = [_item(index, run) for index, run in enumerate(request.runs)]
+        items = [_item(index, run, request.executor) for index, run in enumerate(request.runs)]
         response = executor_service_pb2.FinishRunsResponse()
         for answer in await self.command.run(items):
             result = response.results.add()
@@ -35,14 +35,14 @@ class FinishRunsHandler:
         return response
 
 
-def _item(index: int, run: executor_service_pb2.FinishRun) -> Item:
+def _item(index: int, run: executor_service_pb2.FinishRun, executor: str) -> Item:
     path = f"runs[{index}]."
     try:
         check(run, path)
         _check_result(run, path)
     except InvalidInput as error:
         return error
-    return owner_service_pb2.RunReport(finish=run)
+    return owner_service_pb2.RunReport(finish=run, executor=executor)
 
 
 def _check_result(run: executor_service_pb2.FinishRun, path: str) -> None:

@@ -21,7 +21,7 @@ class HeartbeatRunsHandler:
     ) -> executor_service_pb2.HeartbeatRunsResponse:
         """Answers with one result for each item."""
         check(request)
-        items = [_item(index, run) for index, run in enumerate(request.runs)]
+        items = [_item(index, run, request.executor) for index, run in enumerate(request.runs)]
         response = executor_service_pb2.HeartbeatRunsResponse()
         for answer in await self.command.run(items):
             result = response.results.add()
@@ -32,9 +32,9 @@ class HeartbeatRunsHandler:
         return response
 
 
-def _item(index: int, run: executor_service_pb2.HeartbeatRun) -> Item:
+def _item(index: int, run: executor_service_pb2.HeartbeatRun, executor: str) -> Item:
     try:
         check(run, f"runs[{index}].")
     except InvalidInput as error:
         return error
-    return owner_service_pb2.RunReport(heartbeat=run)
+    return owner_service_pb2.RunReport(heartbeat=run, executor=executor)
