@@ -93,18 +93,22 @@ def list_(
     address: options.AddressOption = options.DEFAULT_ADDRESS,
     output: options.OutputOption = Output.TABLE,
 ) -> None:
-    """List runs, newest first.
+    """List runs, newest first; of one job also as a strip, oldest first, with a mark for each.
 
     tickwheel runs list nightly --filter 'state = FAILED'
     """
     from tickwheel.client.cli import run_view, session
-    from tickwheel.client.cli.output import print_json, print_rows
+    from tickwheel.client.cli.output import console, print_json, print_rows
     from tickwheel.client.cli.paging import first
+    from tickwheel.client.cli.run_strip import MOST_RUNS, strip_lines
 
     parent = job_name(job, user)
+    newest: list[run_pb2.Run] = []
 
     async def rows(runs: "AsyncIterator[run_pb2.Run]") -> "AsyncIterator[Sequence[Text]]":
         async for run in runs:
+            if len(newest) < MOST_RUNS:
+                newest.append(run)
             yield run_view.row(run)
 
     async def command(client: "Client") -> None:
@@ -112,8 +116,12 @@ def list_(
             if output is Output.JSON:
                 async for run in runs:
                     print_json(run)
-            else:
-                await print_rows(run_view.COLUMNS, rows(runs))
+                return
+            await print_rows(run_view.COLUMNS, rows(runs))
+        if newest and not parent.endswith("/-"):
+            console().print()
+            for line in strip_lines(newest):
+                console().print(line, soft_wrap=True)
 
     session.run(address, command)
 
