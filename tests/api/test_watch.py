@@ -153,8 +153,7 @@ async def test_a_state_that_shows_late_is_told(api: ApiUnderTest) -> None:
         await watch.quiet()
 
 
-@pytest.mark.parametrize("back_ms", [5_000, 3_600_000])
-async def test_a_clock_that_is_set_back_holds_nothing_up(api: ApiUnderTest, back_ms: int) -> None:
+async def test_a_clock_that_is_set_back_holds_nothing_up(api: ApiUnderTest) -> None:
     job = await make(api)
 
     async with watching(api) as watch, watching(api, "users/7/jobs/new") as other:
@@ -163,14 +162,14 @@ async def test_a_clock_that_is_set_back_holds_nothing_up(api: ApiUnderTest, back
         # Long enough for the hub to have forgotten what it has handed out.
         await watch.quiet()
         untold = await record(api, await runs_of(api, job, 1))
-        api.clock.set_back(back_ms)
+        api.clock.set_back(60_000)
         set_ms = api.clock.steady_ms()
         later = await record(api, await runs_of(api, job, 2))
         expected = {*untold, *later}
         assert {await watch.run() for _ in expected} == expected
         assert api.clock.steady_ms() - set_ms < 2_000
         # Nothing is told again when the clock passes these instants once more.
-        await watch.quiet(30_000)
+        await watch.quiet(80_000)
         # A job in a segment that was not looked at is noticed as soon as ever.
         made = (await record(api, await runs_of(api, await make(api, "new"))))[0]
         seen_ms = api.clock.steady_ms()
@@ -181,7 +180,6 @@ async def test_a_clock_that_is_set_back_holds_nothing_up(api: ApiUnderTest, back
 async def test_a_token_from_before_the_clock_was_set_back(api: ApiUnderTest) -> None:
     job = await make(api)
     async with watching(api) as first:
-        await first.quiet()
         token = first.token
     api.clock.set_back(3_600_000)
     missed = await record(api, await runs_of(api, job, 2))
