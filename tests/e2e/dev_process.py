@@ -22,11 +22,13 @@ class DevProcess:
     def __init__(self, data: str, log: Path, gateway: Path | None) -> None:
         self.grpc_address = f"127.0.0.1:{_free_port()}"
         self.http_address = f"127.0.0.1:{_free_port()}"
+        self.metrics_address = f"127.0.0.1:{_free_port()}"
         self.log = log
         self.environment = os.environ | {
             "TICKWHEEL_ADDRESS": self.grpc_address,
             "TICKWHEEL_GRPC_ADDRESS": self.grpc_address,
             "TICKWHEEL_HTTP_ADDRESS": self.http_address,
+            "TICKWHEEL_METRICS_ADDRESS": self.metrics_address,
             "TICKWHEEL_DATA": data,
             "TICKWHEEL_GATEWAY": str(gateway or ""),
         }

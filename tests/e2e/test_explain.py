@@ -1,5 +1,6 @@
 """Why did my job not run? A drill: a reason is brought about, and has to be explained right."""
 
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ import httpx
 import pytest
 
 from e2e.dev_process import DevProcess, dev_process
+from tickwheel.worker.telemetry.names import ALL
 
 _USER = "/v1/users/7/jobs"
 _AWAY_S = 3
@@ -322,3 +324,48 @@ def test_the_command_line(drill: Drill) -> None:
     assert "SKIPPED" in shown
     assert '"stock-taking"' in shown
     assert "… the same for" in shown
+
+
+def test_metrics_count_what_happened(drill: Drill) -> None:
+    """Since the restart, as Prometheus reads it; each with the labels of the list alone."""
+    drill.call("GET", f"{_USER}/plain")
+    text = httpx.get(f"http://{drill.dev.metrics_address}/metrics").text
+    series: dict[str, float] = {}
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            name, _, value = line.rpartition(" ")
+            series[name] = float(value)
+
+    def total(name: str, **labels: str) -> float:
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        return sum(
+            value
+            for key, value in series.items()
+            if key.partition("{")[0] == name and all(one in key for one in wanted)
+        )
+
+    assert total("tickwheel_runs_skipped_total", reason="catch_up_window") >= _AWAY_S - 1
+    assert total("tickwheel_runs_skipped_total", reason="overlap") > 0
+    assert total("tickwheel_runs_ended_total", state="succeeded") > 0
+    assert total("tickwheel_runs_due_total", trigger="schedule") > 0
+    assert total("tickwheel_runs_dispatched_total") > 0
+    published = total("tickwheel_run_lateness_seconds_count")
+    assert published >= total("tickwheel_runs_ended_total", state="succeeded")
+    late = published - total("tickwheel_run_lateness_seconds_bucket", le="1.0")
+    assert late >= 1
+    assert total("tickwheel_scheduler_segments") == 64
+    assert total("tickwheel_segments_unowned") == 0
+    assert total("tickwheel_scheduler_workers") == 1
+    called = {"rpc_method": "tickwheel.v1.JobService/GetJob", "rpc_response_status_code": "OK"}
+    assert total("rpc_server_call_duration_seconds_count", **called) >= 1
+    assert total("db_client_operation_duration_seconds_count", db_operation_name="runs.record") > 0
+    assert total("messaging_client_operation_duration_seconds_count") > 0
+    known = {
+        (metric.prometheus, label.replace(".", "_")) for metric in ALL for label in metric.labels
+    }
+    for key in series:
+        name, _, labels = key.partition("{")
+        if name.startswith(("tickwheel_", "rpc_", "db_", "messaging_")):
+            base = name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count")
+            for label in re.findall(r'([a-z_]+)="', labels):
+                assert label == "le" or (base, label) in known, key

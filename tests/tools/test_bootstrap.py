@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from bootstrap import gateway as gateway_module
 from bootstrap import go as go_module
+from bootstrap import gobuild
 from bootstrap import java as java_module
 from bootstrap import uv as uv_module
 
@@ -93,7 +94,7 @@ def test_what_is_wanted_but_missing_is_done_without(on_path: Path, tmp_path: Pat
 def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A stand-in for Go, with a small module to build; it counts its builds."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(gateway_module, "_ROOT", tmp_path)
+    monkeypatch.setattr(gobuild, "ROOT", tmp_path)
     monkeypatch.setattr(gateway_module, "_MODULE", tmp_path / "gateway")
     (tmp_path / "gateway").mkdir()
     (tmp_path / "gateway" / "main.go").write_text("package main")
@@ -102,7 +103,7 @@ def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         f'echo go version go1.26; [ "$1" = version ] || echo >> {tmp_path}/builds\n'
         'while [ $# -gt 0 ]; do [ "$1" = -o ] && echo binary > "$2"; shift; done; exit 0',
     )
-    monkeypatch.setattr(gateway_module, "go", lambda: go)
+    monkeypatch.setattr(gobuild, "go", lambda: go)
     return go
 
 
@@ -121,8 +122,8 @@ def test_the_gateway_is_built_once_for_each_state_of_its_sources(
 
 def test_few_builds_of_the_gateway_are_kept(tmp_path: Path, compiler: Path) -> None:
     built: list[Path] = []
-    for number in range(gateway_module.KEPT + 2):
+    for number in range(gobuild.KEPT + 2):
         (tmp_path / "gateway" / "main.go").write_text(f"package main // {number}")
         built.append(gateway_module.gateway())
         os.utime(built[-1].parent, (number, number))
-    assert [binary.exists() for binary in built] == [False] * 2 + [True] * gateway_module.KEPT
+    assert [binary.exists() for binary in built] == [False] * 2 + [True] * gobuild.KEPT

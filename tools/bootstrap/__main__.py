@@ -12,6 +12,7 @@ from bootstrap.go import go
 from bootstrap.java import java, maven
 from bootstrap.node import node
 from bootstrap.uv import uv
+from bootstrap.watching import otelcol, promtool
 
 TOOLS: dict[str, Callable[[], Path]] = {
     "uv": uv,
@@ -20,6 +21,8 @@ TOOLS: dict[str, Callable[[], Path]] = {
     "mvn": maven,
     "node": node,
     "gateway": gateway,
+    "promtool": promtool,
+    "otelcol": otelcol,
 }
 
 

@@ -10,6 +10,8 @@ from localcluster.health import grpc_obstacle, http_obstacle
 # The default ports of the first api and of the gateway are part of the product's contract; the
 # others are free to choose.
 _API_PORT, _SCHEDULER_PORT, _WORKER_PORT, _HTTP_PORT = 7420, 7430, 7440, 7480
+#: The metrics of a part are at its own port and so much.
+_METRICS_ABOVE = 70
 
 TICKWHEEL = Path(sys.executable).with_name("tickwheel")
 
@@ -59,6 +61,11 @@ class Layout:
             *range(_API_PORT, _API_PORT + size.apis),
             *range(_SCHEDULER_PORT, _SCHEDULER_PORT + size.schedulers),
             *range(_WORKER_PORT, _WORKER_PORT + size.workers),
+            *range(_METRICS_ABOVE + _API_PORT, _METRICS_ABOVE + _API_PORT + size.apis),
+            *range(
+                _METRICS_ABOVE + _SCHEDULER_PORT, _METRICS_ABOVE + _SCHEDULER_PORT + size.schedulers
+            ),
+            *range(_METRICS_ABOVE + _WORKER_PORT, _METRICS_ABOVE + _WORKER_PORT + size.workers),
         )
 
     @property
@@ -102,6 +109,7 @@ class Layout:
             command=(TICKWHEEL, name.partition("-")[0]),
             settings={
                 "TICKWHEEL_GRPC_ADDRESS": address,
+                "TICKWHEEL_METRICS_ADDRESS": metrics_address(address),
                 **({"TICKWHEEL_ADVERTISED_ADDRESS": front} if front else {}),
             },
             address=address,
@@ -115,6 +123,7 @@ class Layout:
             settings={
                 "TICKWHEEL_SCHEDULER_ADDRESSES": ",".join(schedulers),
                 "TICKWHEEL_WORKER_HEALTH_ADDRESS": health,
+                "TICKWHEEL_METRICS_ADDRESS": metrics_address(health),
                 "TICKWHEEL_WORKER_ID": name,
             },
             address=health,
@@ -132,3 +141,9 @@ class Layout:
             address=self.http_address,
             obstacle=lambda: http_obstacle(self.http_address),
         )
+
+
+def metrics_address(address: str) -> str:
+    """Where a part that listens at an address serves its metrics."""
+    host, _, port = address.rpartition(":")
+    return f"{host}:{int(port) + _METRICS_ABOVE}"

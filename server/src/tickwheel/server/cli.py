@@ -60,6 +60,28 @@ TopicRate = Annotated[
         envvar="TICKWHEEL_DISPATCH_RATE_PER_TOPIC",
     ),
 ]
+MetricsAddress = Annotated[
+    str | None,
+    typer.Option(
+        help="host:port on which metrics are served for Prometheus; empty for none "
+        "[default: 127.0.0.1:7490].",
+        envvar="TICKWHEEL_METRICS_ADDRESS",
+    ),
+]
+OtlpEndpoint = Annotated[
+    str | None,
+    typer.Option(
+        help="http://host:port of an OpenTelemetry Collector (OTLP over gRPC) [default: none].",
+        envvar="TICKWHEEL_OTLP_ENDPOINT",
+    ),
+]
+TraceRatio = Annotated[
+    float | None,
+    typer.Option(
+        help="Part of the traces that begin here and are kept [default: 0.01].",
+        envvar="TICKWHEEL_TRACE_RATIO",
+    ),
+]
 LogLevel = Annotated[
     str | None, typer.Option(help="debug, info, warning or error.", envvar="TICKWHEEL_LOG_LEVEL")
 ]
@@ -99,6 +121,9 @@ def dev(
     max_in_flight_per_user: PerUser = None,
     max_in_flight_per_topic: PerTopic = None,
     dispatch_rate_per_topic: TopicRate = None,
+    metrics_address: MetricsAddress = None,
+    otlp_endpoint: OtlpEndpoint = None,
+    trace_ratio: TraceRatio = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
 ) -> None:
@@ -115,6 +140,9 @@ def dev(
         max_in_flight_per_user=max_in_flight_per_user,
         max_in_flight_per_topic=max_in_flight_per_topic,
         dispatch_rate_per_topic=dispatch_rate_per_topic,
+        metrics_address=metrics_address,
+        otlp_endpoint=otlp_endpoint,
+        trace_ratio=trace_ratio,
         log_level=log_level,
         log_format=log_format,
     )
@@ -126,6 +154,9 @@ def api(
     cassandra_contact_points: ContactPoints = None,
     cassandra_keyspace: Keyspace = None,
     data: Data = None,
+    metrics_address: MetricsAddress = None,
+    otlp_endpoint: OtlpEndpoint = None,
+    trace_ratio: TraceRatio = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
 ) -> None:
@@ -139,6 +170,9 @@ def api(
         cassandra_contact_points=cassandra_contact_points,
         cassandra_keyspace=cassandra_keyspace,
         data=data,
+        metrics_address=metrics_address,
+        otlp_endpoint=otlp_endpoint,
+        trace_ratio=trace_ratio,
         log_level=log_level,
         log_format=log_format,
     )
@@ -154,6 +188,9 @@ def scheduler(
     max_in_flight_per_user: PerUser = None,
     max_in_flight_per_topic: PerTopic = None,
     dispatch_rate_per_topic: TopicRate = None,
+    metrics_address: MetricsAddress = None,
+    otlp_endpoint: OtlpEndpoint = None,
+    trace_ratio: TraceRatio = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
 ) -> None:
@@ -171,6 +208,9 @@ def scheduler(
         max_in_flight_per_user=max_in_flight_per_user,
         max_in_flight_per_topic=max_in_flight_per_topic,
         dispatch_rate_per_topic=dispatch_rate_per_topic,
+        metrics_address=metrics_address,
+        otlp_endpoint=otlp_endpoint,
+        trace_ratio=trace_ratio,
         log_level=log_level,
         log_format=log_format,
     )

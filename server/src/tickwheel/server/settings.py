@@ -168,6 +168,18 @@ class Settings(BaseSettings):
         description="runs per second by topic, over the whole cluster: as above; 0 for any",
     )
     gateway: str = Field(default="", description="the gateway's program; searched for where empty")
+    metrics_address: str = Field(
+        default="127.0.0.1:7490",
+        description="host:port on which metrics are served for Prometheus; none where empty",
+    )
+    otlp_endpoint: str = Field(
+        default="",
+        description="http://host:port of an OpenTelemetry Collector that takes OTLP over gRPC; "
+        "metrics and traces are pushed to it",
+    )
+    trace_ratio: float = Field(
+        default=0.01, ge=0, le=1, description="part of the traces that begin here and are kept"
+    )
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="least level logged"
     )

@@ -50,6 +50,11 @@ def enter(incoming: str) -> str:
     return mine
 
 
+def continue_as(mine: str) -> None:
+    """Makes a traceparent the current one as it is: somebody has made a span of it."""
+    _current.set(mine)
+
+
 def _parsed(text: str) -> "re.Match[str] | None":
     match = _TRACEPARENT.fullmatch(text)
     if match is None or match.group(1) == "ff":

@@ -57,6 +57,28 @@ def worker(
             envvar="TICKWHEEL_WORKER_HEALTH_ADDRESS",
         ),
     ] = None,
+    metrics_address: Annotated[
+        str | None,
+        typer.Option(
+            help="host:port on which metrics are served for Prometheus; empty for none "
+            "[default: 127.0.0.1:7490].",
+            envvar="TICKWHEEL_METRICS_ADDRESS",
+        ),
+    ] = None,
+    otlp_endpoint: Annotated[
+        str | None,
+        typer.Option(
+            help="http://host:port of an OpenTelemetry Collector (OTLP over gRPC) [default: none].",
+            envvar="TICKWHEEL_OTLP_ENDPOINT",
+        ),
+    ] = None,
+    trace_ratio: Annotated[
+        float | None,
+        typer.Option(
+            help="Part of the traces that begin here and are kept [default: 0.01].",
+            envvar="TICKWHEEL_TRACE_RATIO",
+        ),
+    ] = None,
     log_level: Annotated[
         str | None,
         typer.Option(help="debug, info, warning or error.", envvar="TICKWHEEL_LOG_LEVEL"),
@@ -73,6 +95,9 @@ def worker(
         "worker_window_count": worker_window_count,
         "worker_window_bytes": worker_window_bytes,
         "worker_health_address": worker_health_address,
+        "metrics_address": metrics_address,
+        "otlp_endpoint": otlp_endpoint,
+        "trace_ratio": trace_ratio,
         "log_level": log_level,
         "log_format": log_format,
     }

@@ -7,6 +7,7 @@ import signal
 import socket
 from contextlib import AsyncExitStack
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import structlog
 import uvloop
@@ -18,8 +19,12 @@ from tickwheel.worker.grpc_connector import GrpcConnector
 from tickwheel.worker.health import serve_health
 from tickwheel.worker.publisher.kafka import KafkaPublisher
 from tickwheel.worker.publisher.kafka_lane import KafkaOptions
+from tickwheel.worker.publisher.port import Publisher
 from tickwheel.worker.runtime import Worker, WorkerOptions
 from tickwheel.worker.settings import WorkerSettings
+
+if TYPE_CHECKING:
+    from tickwheel.worker.telemetry.setup import Telemetry
 
 _log = structlog.get_logger(__name__)
 
@@ -35,18 +40,45 @@ def run_process(settings: WorkerSettings, clock: Clock | None = None) -> None:
 
 
 async def _run(settings: WorkerSettings, clock: Clock) -> None:
+    if not (settings.metrics_address or settings.otlp_endpoint):
+        await _work(settings, clock, None)
+        return
+    from tickwheel.worker.telemetry.setup import Telemetry, TelemetryOptions
+
+    telemetry = Telemetry(
+        TelemetryOptions(
+            service="tickwheel-worker",
+            instance=settings.worker_id,
+            version=version("tickwheel-worker"),
+            metrics_address=settings.metrics_address,
+            metrics_required="metrics_address" in settings.model_fields_set,
+            otlp_endpoint=settings.otlp_endpoint,
+            trace_ratio=settings.trace_ratio,
+        )
+    )
+    try:
+        await _work(settings, clock, telemetry)
+    finally:
+        await asyncio.to_thread(telemetry.close)
+
+
+async def _work(settings: WorkerSettings, clock: Clock, telemetry: "Telemetry | None") -> None:
     identity = Identity(
         worker_id=settings.worker_id,
         version=version("tickwheel-worker"),
         host=f"{socket.gethostname()} (pid {os.getpid()})",
     )
     limits = Limits(settings.worker_window_count, settings.worker_window_bytes)
-    publisher = KafkaPublisher(
+    publisher: Publisher = KafkaPublisher(
         KafkaOptions(
             bootstrap=settings.kafka_bootstrap, client_id=f"tickwheel-{settings.worker_id}"
         ),
         clock,
     )
+    if telemetry is not None:
+        from tickwheel.worker.telemetry.publisher import ObservedPublisher
+
+        publisher = ObservedPublisher(publisher, telemetry, "kafka")
     worker = Worker(
         WorkerCore(identity, limits, settings.scheduler_addresses),
         clock,
@@ -63,6 +95,10 @@ async def _run(settings: WorkerSettings, clock: Clock) -> None:
             health = serve_health(settings.worker_health_address, lambda: worker.ready)
             await stack.enter_async_context(health)
         _log.info("worker starts", worker=identity.worker_id, version=identity.version)
+        if telemetry is not None:
+            from tickwheel.worker.telemetry.holding import sampled
+
+            await stack.enter_async_context(sampled(worker, telemetry, clock))
         collector = asyncio.create_task(collect_when_quiet(lambda: worker.quiet_ms, clock))
         try:
             await worker.run()

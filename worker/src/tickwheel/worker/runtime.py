@@ -94,6 +94,16 @@ class Worker:
         """For how long nothing is due that is held so far; None for ever."""
         return self._core.wake_in_ms(Moment.of(self._clock))
 
+    @property
+    def held_count(self) -> int:
+        """Assignments that it holds."""
+        return self._core.held_count
+
+    @property
+    def unacknowledged(self) -> int:
+        """Outcomes that no scheduler has acknowledged yet."""
+        return self._core.unacknowledged
+
     def stop(self) -> None:
         """Begins a clean stop; `run` returns when it is over."""
         self._stopping.set()

@@ -41,6 +41,13 @@ class WorkerSettings(BaseSettings):
     worker_health_address: str = Field(
         default="", description="host:port for gRPC health; none if empty."
     )
+    metrics_address: str = Field(
+        default="127.0.0.1:7490", description="host:port for Prometheus; none if empty."
+    )
+    otlp_endpoint: str = Field(
+        default="", description="http://host:port of an OTLP receiver (gRPC); none if empty."
+    )
+    trace_ratio: float = Field(default=0.01, ge=0, le=1, description="Part of traces kept.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
 

@@ -7,7 +7,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import grpc
 import grpc.aio
@@ -59,12 +59,45 @@ class CallsInProgress:
         await self._idle.wait()
 
 
+#: Is told the status of a call when it ends.
+CallEnd = Callable[[str], None]
+
+
+class CallObserver(Protocol):
+    """Hears of calls. Within a call its trace is the current one."""
+
+    def begin(self, method: str, traceparent: str) -> CallEnd:
+        """A call begins; what it returns is called with its status when it ends.
+
+        Args:
+            method: full name, with a slash before it.
+            traceparent: the caller's; may be empty, or none.
+        """
+        ...
+
+
+class Unobserved:
+    """Continues the caller's trace, and keeps nothing."""
+
+    def begin(self, method: str, traceparent: str) -> CallEnd:
+        """As the protocol says."""
+        enter(traceparent)
+        return _ignore
+
+
+def _ignore(code: str) -> None:
+    return None
+
+
 class Middleware(grpc.aio.ServerInterceptor):
     """Wraps the handlers of our own services, each once."""
 
-    def __init__(self, calls: CallsInProgress, clock: Clock) -> None:
+    def __init__(
+        self, calls: CallsInProgress, clock: Clock, observer: CallObserver | None = None
+    ) -> None:
         self._calls = calls
         self._clock = clock
+        self._observer = observer or Unobserved()
         self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -136,7 +169,7 @@ class Middleware(grpc.aio.ServerInterceptor):
         self, method: str, context: Context, call: Callable[[], Awaitable[Any]]
     ) -> Any:
         began_ms = self._clock.steady_ms()
-        enter(_traceparent(context))
+        ended = self._observer.begin(method, _traceparent(context))
         code = grpc.StatusCode.OK.name
         counted = False
         try:
@@ -159,6 +192,7 @@ class Middleware(grpc.aio.ServerInterceptor):
         finally:
             if counted:
                 self._calls.leave()
+            ended(code)
             _log.info(
                 "call",
                 method=method,

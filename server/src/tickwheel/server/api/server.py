@@ -12,7 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from tickwheel.server.api.limits import ApiLimits
-from tickwheel.server.api.middleware import CallsInProgress, Middleware
+from tickwheel.server.api.middleware import CallObserver, CallsInProgress, Middleware
 from tickwheel.server.domain.clock import Clock
 
 #: What is left of the grace for the transport itself, in seconds.
@@ -82,7 +82,12 @@ class GrpcServer:
 
 
 async def start_grpc_server(
-    services: Sequence[Service], address: str, *, clock: Clock, limits: ApiLimits
+    services: Sequence[Service],
+    address: str,
+    *,
+    clock: Clock,
+    limits: ApiLimits,
+    observer: CallObserver | None = None,
 ) -> GrpcServer:
     """Starts to serve; health says NOT_SERVING until it is set to ready.
 
@@ -91,13 +96,14 @@ async def start_grpc_server(
         address: `host:port`; port 0 takes a free one.
         clock: for the durations in the access log.
         limits: bounds the size of messages.
+        observer: hears of each call.
 
     Raises:
         OSError: the address cannot be had.
     """
     calls = CallsInProgress()
     server = grpc.aio.server(
-        interceptors=(Middleware(calls, clock),),
+        interceptors=(Middleware(calls, clock, observer),),
         options=(
             ("grpc.max_receive_message_length", limits.max_message_bytes),
             ("grpc.max_send_message_length", limits.max_message_bytes),

@@ -5,6 +5,7 @@ import contextlib
 import random
 import socket
 import sys
+from pathlib import Path
 
 import structlog
 
@@ -28,6 +29,7 @@ from tickwheel.server.wiring.limits import dispatch_limits
 from tickwheel.server.wiring.readiness import watch_store
 from tickwheel.server.wiring.signals import stop_event
 from tickwheel.server.wiring.stores import data_dir, open_store
+from tickwheel.server.wiring.telemetry import Observing, observing
 from tickwheel.server.wiring.version import program_version
 from tickwheel.server.wiring.zones import installed_zone_data
 from tickwheel.worker.core import Identity as WorkerIdentity
@@ -48,13 +50,21 @@ async def run_dev(settings: Settings) -> None:
     program = find_gateway(settings)
     if program is not None:
         check_free(settings.http_address)
+    identity = Identity(session_id=new_uid(), address=LOCAL, version=program_version())
+    async with observing(settings, "dev", identity.session_id) as seen:
+        await _live(settings, identity, program, seen)
+
+
+async def _live(
+    settings: Settings, identity: Identity, program: Path | None, seen: Observing
+) -> None:
     clock = SystemClock()
     stopped = stop_event()
-    store = await open_store(settings, clock, stopped)
-    if store is None:
+    opened = await open_store(settings, clock, stopped)
+    if opened is None:
         return
+    store = seen.store(opened)
     folder = data_dir(settings)
-    identity = Identity(session_id=new_uid(), address=LOCAL, version=program_version())
     # The lock on the data directory makes sure that no other scheduler lives.
     options = SchedulerOptions(exclusive=True, limits=dispatch_limits(settings))
     scheduler = Scheduler(store, clock, identity, options, installed_zone_data())
@@ -73,19 +83,27 @@ async def run_dev(settings: Settings) -> None:
         ),
         clock,
         MemoryConnector({LOCAL: scheduler.fleet.serve}),
-        EmbeddedPublisher(log, clock),
+        seen.publisher(EmbeddedPublisher(log, clock), "tickwheel"),
         WorkerOptions(),
         random.Random(),
     )
     services = [Service(name, add) for name, add in scheduler_services(scheduler.fleet, endpoint)]
     server = await start_grpc_server(
-        [*api.services, *services], settings.grpc_address, clock=clock, limits=limits
+        [*api.services, *services],
+        settings.grpc_address,
+        clock=clock,
+        limits=limits,
+        observer=seen.calls,
     )
     async with contextlib.AsyncExitStack() as children:
         async with asyncio.TaskGroup() as tasks:
             scheduling = tasks.create_task(scheduler.run())
             working = tasks.create_task(worker.run())
-            async with watch_store(store, clock, server.set_ready, scheduler.ready):
+            async with (
+                watch_store(store, clock, server.set_ready, scheduler.ready),
+                seen.watching(scheduler, clock),
+                seen.holding(worker, clock),
+            ):
                 if program is not None:
                     await children.enter_async_context(gateway_child(program, settings))
                 _greet(settings, program is not None)

@@ -1,6 +1,6 @@
 """A scheduler in another process, reached over gRPC."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
 import grpc
@@ -60,14 +60,18 @@ class RemoteEndpoint:
 class RemoteOwners:
     """One channel to each scheduler, kept open."""
 
-    def __init__(self) -> None:
+    def __init__(self, interceptors: Sequence[grpc.aio.ClientInterceptor] = ()) -> None:
+        """Opens none yet; `interceptors` go around each call."""
+        self._interceptors = interceptors
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     def dial(self, address: str) -> RemoteEndpoint:
         """The scheduler at `host:port`."""
         channel = self._channels.get(address)
         if channel is None:
-            channel = self._channels[address] = grpc.aio.insecure_channel(address)
+            channel = self._channels[address] = grpc.aio.insecure_channel(
+                address, interceptors=list(self._interceptors)
+            )
         return RemoteEndpoint(channel)
 
     async def close(self) -> None:

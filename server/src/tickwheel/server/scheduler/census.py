@@ -31,6 +31,15 @@ class Census:
         self._holdings = holdings
         #: It is stopping.
         self.draining = False
+        #: Segments whose lease was lost without having been given back.
+        self.leases_lost = 0
+        #: Segments that no living scheduler owned when it was last looked.
+        self.unowned = 0
+
+    @property
+    def dispatched(self) -> int:
+        """Assignments handed to workers so far."""
+        return self._fleet.dispatched
 
     def lag_ms(self) -> int:
         """How long the oldest run that is due and not published has been due; 0 for none."""

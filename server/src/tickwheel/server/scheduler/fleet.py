@@ -77,6 +77,8 @@ class Fleet:
         self._topology: tuple[str, ...] = ()
         self._settling: dict[tuple[str, int], asyncio.Future[None]] = {}
         self._departed: list[WorkerLink] = []
+        #: Assignments handed to workers so far.
+        self.dispatched = 0
 
     # -- a worker's session ------------------------------------------------------------------
 
@@ -312,6 +314,7 @@ class Fleet:
         for worker_id, group in grouped.items():
             taken, rest = self._links[worker_id].admit(group)
             left.extend(rest)
+            self.dispatched += len(taken)
             for batch in batches(taken, epochs):
                 self._send(worker_id, pb.ConnectResponse(assignments=batch))
         return left

@@ -114,6 +114,7 @@ class Scheduler:
                 await self._run_session()
             except* SessionLostError:
                 _log.error("session lost: all segments let go", segments=len(self._holdings))
+                self.census.leases_lost += len(self._holdings)
                 self._abandon()
                 await self._clock.sleep(0.5)
             except* StoreUnavailable as group:
@@ -208,6 +209,8 @@ class Scheduler:
         ]
         self.fleet.set_topology(session.address for session in living if session.address != "local")
         self._drop_lost(leases)
+        alive = {session.session_id for session in living}
+        self.census.unowned = sum(lease.session_id not in alive for lease in leases)
         self._throttle.set_share(len(self._holdings), len(leases))
         moves = plan_moves(mine, self._holdings, leases, [s.session_id for s in living])
         await bounded(self._give(segment) for segment in moves.give)
@@ -228,6 +231,7 @@ class Scheduler:
             if holding is not None and lease.epoch > holding.owner.epoch:
                 _log.error("segment lost", segment=lease.segment, epoch=lease.epoch)
                 del self._holdings[lease.segment]
+                self.census.leases_lost += 1
                 self._let_go([lease.segment])
 
     async def _take(self, wanted: Iterable[SegmentLease], ends: Mapping[str, int]) -> None:

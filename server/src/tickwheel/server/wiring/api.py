@@ -13,6 +13,7 @@ from tickwheel.server.settings import Settings
 from tickwheel.server.wiring.readiness import watch_store
 from tickwheel.server.wiring.signals import stop_event
 from tickwheel.server.wiring.stores import open_store
+from tickwheel.server.wiring.telemetry import Observing, observing
 
 _log = structlog.get_logger(__name__)
 
@@ -21,18 +22,28 @@ GRACE_S = 4.0
 
 async def run_api(settings: Settings) -> None:
     """Serves until SIGINT or SIGTERM."""
+    async with observing(settings, "api", settings.grpc_address) as seen:
+        await _serve(settings, seen)
+
+
+async def _serve(settings: Settings, seen: Observing) -> None:
     clock = SystemClock()
     stopped = stop_event()
-    store = await open_store(settings, clock, stopped)
-    if store is None:
+    opened = await open_store(settings, clock, stopped)
+    if opened is None:
         return
-    remote = RemoteOwners()
+    store = seen.store(opened)
+    remote = RemoteOwners(seen.interceptors)
     limits = ApiLimits(max_payload_bytes=settings.payload_limit)
     owners = OwnerDirectory(store.leases, clock, remote.dial)
     schedulers = Schedulers(store.leases, clock, remote.dial)
     api = build_api(store, owners, clock, limits, schedulers)
     server = await start_grpc_server(
-        api.services, settings.grpc_address, clock=clock, limits=limits
+        api.services,
+        settings.grpc_address,
+        clock=clock,
+        limits=limits,
+        observer=seen.calls,
     )
     _log.info("api serves", grpc=settings.grpc_address, store=store.engine)
     async with watch_store(store, clock, server.set_ready):

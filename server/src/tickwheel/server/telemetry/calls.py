@@ -1,0 +1,113 @@
+"""Calls as they are served and made: one span and one duration each."""
+
+import time
+from collections.abc import Callable
+from contextvars import Token
+from typing import Any
+
+import grpc
+import grpc.aio
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from tickwheel.server.trace import continue_as
+from tickwheel.worker.telemetry.names import RPC_SERVER
+from tickwheel.worker.telemetry.setup import Telemetry
+
+_SYSTEM = {"rpc.system.name": "grpc"}
+_PROPAGATOR = TraceContextTextMapPropagator()
+#: Statuses that are the server's fault (semantic conventions for gRPC).
+_FAULTS = frozenset(
+    {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
+)
+
+
+class ObservedCalls:
+    """A CallObserver of the api's middleware."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._duration = telemetry.histogram(RPC_SERVER)
+        self._tracer = telemetry.tracer
+
+    def begin(self, method: str, traceparent: str) -> Callable[[str], None]:
+        """A call begins; returns what is to be called with its status when it ends."""
+        parent = _PROPAGATOR.extract({"traceparent": traceparent}) if traceparent else Context()
+        name = method.removeprefix("/")
+        span = self._tracer.start_span(
+            name, parent, SpanKind.SERVER, attributes={**_SYSTEM, "rpc.method": name}
+        )
+        token = otel_context.attach(trace.set_span_in_context(span))
+        continue_as(_traceparent(span))
+        return _Call(self._duration.record, span, token, name).end
+
+
+class _Call:
+    def __init__(
+        self,
+        record: Callable[[float, dict[str, str]], None],
+        span: Span,
+        token: "Token[Context]",
+        method: str,
+    ) -> None:
+        self._record = record
+        self._span = span
+        self._token = token
+        self._method = method
+        self._begun = time.perf_counter()
+
+    def end(self, code: str) -> None:
+        labels = {**_SYSTEM, "rpc.method": self._method, "rpc.response.status_code": code}
+        self._record(time.perf_counter() - self._begun, labels)
+        if self._span.is_recording():
+            self._span.set_attribute("rpc.response.status_code", code)
+            if code in _FAULTS:
+                self._span.set_status(StatusCode.ERROR, code)
+        self._span.end()
+        otel_context.detach(self._token)
+
+
+class CallsOut(grpc.aio.UnaryUnaryClientInterceptor):
+    """Calls from one server to another: a span where the caller has one, and its context."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._tracer = telemetry.tracer
+
+    async def intercept_unary_unary(
+        self,
+        continuation: Callable[..., Any],
+        client_call_details: grpc.aio.ClientCallDetails,
+        request: Any,
+    ) -> Any:
+        """Makes the call."""
+        if not trace.get_current_span().is_recording():
+            return await continuation(client_call_details, request)
+        # As the library's own interceptors get it, whatever its types say.
+        method: Any = client_call_details.method
+        name = (method.decode() if isinstance(method, bytes) else str(method)).removeprefix("/")
+        attributes = {**_SYSTEM, "rpc.method": name}
+        with self._tracer.start_as_current_span(
+            name, kind=SpanKind.CLIENT, attributes=attributes
+        ) as span:
+            metadata = grpc.aio.Metadata(*(client_call_details.metadata or ()))
+            metadata["traceparent"] = _traceparent(span)
+            details = grpc.aio.ClientCallDetails(
+                client_call_details.method,
+                client_call_details.timeout,
+                metadata,
+                client_call_details.credentials,
+                client_call_details.wait_for_ready,
+            )
+            call = await continuation(details, request)
+            code = await call.code()
+            span.set_attribute("rpc.response.status_code", code.name)
+            if code is not grpc.StatusCode.OK:
+                span.set_status(StatusCode.ERROR, code.name)
+            return call
+
+
+def _traceparent(span: Span) -> str:
+    context = span.get_span_context()
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"

@@ -1,0 +1,123 @@
+"""Counts runs as they are recorded."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+from opentelemetry import trace
+
+from tickwheel.server.domain.run import Run, RunState
+from tickwheel.server.store.port import Created, IdTaken
+from tickwheel.v1 import run_pb2
+from tickwheel.worker.telemetry.names import (
+    DEAD_LETTERS,
+    DUE,
+    ENDED,
+    LATENESS,
+    RETRIED,
+    SKIPPED,
+    SUBMITTED,
+)
+from tickwheel.worker.telemetry.setup import Telemetry
+from tickwheel.worker.telemetry.spans import Context
+
+#: Stretches of skipped occurrences that may still be extended; older ones begin anew.
+_STRETCHES = 10_000
+
+
+class RunMetrics:
+    """Hears of what RunStore.record has stored."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._due = telemetry.counter(DUE)
+        self._ended = telemetry.counter(ENDED)
+        self._skipped = telemetry.counter(SKIPPED)
+        self._retried = telemetry.counter(RETRIED)
+        self._dead_letters = telemetry.counter(DEAD_LETTERS)
+        self._lateness = telemetry.histogram(LATENESS)
+        #: By run, how many skipped occurrences of its record are counted.
+        self._counted: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    def recorded(self, args: tuple[Any, ...], _result: object) -> None:
+        """RunStore.record was called with (stamp, runs)."""
+        runs: Sequence[Run] = args[1]
+        due: Counter[str] = Counter()
+        ended: Counter[str] = Counter()
+        skipped: Counter[str] = Counter()
+        for run in runs:
+            trigger = run.trigger.name.lower()
+            if run.state is RunState.SKIPPED:
+                count = self._newly_skipped(run)
+                skipped[_reason(run)] += count
+                due[trigger] += count if run.revision == run.skipped_count else 0
+                continue
+            if run.revision == 1:
+                due[trigger] += 1
+            if _is_published_now(run):
+                self._late(run, trigger)
+            if run.state is RunState.PENDING and run.past_attempts and not run.publish_ms:
+                self._retried.add(1)
+            if run.state.is_final:
+                if run.dead_letter_topic:
+                    self._dead_letters.add(1)
+                else:
+                    ended[run.state.name.lower()] += 1
+        for trigger, count in due.items():
+            self._due.add(count, {"trigger": trigger})
+        for state, count in ended.items():
+            self._ended.add(count, {"state": state})
+        for reason, count in skipped.items():
+            self._skipped.add(count, {"reason": reason})
+
+    def _newly_skipped(self, run: Run) -> int:
+        """How many of a record's occurrences were not counted yet; a stretch grows."""
+        name = (run.job_uid, run.run_id)
+        before = self._counted.pop(name, 0)
+        self._counted[name] = max(before, run.skipped_count)
+        if len(self._counted) > _STRETCHES:
+            self._counted.popitem(last=False)
+        return max(0, run.skipped_count - before)
+
+    def _late(self, run: Run, trigger: str) -> None:
+        late_s = max(0, run.publish_ms - (run.attempt_due_ms or run.due_ms)) / 1000
+        sampled = Context.sampled(run.traceparent)
+        # The exemplar of a bucket leads to the run's trace.
+        context = (
+            trace.set_span_in_context(trace.NonRecordingSpan(sampled.span_context))
+            if sampled is not None
+            else None
+        )
+        self._lateness.record(late_s, {"trigger": trigger}, context)
+
+
+def _is_published_now(run: Run) -> bool:
+    """Whether this state is the one that says that the log has the attempt."""
+    if not run.publish_ms or run.offset < -1:
+        return False
+    if run.state is RunState.PUBLISHED:
+        return not run.cancel_requested
+    return run.state is RunState.SUCCEEDED and run.end_ms == run.publish_ms
+
+
+def _reason(run: Run) -> str:
+    name = run_pb2.SkipReason.Name(run.skip_reason)
+    return name.removeprefix("SKIP_REASON_").lower()
+
+
+class JobMetrics:
+    """Hears of what JobStore.create has answered."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._submitted = telemetry.counter(SUBMITTED)
+
+    def created(self, _args: tuple[Any, ...], results: Any) -> None:
+        """JobStore.create was called; `results` are its."""
+        counts = Counter(_result(result) for result in results)
+        for result, count in counts.items():
+            self._submitted.add(count, {"result": result})
+
+
+def _result(result: object) -> str:
+    if isinstance(result, Created):
+        return "repeated" if result.repeated else "created"
+    return "id_taken" if isinstance(result, IdTaken) else "request_reused"

@@ -1,0 +1,72 @@
+"""What a scheduler holds, sampled once a second."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from tickwheel.server.domain.clock import Clock
+from tickwheel.worker.telemetry.names import (
+    DISPATCHED,
+    LAG,
+    LEASES_LOST,
+    PENDING,
+    SEGMENTS,
+    UNOWNED,
+    WORKERS,
+)
+from tickwheel.worker.telemetry.setup import Telemetry
+
+_SAMPLE_S = 1.0
+
+
+class Census(Protocol):
+    """What is asked; see `tickwheel.server.scheduler.census`."""
+
+    leases_lost: int
+    unowned: int
+
+    @property
+    def dispatched(self) -> int:
+        """Assignments handed to workers so far."""
+        ...
+
+    def lag_ms(self) -> int:
+        """How far behind."""
+        ...
+
+    def owned(self) -> int:
+        """Segments."""
+        ...
+
+    def pending(self) -> int:
+        """Runs."""
+        ...
+
+    def workers(self) -> int:
+        """Connected workers."""
+        ...
+
+
+async def sample(census: Census, telemetry: Telemetry, clock: Clock) -> None:
+    """Looks again and again, until it is cancelled."""
+    gauges: list[tuple[Callable[[], float], Callable[[float], None]]] = [
+        (lambda: census.lag_ms() / 1000, telemetry.gauge(LAG).set),
+        (census.owned, telemetry.gauge(SEGMENTS).set),
+        (census.pending, telemetry.gauge(PENDING).set),
+        (census.workers, telemetry.gauge(WORKERS).set),
+        (lambda: census.unowned, telemetry.gauge(UNOWNED).set),
+    ]
+    counters = [
+        (lambda: census.dispatched, telemetry.counter(DISPATCHED)),
+        (lambda: census.leases_lost, telemetry.counter(LEASES_LOST)),
+    ]
+    counted = [0] * len(counters)
+    for _, counter in counters:
+        counter.add(0)
+    while True:
+        for read, write in gauges:
+            write(read())
+        for place, (total, counter) in enumerate(counters):
+            now = total()
+            counter.add(now - counted[place])
+            counted[place] = now
+        await clock.sleep(_SAMPLE_S)

@@ -1,0 +1,185 @@
+"""All metrics of Tickwheel: the one list that code, documents, dashboard and alerts go by.
+
+Names and units are OpenTelemetry's (https://opentelemetry.io/docs/specs/semconv/); those that are
+not `tickwheel.…` are of its semantic conventions. No label has more values than its description
+says, so that no user can make the number of series grow.
+"""
+
+import enum
+from dataclasses import dataclass
+
+
+class Kind(enum.StrEnum):
+    """How values of a metric are put together."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric."""
+
+    name: str
+    kind: Kind
+    unit: str
+    description: str
+    labels: tuple[str, ...] = ()
+    #: Bounds of a histogram's buckets.
+    bounds: tuple[float, ...] = ()
+
+    @property
+    def prometheus(self) -> str:
+        """Its name at the Prometheus endpoint; of a histogram without `_bucket` and the like."""
+        name = self.name.replace(".", "_")
+        if self.unit == "s":
+            name += "_seconds"
+        return f"{name}_total" if self.kind is Kind.COUNTER else name
+
+
+_LATENESS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3600.0)
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+SUBMITTED = Metric(
+    "tickwheel.jobs.submitted",
+    Kind.COUNTER,
+    "{job}",
+    "Jobs that clients asked to create, by what came of it: created, repeated, id_taken or "
+    "request_reused.",
+    ("result",),
+)
+DUE = Metric(
+    "tickwheel.runs.due",
+    Kind.COUNTER,
+    "{run}",
+    "Runs that were first recorded, whatever became of them; each skipped occurrence is one.",
+    ("trigger",),
+)
+DISPATCHED = Metric(
+    "tickwheel.runs.dispatched",
+    Kind.COUNTER,
+    "{assignment}",
+    "Assignments handed to workers; one that is handed out again counts again.",
+)
+ENDED = Metric(
+    "tickwheel.runs.ended",
+    Kind.COUNTER,
+    "{run}",
+    "Runs that came to a final state: succeeded, failed or cancelled; see also skipped.",
+    ("state",),
+)
+SKIPPED = Metric(
+    "tickwheel.runs.skipped",
+    Kind.COUNTER,
+    "{run}",
+    "Occurrences that were skipped, by SkipReason: overlap, buffer_full, catch_up_window, "
+    "paused, updated or deleted.",
+    ("reason",),
+)
+LATENESS = Metric(
+    "tickwheel.run.lateness",
+    Kind.HISTOGRAM,
+    "s",
+    "From when an attempt was due to when the log had acknowledged its record.",
+    ("trigger",),
+    _LATENESS,
+)
+RETRIED = Metric(
+    "tickwheel.runs.retried",
+    Kind.COUNTER,
+    "{attempt}",
+    "Attempts that failed and were followed by another one.",
+)
+DEAD_LETTERS = Metric(
+    "tickwheel.runs.dead_letters",
+    Kind.COUNTER,
+    "{record}",
+    "Runs whose last attempt failed and whose dead letter is on the log.",
+)
+LAG = Metric(
+    "tickwheel.scheduler.lag",
+    Kind.GAUGE,
+    "s",
+    "How long the oldest run that is due and not published has been due; 0 for none.",
+)
+SEGMENTS = Metric(
+    "tickwheel.scheduler.segments", Kind.GAUGE, "{segment}", "Segments that the scheduler owns."
+)
+UNOWNED = Metric(
+    "tickwheel.segments.unowned",
+    Kind.GAUGE,
+    "{segment}",
+    "Segments that no living scheduler owns, as this one sees it: their jobs do not fire.",
+)
+WORKERS = Metric(
+    "tickwheel.scheduler.workers",
+    Kind.GAUGE,
+    "{worker}",
+    "Workers that are connected to the scheduler.",
+)
+PENDING = Metric(
+    "tickwheel.scheduler.runs",
+    Kind.GAUGE,
+    "{run}",
+    "Runs inside the look-ahead that have not ended.",
+)
+LEASES_LOST = Metric(
+    "tickwheel.scheduler.leases.lost",
+    Kind.COUNTER,
+    "{lease}",
+    "Segments whose lease the scheduler lost without having given it back.",
+)
+HELD = Metric("tickwheel.worker.held", Kind.GAUGE, "{run}", "Assignments that the worker holds.")
+UNACKNOWLEDGED = Metric(
+    "tickwheel.worker.unacknowledged",
+    Kind.GAUGE,
+    "{outcome}",
+    "Outcomes that no scheduler has acknowledged yet.",
+)
+RPC_SERVER = Metric(
+    "rpc.server.call.duration",
+    Kind.HISTOGRAM,
+    "s",
+    "Calls that were served, by full method and status.",
+    ("rpc.system.name", "rpc.method", "rpc.response.status_code"),
+    _SECONDS,
+)
+DB_CLIENT = Metric(
+    "db.client.operation.duration",
+    Kind.HISTOGRAM,
+    "s",
+    "Calls of the store, by operation of its port; error.type where one failed.",
+    ("db.system.name", "db.operation.name", "error.type"),
+    _SECONDS,
+)
+SEND = Metric(
+    "messaging.client.operation.duration",
+    Kind.HISTOGRAM,
+    "s",
+    "From giving a record to the log to its answer; error.type where it was refused or not had.",
+    ("messaging.system", "messaging.operation.name", "error.type"),
+    _SECONDS,
+)
+
+ALL = (
+    SUBMITTED,
+    DUE,
+    DISPATCHED,
+    ENDED,
+    SKIPPED,
+    LATENESS,
+    RETRIED,
+    DEAD_LETTERS,
+    LAG,
+    SEGMENTS,
+    UNOWNED,
+    WORKERS,
+    PENDING,
+    LEASES_LOST,
+    HELD,
+    UNACKNOWLEDGED,
+    RPC_SERVER,
+    DB_CLIENT,
+    SEND,
+)

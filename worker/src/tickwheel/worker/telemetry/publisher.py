@@ -1,0 +1,78 @@
+"""Measures and traces what is given to the log, around any publisher."""
+
+import time
+from collections.abc import Sequence
+from typing import final
+
+from opentelemetry.metrics import Histogram
+from typing_extensions import override
+
+from tickwheel.worker.publisher.port import (
+    Ack,
+    Publisher,
+    Record,
+    Refused,
+    Report,
+    Result,
+)
+from tickwheel.worker.telemetry.names import SEND
+from tickwheel.worker.telemetry.sending import SendSpans
+from tickwheel.worker.telemetry.setup import Telemetry
+
+
+@final
+class ObservedPublisher(Publisher):
+    """A publisher that tells how long each record took, and of sampled runs where it went."""
+
+    def __init__(self, inner: Publisher, telemetry: Telemetry, system: str) -> None:
+        """Around another one; `system` is `kafka` or `tickwheel` (the embedded log)."""
+        self._inner = inner
+        self._duration: Histogram = telemetry.histogram(SEND)
+        self._spans = SendSpans(telemetry, system)
+        self._labels = {"messaging.system": system, "messaging.operation.name": "send"}
+        #: When each record was given, on the steady clock; those that are not reported yet.
+        self._given: dict[int, float] = {}
+        self._report: Report | None = None
+
+    @override
+    async def start(self, report: Report) -> None:
+        self._report = report
+        await self._inner.start(self._observe)
+
+    @property
+    @override
+    def ready(self) -> bool:
+        return self._inner.ready
+
+    @override
+    def expect(self, records: Sequence[Record]) -> None:
+        self._spans.received(records)
+        self._inner.expect(records)
+
+    @override
+    async def publish(self, records: Sequence[Record]) -> None:
+        now = time.perf_counter()
+        self._given.update((id(record), now) for record in records)
+        self._spans.given(records)
+        await self._inner.publish(records)
+
+    @override
+    async def abort(self) -> None:
+        await self._inner.abort()
+
+    @override
+    async def close(self) -> None:
+        await self._inner.close()
+
+    def _observe(self, records: Sequence[Record], results: Sequence[Result]) -> None:
+        if self._report is not None:
+            self._report(records, results)
+        now = time.perf_counter()
+        for record, result in zip(records, results, strict=True):
+            begun = self._given.pop(id(record), now)
+            labels = self._labels
+            if not isinstance(result, Ack):
+                error = "refused" if isinstance(result, Refused) else "unavailable"
+                labels = {**labels, "error.type": error}
+            self._duration.record(now - begun, labels)
+        self._spans.answered(records, results)

@@ -1,0 +1,105 @@
+"""The worker's part of a run's trace: how long it held the record, and how the log took it.
+
+https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from opentelemetry.trace import SpanKind, StatusCode
+
+from tickwheel.worker.publisher.port import Ack, Record, Result
+from tickwheel.worker.telemetry.setup import Telemetry
+from tickwheel.worker.telemetry.spans import Context, SpanWriter
+
+_TRACEPARENT = "traceparent"
+#: Records that are held at once and traced; beyond it, how long they were held is not told.
+_MOST = 10_000
+
+
+@dataclass(slots=True)
+class _Held:
+    context: Context
+    received_ns: int = 0
+    given_ns: int = 0
+
+
+class SendSpans:
+    """Writes spans for the records of sampled runs; looks at each record's trace flag alone."""
+
+    def __init__(self, telemetry: Telemetry, system: str) -> None:
+        self._writer = SpanWriter(telemetry) if telemetry.spans is not None else None
+        self._system = system
+        self._held: dict[int, _Held] = {}
+
+    def received(self, records: Sequence[Record]) -> None:
+        """Records have come, to be published later."""
+        if self._writer is None:
+            return
+        now_ns = time.time_ns()
+        for record in records:
+            context = _sampled(record)
+            if context is not None and len(self._held) < _MOST:
+                self._held[id(record)] = _Held(context, received_ns=now_ns)
+
+    def given(self, records: Sequence[Record]) -> None:
+        """Records are given to the log."""
+        if self._writer is None:
+            return
+        now_ns = time.time_ns()
+        for record in records:
+            context = _sampled(record)
+            if context is None:
+                continue
+            held = self._held.setdefault(id(record), _Held(context, received_ns=now_ns))
+            held.given_ns = held.given_ns or now_ns
+
+    def answered(self, records: Sequence[Record], results: Sequence[Result]) -> None:
+        """The log has answered."""
+        if self._writer is None or not self._held:
+            return
+        now_ns = time.time_ns()
+        for record, result in zip(records, results, strict=True):
+            held = self._held.pop(id(record), None)
+            if held is not None:
+                self._write(self._writer, held, record, result, now_ns)
+
+    def _write(
+        self, writer: SpanWriter, held: _Held, record: Record, result: Result, now_ns: int
+    ) -> None:
+        common = {
+            "tickwheel.run.id": record.run.run_id,
+            "tickwheel.run.attempt": record.run.attempt,
+        }
+        given_ns = held.given_ns or now_ns
+        writer.write("hold", held.context, held.received_ns, given_ns, attributes=common)
+        attributes: dict[str, str | int] = {
+            **common,
+            "messaging.system": self._system,
+            "messaging.operation.name": "send",
+            "messaging.operation.type": "send",
+            "messaging.destination.name": record.topic,
+            "messaging.message.body.size": len(record.value),
+        }
+        if isinstance(result, Ack):
+            attributes["messaging.destination.partition.id"] = str(result.partition)
+            attributes["messaging.kafka.offset"] = result.offset
+        writer.write(
+            f"send {record.topic}",
+            held.context,
+            given_ns,
+            now_ns,
+            kind=SpanKind.PRODUCER,
+            attributes=attributes,
+            status=StatusCode.UNSET if isinstance(result, Ack) else StatusCode.ERROR,
+            message="" if isinstance(result, Ack) else result.message,
+        )
+
+
+def _sampled(record: Record) -> Context | None:
+    """The trace context of a record whose run is sampled."""
+    for name, value in reversed(record.headers):
+        if name == _TRACEPARENT:
+            return Context.sampled(value.decode("ascii", "replace"))
+    return None

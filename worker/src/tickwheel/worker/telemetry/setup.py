@@ -1,0 +1,147 @@
+"""Starts what carries metrics and spans out of a process: a Prometheus endpoint, and OTLP.
+
+OTLP is pushed over gRPC; the standard's own variables (OTEL_EXPORTER_OTLP_HEADERS, …) hold as well.
+"""
+
+from dataclasses import dataclass
+
+import structlog
+from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.metrics import Counter, Histogram, Meter
+from opentelemetry.metrics import _Gauge as Gauge
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, start_http_server
+
+from tickwheel.worker.telemetry.names import Metric
+
+_log = structlog.get_logger(__name__)
+
+SCOPE = "tickwheel"
+#: How often metrics are pushed.
+_PUSH_MS = 10_000
+#: Spans are pushed at least this often.
+_SPANS_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TelemetryOptions:
+    """What a process is to tell, and where."""
+
+    #: `tickwheel-api` and the like.
+    service: str
+    #: Tells one process from others of its service.
+    instance: str
+    version: str
+    #: host:port at which metrics are served; none where empty.
+    metrics_address: str = ""
+    #: The metrics address was asked for: that it cannot be had is an error.
+    metrics_required: bool = False
+    #: `http://host:port` of an OTLP receiver; none where empty.
+    otlp_endpoint: str = ""
+    #: Part of the traces that begin here that is kept.
+    trace_ratio: float = 0.01
+
+    def __bool__(self) -> bool:
+        return bool(self.metrics_address or self.otlp_endpoint)
+
+
+class Telemetry:
+    """The metrics and spans of one process."""
+
+    def __init__(self, options: TelemetryOptions) -> None:
+        """Begins to serve and to push.
+
+        Raises:
+            OSError: the metrics address was asked for and cannot be had.
+        """
+        self.options = options
+        self.resource = Resource.create(
+            {
+                "service.name": options.service,
+                "service.namespace": "tickwheel",
+                "service.instance.id": options.instance,
+                "service.version": options.version,
+            }
+        )
+        self._server = None
+        self._registry = CollectorRegistry()
+        readers: list[MetricReader] = []
+        if options.metrics_address and self._serve():
+            readers.append(
+                PrometheusMetricReader(scope_info_enabled=False, registry=self._registry)
+            )
+        self.spans: SpanProcessor | None = None
+        self.tracers = TracerProvider(
+            resource=self.resource,
+            sampler=ParentBased(TraceIdRatioBased(options.trace_ratio)),
+            shutdown_on_exit=False,
+        )
+        if options.otlp_endpoint:
+            insecure = not options.otlp_endpoint.startswith("https://")
+            exporter = OTLPMetricExporter(endpoint=options.otlp_endpoint, insecure=insecure)
+            readers.append(PeriodicExportingMetricReader(exporter, export_interval_millis=_PUSH_MS))
+            self.spans = BatchSpanProcessor(
+                OTLPSpanExporter(endpoint=options.otlp_endpoint, insecure=insecure),
+                schedule_delay_millis=_SPANS_MS,
+            )
+            self.tracers.add_span_processor(self.spans)
+        self._meters = MeterProvider(readers, self.resource, shutdown_on_exit=False)
+        self._meter: Meter = self._meters.get_meter(SCOPE, options.version)
+        self.tracer = self.tracers.get_tracer(SCOPE, options.version)
+
+    def _serve(self) -> bool:
+        host, _, port = self.options.metrics_address.rpartition(":")
+        try:
+            self._server, _ = start_http_server(int(port), host, self._registry)
+        except OSError as error:
+            if self.options.metrics_required:
+                address = self.options.metrics_address
+                raise OSError(f"cannot serve metrics on {address}: {error.strerror}") from error
+            _log.warning(
+                "metrics are not served: their address is taken, and "
+                "TICKWHEEL_METRICS_ADDRESS names no other",
+                address=self.options.metrics_address,
+            )
+            return False
+        ProcessCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+        return True
+
+    @property
+    def metrics_port(self) -> int:
+        """The port at which metrics are served; 0 where they are not."""
+        return int(self._server.server_port) if self._server is not None else 0
+
+    def counter(self, metric: Metric) -> Counter:
+        """The instrument of a counter."""
+        return self._meter.create_counter(metric.name, metric.unit, metric.description)
+
+    def gauge(self, metric: Metric) -> Gauge:
+        """The instrument of a gauge."""
+        return self._meter.create_gauge(metric.name, metric.unit, metric.description)
+
+    def histogram(self, metric: Metric) -> Histogram:
+        """The instrument of a histogram."""
+        return self._meter.create_histogram(
+            metric.name,
+            metric.unit,
+            metric.description,
+            explicit_bucket_boundaries_advisory=metric.bounds,
+        )
+
+    def close(self) -> None:
+        """Pushes what is left, for a bounded time, and ends; blocks meanwhile."""
+        if self.spans is not None:
+            self.spans.force_flush(1_000)
+        self.tracers.shutdown()
+        self._meters.shutdown(timeout_millis=1_000)
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
