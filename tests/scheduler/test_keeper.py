@@ -74,7 +74,7 @@ async def test_a_renewal_that_came_late_does_not_end_the_session() -> None:
     assert cells.sessions["mine"].beat == 3
 
 
-async def test_a_session_that_ran_out_is_opened_again_as_it_stands_in_the_store() -> None:
+async def test_a_session_that_ran_out_is_closed_and_a_new_one_begun() -> None:
     keeper, clock, link, cells = make()
     await keeper.open()
     link.late = True
@@ -82,10 +82,14 @@ async def test_a_session_that_ran_out_is_opened_again_as_it_stands_in_the_store(
     with pytest.raises(SessionLostError):
         await keeper.renew_once()
     link.land()
+    keeper.forfeit()
     await keeper.open()
     await keeper.renew_once()
     assert keeper.left_ms() == 8_000
-    assert cells.sessions["mine"].beat == 4
+    assert cells.sessions.pop("mine").closed
+    ((session_id, session),) = cells.sessions.items()
+    assert session_id == keeper.identity.session_id
+    assert (session.beat, session.closed) == (2, False)
 
 
 async def test_a_session_that_somebody_removed_is_lost_and_begun_anew() -> None:
@@ -97,7 +101,7 @@ async def test_a_session_that_somebody_removed_is_lost_and_begun_anew() -> None:
     with pytest.raises(SessionLostError):
         await keeper.renew_once()
     await keeper.open()
-    assert cells.sessions["mine"].beat == 1
+    assert [session.beat for session in cells.sessions.values()] == [1]
     await keeper.renew_once()
 
 

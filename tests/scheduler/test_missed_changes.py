@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
-
 from scheduler.making import (
     NOW,
     SECOND,
@@ -17,12 +15,15 @@ from scheduler.making import (
     store_records,
 )
 from scheduler.test_course import rescheduled
+from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.names import instant_id
 from tickwheel.server.domain.occurrence import KEEP_ORDINAL, ScheduleEntry
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.scheduler.segment import SegmentOwner
-from tickwheel.v1 import run_pb2
+from tickwheel.server.scheduler.strays import stray_run
+from tickwheel.v1 import run_pb2, scheduler_service_pb2
 
 
 def take_up(
@@ -109,22 +110,32 @@ def test_what_workers_have_published_was_not_missed() -> None:
     assert skipped(records) == [(2, 2, run_pb2.SKIP_REASON_CATCH_UP_WINDOW)]
 
 
-@pytest.mark.parametrize("row_s", [1, 4])
-def test_what_workers_have_published_of_a_replaced_schedule_is_recorded(row_s: int) -> None:
-    """The change came while nobody owned the job; the worker could not hear of it."""
-    first = make_job(every_s=1)
-    (_, _, _, fourth, *_) = take_first(first)
-    second = rescheduled(first, NOW + 3 * SECOND, 10)
-    owner = make_owner(epoch=2)
-    rows = [entry_of(first, NOW + row_s * SECOND), entry_of(second, NOW + 10 * SECOND)]
-    owner.load(rows, {second.key: second}, NOW + 5 * SECOND, {second.key: [first]})
-    owner.foretell([fourth.key], [fourth.key])
-    owner.step(NOW + 5 * SECOND)
-    publish(owner, fourth, NOW + 5 * SECOND)
-    told = [run for run in store_records(owner) if run.run_id == fourth.run_id][-1]
-    assert (told.state, told.due_ms) == (RunState.SUCCEEDED, NOW + 4 * SECOND)
-    assert seconds(assign(owner)) == [1, 2, 3][row_s - 1 :]
-    assert owner.live_run(fourth.key) is None
+def test_what_is_on_the_log_though_its_owner_knows_nothing_of_it_is_recorded() -> None:
+    """The job was deleted before the occurrence, and who fired it all the same has ended."""
+    owner, first = make_owner(), make_job(every_s=1)
+    gone = changed(first, NOW + 3 * SECOND, delete_ms=NOW + 3 * SECOND)
+    run = stray_run(instant_id(NOW + 4 * SECOND), 1, gone, [first], schedule_of)
+    assert not owner.knows(*run.name)
+    ack = scheduler_service_pb2.Published(publish_ms=NOW + 4_002, partition=1, offset=42)
+    owner.take_stray(run, "w", 1, ack, NOW + 9 * SECOND)
+    (record,) = store_records(owner, NOW + 9 * SECOND)
+    assert (record.state, record.due_ms, record.offset) == (
+        RunState.SUCCEEDED,
+        NOW + 4 * SECOND,
+        42,
+    )
+    assert owner.knows(*run.name)
+
+
+def test_a_run_on_the_log_goes_on_from_what_was_recorded_of_it() -> None:
+    owner, job = make_owner(), make_job(every_s=1)
+    begun = take_first(job)[0].as_run(RunState.PENDING, NOW + SECOND, 1)
+    owner.recover([begun])
+    run = stray_run(begun.run_id, 1, job, (), schedule_of)
+    ack = scheduler_service_pb2.Published(publish_ms=NOW + 1_002, partition=1, offset=42)
+    owner.take_stray(run, "w", 1, ack, NOW + 9 * SECOND)
+    (record,) = store_records(owner, NOW + 9 * SECOND)
+    assert (record.revision, record.traceparent) == (2, begun.traceparent)
 
 
 def take_first(job: Job) -> list[LiveRun]:

@@ -38,7 +38,7 @@ def test_a_one_off_job_is_handed_out_ahead_published_and_completed() -> None:
 
 
 def test_what_is_not_recorded_does_not_advance() -> None:
-    owner, job = make_owner(), make_job(every_s=10)
+    owner, job = make_owner(), make_job(every_s=10, create_ms=NOW - 8 * SECOND)
     (run,) = load(owner, job, entry_of(job, NOW + 2 * SECOND))
     publish(owner, run, NOW + 2 * SECOND)
     taken = owner.take_batch()
@@ -46,7 +46,7 @@ def test_what_is_not_recorded_does_not_advance() -> None:
     owner.put_back(taken)
     store_records(owner)
     advance = owner.take_advance(NOW + 3 * SECOND)
-    assert [entry.schedule_ms for entry in advance.put] == [NOW + 10 * SECOND]
+    assert [entry.schedule_ms for entry in advance.put] == [NOW + 12 * SECOND]
     assert [entry.schedule_ms for entry in advance.remove] == [NOW + 2 * SECOND]
 
 
@@ -301,7 +301,7 @@ def test_the_position_waits_for_what_is_open() -> None:
 
 
 def test_a_far_occurrence_is_let_go_of_and_read_again_from_its_row() -> None:
-    owner, job = make_owner(), make_job(every_s=3_600)
+    owner, job = make_owner(), make_job(every_s=3_600, create_ms=NOW - 3_599 * SECOND)
     (run,) = load(owner, job, entry_of(job, NOW + SECOND))
     publish(owner, run, NOW + SECOND)
     store_records(owner)

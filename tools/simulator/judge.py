@@ -92,6 +92,7 @@ def record_of(entry: Entry, start_ms: int) -> LogRecord:
         due_ms=_instant_ms(due),
         key=record.key or b"",
         value=record.value,
+        is_heard=entry.heard_by is not None and entry.heard_by.alive,
     )
 
 

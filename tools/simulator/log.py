@@ -27,7 +27,7 @@ REQUEST_US = 900_000
 RETRY_US = 50_000
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Entry:
     """One record as it lies on the log. All times are true ones, microseconds."""
 
@@ -38,6 +38,8 @@ class Entry:
     #: When the log took it in.
     taken_us: int
     worker: str
+    #: The process that was told so; None while nobody was.
+    heard_by: SimProcess | None = None
 
 
 @dataclass(slots=True)
@@ -72,6 +74,10 @@ class SimLog:
             offset = known[record.run] = len(topic)
             topic.append(Entry(record, offset, given_us, self._loop.now_us, worker))
         return offset
+
+    def note_heard(self, record: Record, offset: int, process: SimProcess) -> None:
+        """A worker was told that a record is there."""
+        self.topics[record.topic][offset].heard_by = process
 
 
 class SimPublisher(Publisher):
@@ -196,6 +202,8 @@ class SimPublisher(Publisher):
         for record, result in zip(records, results, strict=True):
             outstanding = self._outstanding.pop(record.run, None)
             if outstanding is record or isinstance(result, Refused):
+                if isinstance(result, Ack):
+                    self._log.note_heard(record, result.offset, self._process)
                 told.append(record)
                 answers.append(result)
             elif outstanding is not None:

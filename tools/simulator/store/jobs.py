@@ -17,6 +17,13 @@ from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.names import JobKey, segment_of
 from tickwheel.server.domain.occurrence import InboxEntry
+from tickwheel.server.store.announcing import (
+    COMMIT_KNOWN_MS,
+    last_change,
+    placed,
+    promptly,
+    stamped,
+)
 from tickwheel.server.store.port import (
     INBOX_HORIZON_MS,
     ChangeRecord,
@@ -99,17 +106,23 @@ class SimJobStore(JobStore):
 
     async def _commit(self, drafts: Sequence[_Draft]) -> None:
         started_us = self._clock.now_us()
-        written_us = started_us - API_SLACK_US
-        items = [draft.item for draft in drafts]
+        items: list[NewJob] = []
 
-        def prepare() -> None:
+        async def announce() -> None:
+            now_us = self._clock.now_us()
+            items[:] = [placed(draft.item, now_us // 1000) for draft in drafts]
+            await self._link.call(Kind.WRITE, partial(prepare, now_us - API_SLACK_US))
+            if any(item.inbox is not None for item in items):
+                await self._link.call(Kind.WRITE, tell)
+
+        def prepare(written_us: int) -> None:
             put_entries(self._cells, (i.entry for i in items if i.entry is not None), written_us)
             for item in items:
                 if item.id_chosen:
                     name = (item.job.user, item.job.job_id)
                     self._cells.named.setdefault(name, {})[item.job.uid] = None
 
-        def announce() -> None:
+        def tell() -> None:
             put_inbox(self._cells, (i.inbox for i in items if i.inbox is not None))
 
         def commit() -> None:
@@ -118,10 +131,14 @@ class SimJobStore(JobStore):
                 if key not in self._cells.jobs and self._cells.buried_us.get(key, 0) < started_us:
                     self._cells.jobs[key] = JobRow(item.job)
 
-        await self._link.call(Kind.WRITE, prepare)
-        if any(item.inbox is not None for item in items):
-            await self._link.call(Kind.WRITE, announce)
+        await promptly(self._clock, announce)
+        announced_ms = self._clock.steady_ms()
         await self._link.call(Kind.WRITE, commit)
+        if self._clock.steady_ms() - announced_ms > COMMIT_KNOWN_MS:
+            try:
+                await promptly(self._clock, announce)
+            except StoreUnavailable as error:
+                raise OutcomeUnknown(error.message) from error
 
     async def _request(self, draft: _Draft) -> None:
         """Claims the request_id; an unfinished creation of its first use is finished."""
@@ -171,7 +188,7 @@ class SimJobStore(JobStore):
                     version=job.version,
                     entry=entry,
                 )
-        return replace(new, job=job, entry=entry, inbox=inbox)
+        return replace(new, job=job, entry=entry, inbox=inbox, made_ms=now_ms)
 
     async def _choose(self, draft: _Draft) -> None:
         """Claims the chosen id."""
@@ -330,12 +347,25 @@ class SimJobStore(JobStore):
                 return None
             if not await self._apply(change, stored):
                 return None
-        await self._link.call(Kind.WRITE, lambda: put_inbox(self._cells, [change.inbox]))
+        await self._tell(change.inbox)
         return replace(
             after,
             completed_generation=stored.completed_generation,
             complete_ms=stored.complete_ms,
         )
+
+    @override
+    async def announce(self, job: Job) -> None:
+        row = await self._link.call(Kind.READ, lambda: _copy(self._cells.jobs.get(job.key)))
+        if row is not None:
+            await self._tell(last_change(row.job, row.entry, self._clock.now_ms()))
+
+    async def _tell(self, item: InboxEntry) -> None:
+        async def put() -> None:
+            inbox = stamped(item, self._clock.now_ms())
+            await self._link.call(Kind.WRITE, lambda: put_inbox(self._cells, [inbox]))
+
+        await promptly(self._clock, put)
 
     async def _apply(self, change: JobChange, stored: JobRow) -> bool:
         before, after, entry = change.before, change.after, change.entry

@@ -19,14 +19,7 @@ API_SLACK_US: Final = 10_000_000
 
 def entry_key(entry: ScheduleEntry) -> EntryKey:
     """Its place in the table."""
-    return (
-        entry.fire_ms,
-        entry.uid,
-        int(entry.kind),
-        entry.schedule_ms,
-        entry.run_id,
-        entry.generation,
-    )
+    return entry.place
 
 
 def put_entries(cells: Cells, entries: Iterable[ScheduleEntry], written_us: int) -> None:

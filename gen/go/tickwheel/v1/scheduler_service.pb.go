@@ -1316,7 +1316,10 @@ type Outcome struct {
 	//
 	//	*Outcome_Published
 	//	*Outcome_Failure
-	Result        isOutcome_Result `protobuf_oneof:"result"`
+	Result isOutcome_Result `protobuf_oneof:"result"`
+	// The owner of the job, as in its name: by it the run is recorded where the
+	// scheduler does not know of it.
+	User          string `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1388,6 +1391,13 @@ func (x *Outcome) GetFailure() *PublishFailure {
 		}
 	}
 	return nil
+}
+
+func (x *Outcome) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
 }
 
 type isOutcome_Result interface {
@@ -1967,12 +1977,13 @@ const file_tickwheel_v1_scheduler_service_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"=\n" +
 	"\bOutcomes\x121\n" +
-	"\boutcomes\x18\x01 \x03(\v2\x15.tickwheel.v1.OutcomeR\boutcomes\"\xc4\x01\n" +
+	"\boutcomes\x18\x01 \x03(\v2\x15.tickwheel.v1.OutcomeR\boutcomes\"\xd8\x01\n" +
 	"\aOutcome\x12&\n" +
 	"\x03key\x18\x01 \x01(\v2\x14.tickwheel.v1.RunKeyR\x03key\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x03R\x05epoch\x127\n" +
 	"\tpublished\x18\x03 \x01(\v2\x17.tickwheel.v1.PublishedH\x00R\tpublished\x128\n" +
-	"\afailure\x18\x04 \x01(\v2\x1c.tickwheel.v1.PublishFailureH\x00R\afailureB\b\n" +
+	"\afailure\x18\x04 \x01(\v2\x1c.tickwheel.v1.PublishFailureH\x00R\afailure\x12\x12\n" +
+	"\x04user\x18\x05 \x01(\tR\x04userB\b\n" +
 	"\x06result\"`\n" +
 	"\tPublished\x12\x1d\n" +
 	"\n" +

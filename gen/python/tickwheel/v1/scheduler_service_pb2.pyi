@@ -203,16 +203,18 @@ class Outcomes(_message.Message):
     def __init__(self, outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ...) -> None: ...
 
 class Outcome(_message.Message):
-    __slots__ = ("key", "epoch", "published", "failure")
+    __slots__ = ("key", "epoch", "published", "failure", "user")
     KEY_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     PUBLISHED_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
     key: RunKey
     epoch: int
     published: Published
     failure: PublishFailure
-    def __init__(self, key: _Optional[_Union[RunKey, _Mapping]] = ..., epoch: _Optional[int] = ..., published: _Optional[_Union[Published, _Mapping]] = ..., failure: _Optional[_Union[PublishFailure, _Mapping]] = ...) -> None: ...
+    user: str
+    def __init__(self, key: _Optional[_Union[RunKey, _Mapping]] = ..., epoch: _Optional[int] = ..., published: _Optional[_Union[Published, _Mapping]] = ..., failure: _Optional[_Union[PublishFailure, _Mapping]] = ..., user: _Optional[str] = ...) -> None: ...
 
 class Published(_message.Message):
     __slots__ = ("publish_ms", "partition", "offset")

@@ -497,7 +497,7 @@ class WorkerCore:
     def _finish(self, item: Held, result: Result, now: Moment) -> None:
         """It has an outcome, for whoever owns the segment as far as we know."""
         self._drop([item])
-        finished = Finished(item.run, item.segment, item.epoch, result, now.wall_ms)
+        finished = Finished(item.run, item.segment, item.user, item.epoch, result, now.wall_ms)
         self._book.add(finished)
         owner = self._sources.get(self._owners.get(item.segment, (0, item.scheduler_id))[1])
         if owner is not None and owner.stream is not None:

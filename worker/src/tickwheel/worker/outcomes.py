@@ -15,6 +15,8 @@ class Finished:
 
     run: RunId
     segment: int
+    #: The owner of its job.
+    user: str
     epoch: int
     #: Unavailable stands for "time ran out while the log did not answer".
     result: Result
@@ -107,6 +109,7 @@ def _fill(outcome: pb.Outcome, finished: Finished) -> None:
     key.dead_letter = run.dead_letter
     key.segment = finished.segment
     outcome.epoch = finished.epoch
+    outcome.user = finished.user
     result = finished.result
     if isinstance(result, Ack):
         published = outcome.published

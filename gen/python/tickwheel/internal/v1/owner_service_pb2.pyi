@@ -11,14 +11,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class JobRef(_message.Message):
-    __slots__ = ("user", "job_uid", "segment")
+    __slots__ = ("user", "job_uid", "segment", "version")
     USER_FIELD_NUMBER: _ClassVar[int]
     JOB_UID_FIELD_NUMBER: _ClassVar[int]
     SEGMENT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     user: str
     job_uid: str
     segment: int
-    def __init__(self, user: _Optional[str] = ..., job_uid: _Optional[str] = ..., segment: _Optional[int] = ...) -> None: ...
+    version: int
+    def __init__(self, user: _Optional[str] = ..., job_uid: _Optional[str] = ..., segment: _Optional[int] = ..., version: _Optional[int] = ...) -> None: ...
 
 class NotifyJobsRequest(_message.Message):
     __slots__ = ("jobs",)

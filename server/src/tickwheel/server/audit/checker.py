@@ -116,7 +116,9 @@ class _Check:
             stretch.add(one, uncertain=one.may_be_absent)
         self.tally.checks += 1
         if run is None and not skips:
-            if records:
+            if records and one.may_be_absent and not any(record.is_heard for record in records):
+                self.tally.unheard += 1
+            elif records:
                 yield self._finding(Fault.UNRECORDED, run_id, "its record has no run")
             elif not one.may_be_absent:
                 yield self._finding(Fault.MISSING, run_id, f"due {one.due_ms}; nothing is known")
@@ -124,7 +126,7 @@ class _Check:
             yield self._finding(Fault.FORBIDDEN, run_id, f"due {one.due_ms}; it must not fire")
         for stretch in skips[:1]:
             self.tally.skipped += 1
-            yield from self._skip(one, run_id, stretch.run)
+            yield from self._skip(one, run_id, stretch)
             if run is None and records and self._was_unheard(stretch.run, records):
                 self.tally.unheard += 1
             elif records or run is not None:
@@ -133,8 +135,9 @@ class _Check:
             yield from self._run(run, records)
             yield from self._content(one, records)
 
-    def _skip(self, one: Expected, run_id: str, run: Run) -> Iterator[Finding]:
+    def _skip(self, one: Expected, run_id: str, stretch: _Stretch) -> Iterator[Finding]:
         self.tally.checks += 1
+        run = stretch.run
         match run.skip_reason:
             case run_pb2.SKIP_REASON_PAUSED:
                 fits = one.may_pause
@@ -144,7 +147,9 @@ class _Check:
                 fits = one.ended_ms <= run.update_ms + self.rules.clock_ms
             case _:
                 fits = one.may_fire
-        if not fits:
+        # What may be absent may lie in a stretch of another schedule without being one of it.
+        is_its = not one.may_be_absent or len(stretch.found) == 1
+        if is_its and not fits:
             reason = run_pb2.SkipReason.Name(run.skip_reason)
             yield self._finding(Fault.MISJUDGED, run_id, f"due {one.due_ms}; skipped as {reason}")
 
@@ -185,7 +190,9 @@ class _Check:
     def _stretches_add_up(self) -> Iterator[Finding]:
         for stretch in self.stretches:
             run = stretch.run
-            if not self.rules.start_ms <= run.due_ms or run.last_schedule_ms >= self.rules.end_ms:
+            # What it stands for last came due by its last update.
+            last_ms = max(run.last_schedule_ms, run.update_ms)
+            if not self.rules.start_ms <= run.due_ms or last_ms >= self.rules.end_ms:
                 continue
             self.tally.checks += 1
             if not stretch.adds_up():

@@ -60,6 +60,8 @@ class LogRecord:
     due_ms: int
     key: bytes
     value: bytes
+    #: Whoever gave it to the log knows that it is there and can tell, as far as is known.
+    is_heard: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,8 +54,8 @@ class Tally:
     manual: int = 0
     #: Records that are there once more, with the same `ce_id`.
     duplicates: int = 0
-    #: Occurrences that are recorded as skipped though they are on the log, because both who
-    #: published them and who knew of it failed before they could tell.
+    #: Occurrences that are recorded as skipped, or not at all, though they are on the log, because
+    #: both who published them and who knew of it failed before they could tell.
     unheard: int = 0
     #: Comparisons that could have failed.
     checks: int = 0

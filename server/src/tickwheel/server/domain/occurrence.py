@@ -53,6 +53,18 @@ class ScheduleEntry:
         """The job it belongs to."""
         return JobKey(self.user, self.uid)
 
+    @property
+    def place(self) -> tuple[int, str, int, int, str, int]:
+        """Where it stands in its segment: entries of the same place are one row."""
+        return (
+            self.fire_ms,
+            self.uid,
+            int(self.kind),
+            self.schedule_ms,
+            self.run_id,
+            self.generation,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxEntry:

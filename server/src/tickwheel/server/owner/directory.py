@@ -220,7 +220,7 @@ class OwnerDirectory(Owners):
 
 
 def _ref(job: Job) -> pb.JobRef:
-    return pb.JobRef(user=job.user, job_uid=job.uid, segment=job.segment)
+    return pb.JobRef(user=job.user, job_uid=job.uid, segment=job.segment, version=job.version)
 
 
 def _refs(jobs: Iterable[Job]) -> pb.NotifyJobsRequest:

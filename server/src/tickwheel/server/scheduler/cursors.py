@@ -21,7 +21,7 @@ from tickwheel.server.domain.course import (
     needs_past,
 )
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.names import JobKey
+from tickwheel.server.domain.names import JobKey, instant_id, run_id_instant_ms
 from tickwheel.server.domain.occurrence import KEEP_ORDINAL, EntryKind, ScheduleEntry
 from tickwheel.server.domain.run import Run, Trigger
 from tickwheel.server.schedule import Schedule
@@ -36,6 +36,7 @@ from tickwheel.server.scheduler.rederiving import (
 )
 from tickwheel.server.scheduler.runs import Runs
 from tickwheel.server.scheduler.skipping import derived_run_id, longer, skipped_run
+from tickwheel.server.scheduler.standing import stands_for
 from tickwheel.server.scheduler.terms import catch_up_ms
 from tickwheel.server.store.port import INBOX_HORIZON_MS, LOOK_AHEAD_MS
 from tickwheel.v1 import run_pb2
@@ -84,14 +85,14 @@ class Cursors:
         self._rederivation: Rederivation | None = None
         #: The cursors over former schedules, by job and generation.
         self._former: dict[str, dict[int, Cursor]] = {}
+        #: Where the next owner would begin to read.
+        self.position_ms = 0
         #: Rows that stand for nothing any more.
         self._void: list[ScheduleEntry] = []
         #: By job and run id what a former owner recorded as due and no more than that.
         self._begun: dict[str, dict[str, Run]] = {}
         #: Runs (job, run id) of which workers have an outcome that is not taken in yet.
         self.foretold: frozenset[tuple[str, str]] = frozenset()
-        #: By job those of them that were published, by nominal instant, at their first attempt.
-        self.published: Mapping[str, Sequence[int]] = {}
         #: Skipped stretches since the position.
         self._skipped: dict[CursorId, list[tuple[int, int]]] = {}
 
@@ -123,8 +124,12 @@ class Cursors:
             if not formers:
                 del self._former[cursor.job.uid]
 
+    def _of_generation(self, uid: str, generation: int) -> Cursor | None:
+        same = (one for one in self._all_of(uid) if one.entry.generation == generation)
+        return next(same, None)
+
     def _has(self, entry: ScheduleEntry) -> bool:
-        return any(one.entry.generation == entry.generation for one in self._all_of(entry.uid))
+        return self._of_generation(entry.uid, entry.generation) is not None
 
     def remember(self, record: Run) -> None:
         """A run that a former owner recorded as due and no more than that."""
@@ -143,6 +148,21 @@ class Cursors:
         which = (record.job_uid, record.backfill_id)
         stretch = (record.first_schedule_ms, record.last_schedule_ms)
         self._skipped.setdefault(which, []).append(stretch)
+
+    def has_skipped(self, uid: str, run_id: str) -> bool:
+        """Whether a stretch that has not left memory yet stands for an occurrence as well."""
+        nominal_ms = run_id_instant_ms(run_id)
+        if nominal_ms is None or run_id != instant_id(nominal_ms):
+            return False
+        stretches = [cursor.stretch for cursor in self._all_of(uid)]
+        return self._is_in_skipped(uid, "", nominal_ms) or any(
+            one is not None and one.first_schedule_ms <= nominal_ms <= one.last_schedule_ms
+            for one in stretches
+        )
+
+    def _is_in_skipped(self, uid: str, backfill_id: str, nominal_ms: int) -> bool:
+        stretches = self._skipped.get((uid, backfill_id), ())
+        return any(first <= nominal_ms <= last for first, last in stretches)
 
     # -- what is read ------------------------------------------------------------------------
 
@@ -169,15 +189,22 @@ class Cursors:
             now_ms: the present.
         """
         revoked = self.change(job, entry, former, now_ms)
-        if self._has(entry):
+        there = self._of_generation(job.uid, entry.generation)
+        if there is not None:
+            self._unite(there, entry)
             return revoked
         past = eras(job, former)
         era = past.get(entry.generation)
         is_former = entry.generation != job.generation
-        if era is None:
+        schedule = None if era is None else self._compile(era.job)
+        if era is None or schedule is None or not stands_for(entry, era, schedule):
             self._void.append(entry)
         elif is_former or job.completed_generation != job.generation:
-            cursor = self._cursor(job, entry, era, self._compile(era.job), is_former=is_former)
+            cursor = self._cursor(job, entry, era, schedule, is_former=is_former)
+            if entry.fire_ms < self.position_ms:
+                # It was written late: the next owner would not find it there.
+                cursor.entry = replace(entry, fire_ms=max(entry.due_ms, now_ms))
+                self._unite(cursor, entry)
             if entry.ordinal < 0:
                 cursor.ordinal = self._counted(entry.generation, past, cursor.schedule)
             if self._rederivation is not None and not is_former:
@@ -185,14 +212,17 @@ class Cursors:
                 self._rederivation.see(job.uid)
             elif not is_former:
                 cursor.next_ms = rightly_at(job, cursor.schedule, entry.schedule_ms)
-            # Of one that has ended there may still be something that workers published.
-            is_over = entry.due_ms > era.until_ms
-            self._add(cursor, now_ms if is_over else min(now_ms, entry.due_ms - LOOK_AHEAD_MS))
-        elif entry.due_ms > era.until_ms:
-            self._void.append(entry)
+            self._add(cursor, min(now_ms, entry.due_ms - LOOK_AHEAD_MS))
         spans = [(self._compile(e.job), e.job.schedule_from_ms, e.until_ms) for e in past.values()]
         self._end_orphans(job, spans, now_ms)
         return revoked
+
+    def _unite(self, cursor: Cursor, entry: ScheduleEntry) -> None:
+        """A job has one row: another one, of a creation or change that was tried twice, goes."""
+        if entry.place != cursor.entry.place:
+            cursor.is_row_sure = False
+            self._void.append(entry)
+            self._dirty.add(cursor.id)
 
     @staticmethod
     def _cursor(
@@ -445,8 +475,6 @@ class Cursors:
             # A run that is taken back may have the name of one that another cursor would open.
             if cursor is not None and not self.revoking(which[0]):
                 budget -= self._expand(cursor, now_ms, budget)
-        # Their outcomes are taken in right after the step that opens their runs, or never.
-        self.published = {}
 
     def next_ms(self) -> int | None:
         """When `step` has something to do next; None: nothing that is known."""
@@ -462,7 +490,6 @@ class Cursors:
                 break
             nominal_ms, due_ms = cursor.next_ms, self._due(cursor)
             if due_ms > cursor.until_ms:
-                self._open_published(cursor, now_ms)
                 cursor.next_ms = None
                 break
             wait_ms = 0 if cursor.backfill_id else self._not_before(cursor, due_ms, now_ms)
@@ -485,16 +512,6 @@ class Cursors:
             passed += 1
         self._dirty.add(cursor.id)
         return max(passed, 1)
-
-    def _open_published(self, cursor: Cursor, now_ms: int) -> None:
-        """A change came while nobody owned the job; what workers published all the same is told."""
-        for nominal_ms in self.published.get(cursor.job.uid, ()):
-            occurs = cursor.schedule.next_after(nominal_ms - 1) == nominal_ms
-            if occurs and nominal_ms not in cursor.open and not self._is_known(cursor, nominal_ms):
-                cursor.next_ms = nominal_ms
-                run = self._derived_run(cursor, self._due(cursor), now_ms)
-                cursor.open[nominal_ms] = run
-                self._runs.open(run, now_ms)
 
     @staticmethod
     def _due(cursor: Cursor) -> int:
@@ -610,8 +627,7 @@ class Cursors:
         uid, run_id = cursor.job.uid, derived_run_id(cursor, nominal_ms)
         if (uid, run_id) in self._runs.done or self._runs.find(uid, run_id) is not None:
             return True
-        skipped = self._skipped.get((uid, cursor.backfill_id), ())
-        return any(first <= nominal_ms <= last for first, last in skipped)
+        return self._is_in_skipped(uid, cursor.backfill_id, nominal_ms)
 
     def _visit(self, at_ms: int, which: tuple[str, str]) -> None:
         self._serial += 1
@@ -673,10 +689,15 @@ class Cursors:
                 put.append(moved)
                 remove.append(cursor.entry)
                 cursor.entry = moved
+            elif not cursor.is_row_sure:
+                put.append(cursor.entry)
+            cursor.is_row_sure = True
             if not cursor.open and cursor.entry.fire_ms > now_ms + INBOX_HORIZON_MS:
                 # Far enough away to be read again from its new place.
                 self._remove(cursor)
-        return Advance(put, remove, complete)
+        # Of two rows of a job the one that went may be where the other one moves to.
+        places = {row.place for row in put}
+        return Advance(put, [row for row in remove if row.place not in places], complete)
 
     def _entry_at(self, cursor: Cursor, first: tuple[int, int], now_ms: int) -> ScheduleEntry:
         schedule_ms, ordinal = first
@@ -695,6 +716,7 @@ class Cursors:
 
     def forget_before(self, position_ms: int) -> None:
         """Lets go of what only mattered for reading the schedule before the position again."""
+        self.position_ms = position_ms
         self._skipped = {
             which: kept
             for which, stretches in self._skipped.items()

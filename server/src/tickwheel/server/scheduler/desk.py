@@ -15,7 +15,7 @@ from tickwheel.server.domain.errors import (
     TickwheelError,
 )
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.names import JobKey, backfill_run_id, discriminator_of
+from tickwheel.server.domain.names import backfill_run_id, discriminator_of
 from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
 from tickwheel.server.domain.report import Answer, Report
 from tickwheel.server.domain.run import Run, RunState
@@ -26,7 +26,7 @@ from tickwheel.server.scheduler.keeper import SessionKeeper
 from tickwheel.server.scheduler.live import AttemptKey, Phase
 from tickwheel.server.scheduler.options import SchedulerOptions
 from tickwheel.server.scheduler.override import encode_override
-from tickwheel.server.scheduler.reader import Reader
+from tickwheel.server.scheduler.reader import News, Reader
 from tickwheel.server.scheduler.recorder import Recorder
 from tickwheel.server.scheduler.reporting import NotPublishedYetError
 from tickwheel.server.scheduler.reports import check_ended, needs_no_report
@@ -106,33 +106,32 @@ class OwnerDesk:
 
     # -- changes of jobs ---------------------------------------------------------------------
 
-    async def notify(self, jobs: Iterable[tuple[JobKey, int]]) -> list[bool]:
-        """Takes in changes of jobs (key, segment) now; True where no former version can fire.
+    async def notify(self, news: Sequence[News]) -> list[bool]:
+        """Takes in changes of jobs now; True where no former version can fire.
 
         Raises:
             SegmentUnowned: for none of them is this the owner.
         """
-        wanted = list(jobs)
-        segments = sorted({segment for _, segment in wanted if segment in self._holdings})
-        if not segments:
+        if not any(one.segment in self._holdings for one in news):
             raise SegmentUnowned("this scheduler does not own the segment")
-        await self._reader.notice(segments)
+        await self._reader.notice(news)
         self._wake.set()
         revoked = [
             attempt
-            for key, segment in wanted
-            if segment in self._holdings
-            for attempt in self._holdings[segment].owner.revoking(key.uid)
+            for one in news
+            if one.segment in self._holdings
+            for attempt in self._holdings[one.segment].owner.revoking(one.key.uid)
         ]
         await self._await_attempts(revoked, self._options.confirm_ms / 1000)
-        return [self._is_settled(key, segment) for key, segment in wanted]
+        return [self._is_settled(one) for one in news]
 
-    def _is_settled(self, key: JobKey, segment: int) -> bool:
-        holding = self._holdings.get(segment)
+    def _is_settled(self, one: News) -> bool:
+        holding = self._holdings.get(one.segment)
         # Who slept past its lease holds nothing any more, and may not know it yet.
         if holding is None or self._keeper.left_ms() <= 0:
             return False
-        return not holding.owner.revoking(key.uid)
+        owner = holding.owner
+        return not owner.is_behind(one.key.uid, one.version) and not owner.revoking(one.key.uid)
 
     # -- runs by hand ------------------------------------------------------------------------
 

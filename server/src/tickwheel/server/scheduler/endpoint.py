@@ -14,6 +14,7 @@ from tickwheel.server.domain.report import Answer
 from tickwheel.server.owner.port import BackfillRequest, TriggerRequest
 from tickwheel.server.owner.refusals import refusal_of
 from tickwheel.server.scheduler.override import override_of
+from tickwheel.server.scheduler.reader import News
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.store.port import Store
 from tickwheel.v1 import job_pb2, run_pb2
@@ -29,8 +30,10 @@ class SchedulerEndpoint:
 
     async def notify(self, request: pb.NotifyJobsRequest) -> pb.NotifyJobsResponse:
         """As OwnerService.NotifyJobs."""
-        jobs = [(JobKey(job.user, job.job_uid), job.segment) for job in request.jobs]
-        settled = await self._desk.notify(jobs)
+        news = [
+            News(JobKey(job.user, job.job_uid), job.segment, job.version) for job in request.jobs
+        ]
+        settled = await self._desk.notify(news)
         return pb.NotifyJobsResponse(
             results=[
                 status_pb2.Status(code=code_pb2.OK if sure else code_pb2.DEADLINE_EXCEEDED)

@@ -68,7 +68,7 @@ class Fleet:
         self, clock: Clock, identity: Identity, options: SchedulerOptions, listener: FleetListener
     ) -> None:
         self._clock = clock
-        self._identity = identity
+        self._session_id = identity.session_id
         self._options = options
         self._listener = listener
         self._links: dict[str, WorkerLink] = {}
@@ -79,6 +79,22 @@ class Fleet:
         self._departed: list[WorkerLink] = []
         #: Assignments handed to workers so far.
         self.dispatched = 0
+
+    async def begin(self, session_id: str) -> None:
+        """A session begins: what workers hold of a former one is void, they are to come anew.
+
+        Returns when they have, as what they have published is to be known before anything is
+        decided; who is away for longer than its lease is not waited for.
+        """
+        if session_id == self._session_id:
+            return
+        self._session_id = session_id
+        awaited = set(self._links)
+        for worker_id in awaited:
+            self._depart(self._links[worker_id])
+        deadline = self._clock.steady_ms() + self._options.worker_lease_ms
+        while not awaited <= self._links.keys() and self._clock.steady_ms() < deadline:
+            await self._clock.sleep(0.01)
 
     # -- a worker's session ------------------------------------------------------------------
 
@@ -424,7 +440,7 @@ class Fleet:
 
     def _welcome_message(self) -> pb.Welcome:
         return pb.Welcome(
-            scheduler_id=self._identity.session_id,
+            scheduler_id=self._session_id,
             protocol_version=PROTOCOL_VERSION,
             heartbeat_interval_ms=self._options.heartbeat_ms,
             lease_ms=self._options.worker_lease_ms,

@@ -2,12 +2,20 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tickwheel.server.domain.lease import SegmentLease
 from tickwheel.server.domain.run import Run
 from tickwheel.server.scheduler.cursors import Advance
 from tickwheel.server.scheduler.segment import SegmentOwner
 from tickwheel.v1 import scheduler_service_pb2 as pb
+
+
+class Told(NamedTuple):
+    """An outcome, and the worker that told it."""
+
+    outcome: pb.Outcome
+    worker: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,9 @@ class Holding:
     #: Being given back: nothing new is handed out.
     leaving: bool = False
     #: Outcomes that came before it was ready.
-    early: list[tuple[pb.Outcome, str]] = field(default_factory=list[tuple[pb.Outcome, str]])
+    early: list[Told] = field(default_factory=list[Told])
+    #: Outcomes of runs that the owner knows nothing of.
+    strays: list[Told] = field(default_factory=list[Told])
     #: Rows that could not be written yet.
     advances: list[Advance] = field(default_factory=list[Advance])
     #: Final states that a former owner recorded, of which the history may not know.

@@ -1,10 +1,13 @@
 """Keeps the scheduler's session alive, and stamps writes while it is."""
 
+from dataclasses import replace
+
 import structlog
 
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import Fenced, StoreUnavailable
 from tickwheel.server.domain.lease import WriteStamp
+from tickwheel.server.domain.names import new_uid
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.store.port import LeaseStore
 
@@ -32,6 +35,8 @@ class SessionKeeper:
         self._options = options
         #: When the session began; Unix milliseconds.
         self.opened_ms = 0
+        #: The present session may be in the store.
+        self._is_begun = False
         self._beat = 0
         self._lease_until_ms = 0
         self._valid_until_steady_ms = 0
@@ -51,7 +56,15 @@ class SessionKeeper:
         return self._valid_until_steady_ms - self._options.lease_ms + self._options.lease_margin_ms
 
     async def open(self) -> None:
-        """Begins the session."""
+        """Begins a session: the first, or a new one in place of one that was lost.
+
+        Workers tell by its id what they hold of the former one, and drop that. Nobody publishes
+        anything under the former one any more: others need not wait for its end.
+        """
+        if self._is_begun:
+            await self._leases.close_session(self._identity.session_id)
+            self._identity = replace(self._identity, session_id=new_uid())
+        self._is_begun = True
         self.opened_ms = self._clock.now_ms()
         self._wall_ahead_ms = self._clock.now_ms() - self._clock.steady_ms()
         await self._write(first=True)
@@ -81,9 +94,8 @@ class SessionKeeper:
         # the recorded end of the lease has to be ahead of them.
         newest_us = max(self._clock.now_us(), self._last_us, *self._floors.values())
         until_ms = newest_us // 1000 + self._options.lease_ms
-        stored = await self._stored() if first else self._beat
-        session = self._identity.session((stored or 0) + 1, until_ms)
-        if stored is None:
+        session = self._identity.session(1 if first else self._beat + 1, until_ms)
+        if first:
             await self._leases.open_session(session)
         elif not await self._leases.renew_session(session):
             stored = await self._stored()
@@ -110,6 +122,10 @@ class SessionKeeper:
             ),
             None,
         )
+
+    def forfeit(self) -> None:
+        """The session was lost: from here on it does not hold, whatever the store says."""
+        self._valid_until_steady_ms = 0
 
     async def close(self) -> None:
         """Ends the session cleanly: others need not wait for it."""

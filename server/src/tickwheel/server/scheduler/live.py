@@ -260,6 +260,8 @@ class Cursor:
     until_ms: int = FOR_EVER_MS
     #: When the job was paused.
     pauses: Stretches = ()
+    #: Its row is in the store for certain.
+    is_row_sure: bool = True
     #: The job has another schedule by now.
     is_former: bool = False
     #: Of a backfill: its id, the end of its range (exclusive), and its policy.

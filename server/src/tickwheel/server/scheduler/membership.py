@@ -55,6 +55,8 @@ def plan_moves(
 ) -> Moves:
     """Takes free segments up to an even share, and gives back what is above it.
 
+    Our own ones that we do not hold are taken first, whatever the share.
+
     Segments of living sessions are never taken: their owner gives them back when it sees that it
     has more than its share, so that only as many move as must.
 
@@ -68,16 +70,14 @@ def plan_moves(
     mine = set(owned)
     shares = _shares(alive, len(leases), _loads(leases, alive))
     share = shares[own_session]
-    # What bears our name but is not held by us is free as well: we lost it, or never knew that we
-    # had got it.
-    free = [
-        lease
-        for lease in leases
-        if lease.segment not in mine and lease.session_id not in alive - {own_session}
-    ]
-    room = max(0, share - len(mine))
+    unheld = [lease for lease in leases if lease.segment not in mine]
+    # What bears our name but is not held by us we lost, or never knew that we had got. Nobody else
+    # takes it while we live: it is taken even where it is more than our share, and given back.
+    ours = [lease for lease in unheld if lease.session_id == own_session]
+    free = [lease for lease in unheld if lease.session_id not in alive]
+    room = max(0, share - len(mine) - len(ours))
     # Each scheduler begins at its own place in the list, so that two rarely want the same one.
-    wanted = sorted(free, key=lambda lease: _rank(own_session, lease.segment))[:room]
+    wanted = ours + sorted(free, key=lambda lease: _rank(own_session, lease.segment))[:room]
     surplus = max(0, len(mine) - share)
     given = sorted(mine, key=lambda segment: _rank(own_session, segment), reverse=True)[:surplus]
     return Moves(tuple(wanted), tuple(given))

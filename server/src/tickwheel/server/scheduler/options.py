@@ -26,6 +26,8 @@ class SchedulerOptions:
     read_ms: int = 500
     #: How often everything since the position is read again.
     sweep_ms: int = 60_000
+    #: How often the inbox is looked through for what was written late.
+    reread_ms: int = 20_000
     #: How long records are gathered into one batch.
     record_ms: int = 50
     advance_ms: int = 1_000

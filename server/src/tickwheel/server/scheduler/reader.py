@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobKey
-from tickwheel.server.domain.occurrence import ScheduleEntry
+from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
 from tickwheel.server.domain.run import Run
 from tickwheel.server.scheduler.bounded import MAX_CALLS, bounded
 from tickwheel.server.scheduler.fleet import Fleet
@@ -14,15 +15,26 @@ from tickwheel.server.scheduler.gaps import final_states
 from tickwheel.server.scheduler.holding import Holding, Holdings
 from tickwheel.server.scheduler.keeper import SET_BACK_MS
 from tickwheel.server.scheduler.segment import POSITION_LAG_MS, is_underway
+from tickwheel.server.store.announcing import FRESH_MS
 from tickwheel.server.store.port import INBOX_HORIZON_MS, LOOK_AHEAD_MS, Store
 
 #: The schedule is read in stretches of this length when an owner catches up, in ms.
 CATCH_UP_STRETCH_MS = 600_000
 #: While more runs than this are open, a catching-up owner reads no further.
 MAX_BACKLOG = 50_000
-#: Each read of the inbox overlaps the last by the time a write usually takes; the sweep, by the
-#: longest that it may take.
+#: Each read of the inbox overlaps the last by the time a write usually takes; what is read again
+#: now and then overlaps by INBOX_HORIZON_MS, the longest that it may take.
 INBOX_OVERLAP_MS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Somebody has changed a job."""
+
+    key: JobKey
+    segment: int
+    #: The version that it has at least; 0 where that is not known.
+    version: int = 0
 
 
 class Reader:
@@ -34,12 +46,16 @@ class Reader:
         self._clock = clock
         self._fleet = fleet
         self._holdings = holdings
+        #: Inbox entries that were taken in, and when.
         self._seen: dict[tuple[str, int], int] = {}
+        #: By job the newest version that somebody told of, and when.
+        self._told: dict[str, tuple[int, int]] = {}
         self._inbox_read_ms = 0
+        self._inbox_reread_ms = 0
 
     def begin(self) -> None:
         """A new session: nothing of the inbox has been read."""
-        self._inbox_read_ms = self._clock.now_ms()
+        self._inbox_read_ms = self._inbox_reread_ms = self._clock.now_ms()
 
     async def recover(self, segments: list[int]) -> None:
         """Takes in what the former owners of the segments have left."""
@@ -71,6 +87,7 @@ class Reader:
             # stand before it. All that is there is read.
             position = 0
         holding.owner.recover(log, left, jobs, now)
+        holding.owner.begin_at(position)
         if holding.outdated:
             # New time-zone data hold from the former owner's last sign of life on.
             alive_ms = min(max([position, *(run.update_ms for run in log)]) or now, now)
@@ -128,8 +145,7 @@ class Reader:
     async def _load(self, entries: list[ScheduleEntry]) -> None:
         if not entries:
             return
-        jobs = await self._store.jobs.get_many({entry.key for entry in entries})
-        past = await self._past((jobs.get(one.key), one.segment, one) for one in entries)
+        jobs, past = await self._jobs([(one.key, one.segment, one) for one in entries])
         now = self._clock.now_ms()
         grouped: dict[int, list[ScheduleEntry]] = {}
         for entry in entries:
@@ -139,6 +155,35 @@ class Reader:
             if holding is not None:
                 revoked = holding.owner.load(group, jobs, now, past)
                 self._fleet.revoke([*revoked, *holding.owner.take_revocations()])
+
+    async def _jobs(
+        self, wanted: Sequence[tuple[JobKey, int, ScheduleEntry | None]]
+    ) -> tuple[dict[JobKey, Job], dict[JobKey, Sequence[Job]]]:
+        """Jobs (each with its segment and row), and former versions of those that want them.
+
+        None is older than what was told of it until now: a change may be confirmed while the job
+        is being read.
+        """
+        jobs: dict[JobKey, Job] = {}
+        past: dict[JobKey, Sequence[Job]] = {}
+        left = list(wanted)
+        while left:
+            read = await self._store.jobs.get_many({key for key, _, _ in left})
+            jobs.update(read)
+            past.update(await self._past((read.get(key), at, row) for key, at, row in left))
+            left = [
+                item
+                for item in left
+                if item[0] in read and read[item[0]].version < self._told_of(item[0].uid)
+            ]
+        return jobs, past
+
+    def _told_of(self, uid: str) -> int:
+        return self._told.get(uid, (0, 0))[0]
+
+    def _tell(self, uid: str, version: int) -> None:
+        if version > self._told_of(uid):
+            self._told[uid] = (version, self._clock.now_ms())
 
     async def _past(
         self, wanted: Iterable[tuple[Job | None, int, ScheduleEntry | None]]
@@ -163,19 +208,49 @@ class Reader:
             [entry for holding in self._holdings.values() for entry in holding.owner.uncommitted()]
         )
 
-    async def notice(self, segments: list[int]) -> None:
-        """Takes in what is new in the inbox of some segments."""
+    async def notice(self, news: Sequence[News]) -> None:
+        """Takes in changes of jobs that somebody tells of, and what else is new in the inbox."""
+        for one in news:
+            self._tell(one.key.uid, one.version)
+        segments = sorted({one.segment for one in news if one.segment in self._holdings})
         await self._read_inbox(segments, self._inbox_read_ms - INBOX_OVERLAP_MS)
         await self._load_uncommitted()
+        behind = [one for one in news if self._is_behind(one)]
+        if behind:
+            # Their inbox entries came late, or never did.
+            await self._refresh(behind)
+
+    def _is_behind(self, one: News) -> bool:
+        holding = self._holdings.get(one.segment)
+        return holding is not None and holding.owner.is_behind(one.key.uid, one.version)
+
+    async def _refresh(self, news: Iterable[News]) -> None:
+        """Reads jobs anew whose owners go by a former version."""
+        segments = {one.key: one.segment for one in news}
+        jobs, past = await self._jobs([(key, at, None) for key, at in segments.items()])
+        now = self._clock.now_ms()
+        for key, job in jobs.items():
+            holding = self._holdings.get(segments[key])
+            if holding is not None:
+                revoked = holding.owner.change(job, None, now, past.get(key, ()))
+                self._fleet.revoke([*revoked, *holding.owner.take_revocations()])
 
     async def _read_inbox(self, segments: list[int], since_ms: int) -> None:
         """Takes in what is new in the inbox; reads overlap, what was seen before is passed over."""
-        found = await self._store.schedule.read_inbox(segments, since_ms)
-        fresh = [item for item in found if (item.uid, item.version) not in self._seen]
+        fresh = self._fresh(await self._store.schedule.read_inbox(segments, since_ms))
+        await self._take_in(
+            [await self._still(item) if _is_told_late(item) else item for item in fresh]
+        )
+
+    def _fresh(self, found: Iterable[InboxEntry]) -> list[InboxEntry]:
+        return [item for item in found if (item.uid, item.version) not in self._seen]
+
+    async def _take_in(self, fresh: Sequence[InboxEntry]) -> None:
         if not fresh:
             return
-        jobs = await self._store.jobs.get_many({item.key for item in fresh})
-        past = await self._past((jobs.get(one.key), one.segment, one.entry) for one in fresh)
+        for item in fresh:
+            self._tell(item.uid, item.version)
+        jobs, past = await self._jobs([(one.key, one.segment, one.entry) for one in fresh])
         now = self._clock.now_ms()
         for item in fresh:
             holding = self._holdings.get(item.segment)
@@ -184,8 +259,26 @@ class Reader:
                 former = past.get(item.key, ())
                 revoked = holding.owner.notice(item, jobs.get(item.key), now, former)
                 self._fleet.revoke([*revoked, *holding.owner.take_revocations()])
-        oldest = now - 2 * INBOX_HORIZON_MS
+
+    async def reread_inbox(self) -> None:
+        """Reads again what may have been written late: longer ago than a usual read looks back."""
+        begun = self._clock.now_ms()
+        since_ms = self._inbox_reread_ms - INBOX_HORIZON_MS
+        found = await self._store.schedule.read_inbox(list(self._holdings), since_ms)
+        await self._take_in([await self._still(item) for item in self._fresh(found)])
+        oldest = self._inbox_reread_ms - 2 * INBOX_HORIZON_MS
+        self._inbox_reread_ms = begun
         self._seen = {mark: at for mark, at in self._seen.items() if at >= oldest}
+        self._told = {uid: told for uid, told in self._told.items() if told[1] >= oldest}
+
+    async def _still(self, item: InboxEntry) -> InboxEntry:
+        """An inbox entry without its row, where that was done with meanwhile, by a former owner."""
+        row = item.entry
+        if row is None:
+            return item
+        there = await self._store.schedule.read_due([row.segment], row.fire_ms, row.fire_ms + 1)
+        is_there = any(one.place == row.place for one in there)
+        return item if is_there else replace(item, entry=None)
 
     async def sweep(self) -> None:
         """Reads everything since the positions again: the net below the watermark."""
@@ -194,12 +287,22 @@ class Reader:
             return
         now = self._clock.now_ms()
         segments = [holding.segment for holding in holdings]
-        await self._read_inbox(segments, now - INBOX_HORIZON_MS)
         start = min(holding.position_ms or now for holding in holdings)
         start = max(start, now - CATCH_UP_STRETCH_MS)
         end = min(holding.read_to_ms for holding in holdings)
         if start < end:
-            await self._load(await self._store.schedule.read_due(segments, start, end))
+            found = await self._store.schedule.read_due(segments, start, end)
+            # What stands before its own segment's position is done with.
+            await self._load([row for row in found if row.fire_ms >= self._position(row.segment)])
+
+    def _position(self, segment: int) -> int:
+        holding = self._holdings.get(segment)
+        return holding.position_ms if holding is not None else 0
+
+
+def _is_told_late(item: InboxEntry) -> bool:
+    """Whether a row may have been read and done with before it was told of."""
+    return item.entry is not None and item.entry.fire_ms < item.write_ms - FRESH_MS
 
 
 def _by_segment(runs: Iterable[Run]) -> dict[int, list[Run]]:

@@ -235,6 +235,11 @@ class Runs:
             return None
         return run
 
+    def admit_published(self, run: LiveRun) -> None:
+        """A run that was published without our doing; `published` follows."""
+        run.phase = Phase.ASSIGNED
+        self._add(run)
+
     def published(
         self,
         run: LiveRun,

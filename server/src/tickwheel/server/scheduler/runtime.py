@@ -21,17 +21,18 @@ from tickwheel.server.scheduler.census import Census
 from tickwheel.server.scheduler.desk import OwnerDesk
 from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.gaps import HistoryGaps
-from tickwheel.server.scheduler.holding import AwaitedAck, Holding, Holdings
+from tickwheel.server.scheduler.holding import AwaitedAck, Holding, Holdings, Told
 from tickwheel.server.scheduler.keeper import SessionKeeper, SessionLostError
 from tickwheel.server.scheduler.live import REPORTABLE, AttemptKey, LiveRun, Phase
 from tickwheel.server.scheduler.membership import SessionWatch, plan_moves
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.pauser import Pauser, to_be_looked_at
-from tickwheel.server.scheduler.reader import Reader
+from tickwheel.server.scheduler.reader import News, Reader
 from tickwheel.server.scheduler.recorder import Recorder
 from tickwheel.server.scheduler.rederiver import Rederiver, ZoneData, unwatched
 from tickwheel.server.scheduler.runs import fire_then_priority
 from tickwheel.server.scheduler.segment import SegmentOwner
+from tickwheel.server.scheduler.strays import Strays
 from tickwheel.server.scheduler.terms import expire_ms
 from tickwheel.server.scheduler.throttle import Throttle
 from tickwheel.server.store.port import LOOK_AHEAD_MS, Store
@@ -89,6 +90,7 @@ class Scheduler:
         self.census = Census(clock, self._keeper, self.fleet, self._holdings)
         self._throttle = Throttle(options.limits)
         self._gaps = HistoryGaps(store.runs, self._keeper, self._holdings)
+        self._strays = Strays(store, clock, self.fleet, self._holdings, schedule_of)
         self._pauser = Pauser(store, clock)
         self._to_pause: asyncio.Queue[Job] = asyncio.Queue()
         self._stopping = asyncio.Event()
@@ -115,8 +117,10 @@ class Scheduler:
             except* SessionLostError:
                 _log.error("session lost: all segments let go", segments=len(self._holdings))
                 self.census.leases_lost += len(self._holdings)
+                # Where the session has not run out, workers may still publish for a while.
+                permitted_ms = self.fleet.permitted_ms()
                 self._abandon()
-                await self._clock.sleep(0.5)
+                await self._clock.sleep(max(500, permitted_ms) / 1000)
             except* StoreUnavailable as group:
                 _log.warning("store away", error=str(group.exceptions[0]))
                 self._abandon()
@@ -124,6 +128,7 @@ class Scheduler:
 
     async def _run_session(self) -> None:
         await self._keeper.open()
+        await self.fleet.begin(self.identity.session_id)
         self._reader.begin()
         await self._rederiver.begin()
         async with asyncio.TaskGroup() as tasks:
@@ -134,11 +139,13 @@ class Scheduler:
                     self._every(self._options.membership_ms, self._membership),
                     self._every(self._options.read_ms, self._read),
                     self._every(self._options.sweep_ms, self._reader.sweep),
+                    self._every(self._options.reread_ms, self._reader.reread_inbox),
                     self._every(self._options.rederive_ms, self._rederiver.work),
                     self._every(self._options.advance_ms, self._recorder.advance_all),
                     self._every(self._options.position_ms, self._recorder.save_positions),
                     self._every(self._options.drop_ms, self._recorder.drop_all),
                     self._every(self._options.advance_ms, self._gaps.close),
+                    self._every(self._options.advance_ms, self._settle_strays),
                     self._every(self._options.heartbeat_ms, self._tick),
                     self._fire(),
                     self._record(),
@@ -168,6 +175,7 @@ class Scheduler:
         await self._keeper.close()
 
     def _abandon(self) -> None:
+        self._keeper.forfeit()
         self._let_go(self._holdings)
         self._holdings.clear()
         self.ready.clear()
@@ -290,11 +298,7 @@ class Scheduler:
                 for run in holding.owner.runs.in_phase(phase):
                     self._throttle.resume(run)
             # What workers have published must not be taken for missed.
-            outcomes = [outcome for outcome, _ in holding.early]
-            holding.owner.foretell(
-                [key_of(one.key) for one in outcomes],
-                [key_of(one.key) for one in outcomes if one.HasField("published")],
-            )
+            holding.owner.foretell(key_of(outcome.key) for outcome, _ in holding.early)
             holding.owner.step(self._clock.now_ms())
             for outcome, worker in holding.early:
                 if not self.outcome(outcome, worker):
@@ -437,7 +441,7 @@ class Scheduler:
             # Its owner is another scheduler, to which the worker sends it as well.
             return True
         if not holding.ready:
-            holding.early.append((outcome, worker_id))
+            holding.early.append(Told(outcome, worker_id))
             return True
         key = key_of(outcome.key)
         now = self._clock.now_ms()
@@ -446,9 +450,15 @@ class Scheduler:
         else:
             record = holding.owner.failed(key, worker_id, outcome.failure, now)
         if record is None:
-            # What was said before, and is not stored yet, is acknowledged when it is.
             awaited = holding.unacknowledged.get((key.uid, key.run_id))
-            return awaited is not None and awaited.key == outcome.key
+            if awaited is not None and awaited.key == outcome.key:
+                # It was said before, and is acknowledged when it is stored.
+                return True
+            is_stray = outcome.WhichOneof("result") == "published" and not key.dead_letter
+            if not is_stray or holding.owner.knows(key.uid, key.run_id):
+                return False
+            holding.strays.append(Told(outcome, worker_id))
+            return True
         holding.unacknowledged[key.uid, key.run_id] = AwaitedAck(
             worker_id, outcome.key, record.revision
         )
@@ -509,13 +519,18 @@ class Scheduler:
             self._to_pause.put_nowait(job)
         self._wake.set()
 
+    async def _settle_strays(self) -> None:
+        await self._strays.settle()
+        if any(holding.owner.has_batch() for holding in self._holdings.values()):
+            self._records_due.set()
+
     async def _pause(self) -> None:
         """Pauses jobs that have failed too often."""
         while True:
             job = await self._to_pause.get()
             try:
                 if await self._pauser.look_at(job):
-                    await self._reader.notice([job.segment])
+                    await self._reader.notice([News(job.key, job.segment)])
             except StoreUnavailable as error:
                 _log.warning("a job that fails is not paused yet", error=error.message)
                 await self._clock.sleep(1)

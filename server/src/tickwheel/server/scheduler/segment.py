@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import chain
 
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.names import JobKey, discriminator_of, instant_id, run_id_instant_ms
+from tickwheel.server.domain.names import JobKey, discriminator_of
 from tickwheel.server.domain.occurrence import EntryKind, InboxEntry, ScheduleEntry
 from tickwheel.server.domain.report import Answer, Report
 from tickwheel.server.domain.run import Run, RunState
@@ -26,7 +26,7 @@ from tickwheel.server.scheduler.runs import Runs
 from tickwheel.v1 import scheduler_service_pb2
 
 #: An entry whose job row does not show up within this time belongs to a creation that failed.
-COMMIT_GRACE_MS = 30_000
+COMMIT_GRACE_MS = 120_000
 #: A position stays this far behind now: longer than a write may take to become visible.
 POSITION_LAG_MS = 15_000
 
@@ -187,26 +187,22 @@ class SegmentOwner:
             self.runs.change_job(job, now_ms)
         return revoked
 
-    def change(self, job: Job, entry: ScheduleEntry | None, now_ms: int) -> list[LiveRun]:
+    def change(
+        self, job: Job, entry: ScheduleEntry | None, now_ms: int, former: Sequence[Job] = ()
+    ) -> list[LiveRun]:
         """Takes in a job's newer version; see Cursors.change."""
-        return self._cursors.change(job, entry, (), now_ms)
+        revoked = self._cursors.change(job, entry, former, now_ms)
+        self.runs.change_job(job, now_ms)
+        return revoked
 
-    def foretell(self, keys: Iterable[AttemptKey], published: Iterable[AttemptKey] = ()) -> None:
-        """Workers have outcomes of these, to be taken in once `step` has opened their runs.
+    def is_behind(self, uid: str, version: int) -> bool:
+        """Whether it goes by a former version of a job; not where it has nothing of the job."""
+        cursor = self._cursors.of_job(uid)
+        return cursor is not None and cursor.job.version < version
 
-        Args:
-            keys: all of them.
-            published: those of them that are on the log, which holds though their jobs have
-                another schedule by now.
-        """
+    def foretell(self, keys: Iterable[AttemptKey]) -> None:
+        """Workers have outcomes of these, to be taken in once `step` has opened their runs."""
         self._cursors.foretold = frozenset((key.uid, key.run_id) for key in keys)
-        on_log: dict[str, list[int]] = {}
-        for key in published:
-            nominal_ms = run_id_instant_ms(key.run_id)
-            is_first = key.attempt == 1 and not key.dead_letter
-            if is_first and nominal_ms is not None and key.run_id == instant_id(nominal_ms):
-                on_log.setdefault(key.uid, []).append(nominal_ms)
-        self._cursors.published = {uid: sorted(found) for uid, found in on_log.items()}
 
     def uncommitted(self) -> list[ScheduleEntry]:
         """Entries whose job was not there when they were read; to be loaded again."""
@@ -328,6 +324,26 @@ class SegmentOwner:
             self._cursors.heard(run)
         return run
 
+    def knows(self, uid: str, run_id: str) -> bool:
+        """Whether a run is live, or done since the position."""
+        is_run = (uid, run_id) in self.runs.done or self.runs.find(uid, run_id) is not None
+        return is_run or self._cursors.has_skipped(uid, run_id)
+
+    def take_stray(
+        self,
+        run: LiveRun,
+        worker: str,
+        fence: int,
+        ack: scheduler_service_pb2.Published,
+        now_ms: int,
+    ) -> Run:
+        """Takes in a run that is on the log and that it does not know; its record."""
+        begun = self._cursors.take_begun(*run.name)
+        if begun is not None and begun.revision > run.revision:
+            run.record = begun
+        self.runs.admit_published(run)
+        return self.runs.published(run, worker, fence, ack, now_ms)
+
     def report(self, report: Report, now_ms: int) -> Answer | None:
         """Takes an executor's report in; see Reporting.report."""
         return self._reporting.report(report, now_ms)
@@ -369,6 +385,10 @@ class SegmentOwner:
         uncommitted = (entry.fire_ms for entry, _ in self._uncommitted.values())
         rows = chain(self._cursors.entry_ms(), self.runs.entry_ms(), uncommitted)
         return min(chain(rows, (now_ms - POSITION_LAG_MS,)))
+
+    def begin_at(self, position_ms: int) -> None:
+        """Rows from an instant on are read; those that come to light before it are moved."""
+        self._cursors.position_ms = position_ms
 
     def forget_before(self, position_ms: int) -> None:
         """Lets go of what only mattered for reading the schedule before the position again."""

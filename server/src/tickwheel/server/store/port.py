@@ -50,6 +50,9 @@ class NewJob:
     #: None where the schedule has no occurrence any more.
     entry: ScheduleEntry | None
     inbox: InboxEntry | None = None
+    #: When the two were placed, by the caller's clock: an engine that writes them much later places
+    #: them anew (see `announcing`). 0: they stay where they are.
+    made_ms: int = 0
     #: True where the client chose the job id, which must then be free.
     id_chosen: bool = False
     #: AIP-155; empty for none.
@@ -170,6 +173,13 @@ class JobStore(ABC):
         """Makes a change; None (and nothing written) where the version is another by now.
 
         A deletion frees the job's id at once.
+        """
+
+    @abstractmethod
+    async def announce(self, job: Job) -> None:
+        """Tells the owner again of the job's last change, and of the entry that came with it.
+
+        Whoever made the change may have ended, or lost the store, before it came to that.
         """
 
     @abstractmethod

@@ -64,7 +64,11 @@ class JobChanger:
             change = decide(job, now_ms)
             # Where nothing changes it is made sure all the same: that is how a client repeats a
             # change which was not confirmed.
-            changed = job if change is None else await self._store(job, change, actor, now_ms)
+            if change is None:
+                await self.store.jobs.announce(job)
+                changed: Job | None = job
+            else:
+                changed = await self._store(job, change, actor, now_ms)
             if changed is not None:
                 await self.owners.confirm(changed)
                 return changed

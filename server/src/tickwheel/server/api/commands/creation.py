@@ -71,6 +71,7 @@ class Creation:
             job=job,
             entry=entry,
             inbox=creation_inbox(job, entry, now_ms),
+            made_ms=now_ms,
             id_chosen=bool(request.job_id),
             request_id=request.request_id,
             request_digest=digest,

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import OutcomeUnknown
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobKey
-from tickwheel.server.domain.occurrence import ScheduleEntry
+from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
+from tickwheel.server.store.announcing import last_change, promptly, stamped
 from tickwheel.server.store.cassandra.driver import Bound, Driver, Kind
 from tickwheel.server.store.cassandra.entries import Entries, same_place
 from tickwheel.server.store.cassandra.expiry import Expiry
@@ -28,12 +30,14 @@ class Changes:
     def __init__(
         self,
         driver: Driver,
+        clock: Clock,
         session: CassandraSession,
         rows: JobRows,
         entries: Entries,
         inbox: Inbox,
         expiry: Expiry,
     ) -> None:
+        self._clock = clock
         self._session = session
         self._rows = rows
         self._entries = entries
@@ -72,12 +76,26 @@ class Changes:
         if after.delete_ms:
             expire_ms = after.delete_ms + job_retention_ms(after.spec)
             await self._expiry.note(after.segment, [after.key], expire_ms)
-        await self._inbox.put([change.inbox])
+        await self._tell(change.inbox)
         return replace(
             after,
             completed_generation=stored.job.completed_generation,
             complete_ms=stored.job.complete_ms,
         )
+
+    async def announce(self, job: Job) -> None:
+        """Tells the owner of the last change of a job that whoever made it may not have told."""
+        stored = await self._rows.stored(job.key)
+        if stored is None:
+            return
+        entry = None if stored.entry is None else decode_entry(stored.entry)
+        await self._tell(last_change(stored.job, entry, self._clock.now_ms()))
+
+    async def _tell(self, item: InboxEntry) -> None:
+        async def put() -> None:
+            await self._inbox.put([stamped(item, self._clock.now_ms())])
+
+        await promptly(self._clock, put)
 
     async def _apply(
         self,

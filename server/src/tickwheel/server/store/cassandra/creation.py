@@ -9,6 +9,7 @@ from tickwheel.server.domain.errors import OutcomeUnknown, StoreUnavailable
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobKey, segment_of
 from tickwheel.server.domain.occurrence import InboxEntry
+from tickwheel.server.store.announcing import COMMIT_KNOWN_MS, placed, promptly
 from tickwheel.server.store.cassandra.claims import (
     COMMIT_WITHIN_MS,
     IdClaim,
@@ -105,7 +106,8 @@ class Creation:
             return
         committing = False
         try:
-            await self._prepare(going)
+            await promptly(self._clock, lambda: self._prepare(going))
+            announced = self._clock.steady_ms()
             if (requested or chosen) and self._clock.steady_ms() > deadline:
                 # By now somebody else may take the claims over.
                 raise StoreUnavailable("the store is too slow to create jobs")
@@ -115,6 +117,8 @@ class Creation:
                     lambda draft: self._rows.creation_row(draft.item.job, started_us), going
                 )
             )
+            if self._clock.steady_ms() - announced > COMMIT_KNOWN_MS:
+                await self._announce_again(going)
         except StoreUnavailable as error:
             if not committing or not isinstance(error, OutcomeUnknown):
                 await self._release(going)
@@ -122,8 +126,18 @@ class Creation:
         for draft in going:
             draft.result = Created(draft.item.job, repeated=draft.resumed)
 
+    async def _announce_again(self, drafts: list[_Draft]) -> None:
+        """The commit took long: owners may have taken the jobs for creations that failed."""
+        try:
+            await promptly(self._clock, lambda: self._prepare(drafts))
+        except StoreUnavailable as error:
+            raise OutcomeUnknown(error.message) from error
+
     async def _prepare(self, drafts: list[_Draft]) -> None:
         """Writes all that must be there before the jobs are."""
+        now_ms = self._clock.now_ms()
+        for draft in drafts:
+            draft.item = placed(draft.item, now_ms)
         jobs = [draft.item.job for draft in drafts]
         entries = [draft.item.entry for draft in drafts if draft.item.entry is not None]
         inbox = [draft.item.inbox for draft in drafts if draft.item.inbox is not None]
@@ -179,7 +193,7 @@ class Creation:
                     version=job.version,
                     entry=entry,
                 )
-        return replace(new, job=job, entry=entry, inbox=inbox)
+        return replace(new, job=job, entry=entry, inbox=inbox, made_ms=now_ms)
 
     async def _choose(self, draft: _Draft) -> None:
         claim = await self._ids.claim(draft.item.job)

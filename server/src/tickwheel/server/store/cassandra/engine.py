@@ -74,7 +74,7 @@ class CassandraStore(Store):
         expiry = Expiry(driver, session)
         ids = IdClaims(driver, session, clock, rows)
         requests = RequestClaims(driver, session)
-        changes = Changes(driver, session, rows, entries, inbox, expiry)
+        changes = Changes(driver, clock, session, rows, entries, inbox, expiry)
         creation = Creation(session, clock, segments, rows, index, ids, requests, entries, inbox)
         sweeper = Sweeper(session, clock, rows, index, ids, changes, expiry)
         self.jobs = CassandraJobs(

@@ -117,6 +117,10 @@ class CassandraJobs(JobStore):
         """Makes a change."""
         return await self._changes.change(change)
 
+    async def announce(self, job: Job) -> None:
+        """Tells the owner again of the last change."""
+        await self._changes.announce(job)
+
     async def history(self, key: JobKey) -> Sequence[ChangeRecord]:
         """What a job was before each of its changes."""
         return await self._changes.history(key)

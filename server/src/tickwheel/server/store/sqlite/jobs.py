@@ -9,6 +9,7 @@ from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.names import JobKey
+from tickwheel.server.store.announcing import placed, stamped
 from tickwheel.server.store.codec import (
     REQUEST_ID_KEPT_MS,
     decode_job,
@@ -47,7 +48,9 @@ class SqliteJobStore(JobStore):
         """As the port says; the whole call is one transaction."""
         now_us = self._clock.now_us()
         return await self._database.write(
-            lambda connection: [_create(connection, item, now_us) for item in new]
+            lambda connection: [
+                _create(connection, placed(item, self._clock.now_ms()), now_us) for item in new
+            ]
         )
 
     async def remember_request(self, user: str, key: str, digest: bytes, uid: str) -> bytes:
@@ -126,7 +129,15 @@ class SqliteJobStore(JobStore):
     async def change(self, change: JobChange) -> Job | None:
         """As the port says."""
         now_us = self._clock.now_us()
-        return await self._database.write(lambda connection: _change(connection, change, now_us))
+
+        def run(connection: sqlite3.Connection) -> Job | None:
+            inbox = stamped(change.inbox, self._clock.now_ms())
+            return _change(connection, replace(change, inbox=inbox), now_us)
+
+        return await self._database.write(run)
+
+    async def announce(self, job: Job) -> None:
+        """Nothing to do: a change and its inbox entry are one transaction."""
 
     async def history(self, key: JobKey) -> "list[ChangeRecord]":
         """As the port says."""

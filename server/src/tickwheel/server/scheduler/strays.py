@@ -1,0 +1,176 @@
+"""Runs that are on the log though their owner knows nothing of them.
+
+A worker published under a former owner, which ended before it could record that, and by what the
+job is now (it was deleted, or has another schedule) the present owner would never fire the
+occurrence. What is on the log has a run all the same: it is recorded by the worker's word.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.names import RUN_ID_PATTERN, JobKey, instant_id, run_id_instant_ms
+from tickwheel.server.domain.occurrence import EntryKind
+from tickwheel.server.domain.run import Run, RunState, Trigger
+from tickwheel.server.schedule import Schedule
+from tickwheel.server.scheduler.assignment import key_of
+from tickwheel.server.scheduler.bounded import MAX_CALLS
+from tickwheel.server.domain.course import eras
+from tickwheel.server.scheduler.fleet import Fleet
+from tickwheel.server.scheduler.holding import AwaitedAck, Holding, Holdings, Told
+from tickwheel.server.scheduler.live import LiveRun
+from tickwheel.server.store.port import Store
+from tickwheel.server.trace import new_traceparent
+
+_log = structlog.get_logger(__name__)
+
+_PAGE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the store knows of some runs and their jobs."""
+
+    runs: Mapping[tuple[str, str], Run]
+    #: Those (job uid, run id) that a skipped stretch stands for.
+    skipped: frozenset[tuple[str, str]]
+    jobs: Mapping[JobKey, Job]
+    past: Mapping[JobKey, Sequence[Job]]
+
+
+class Strays:
+    """Looks at outcomes that nobody waited for."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        fleet: Fleet,
+        holdings: Holdings,
+        compile_schedule: Callable[[Job], Schedule],
+    ) -> None:
+        """Makes it; `holdings` are shared, and changed by others."""
+        self._store = store
+        self._clock = clock
+        self._fleet = fleet
+        self._holdings = holdings
+        self._compile = compile_schedule
+
+    async def settle(self) -> None:
+        """Records what is to be recorded, and has the workers forget the rest."""
+        for holding in list(self._holdings.values()):
+            if not holding.strays or not holding.ready:
+                continue
+            some = holding.strays[:MAX_CALLS]
+            facts = await self._facts(some)
+            del holding.strays[: len(some)]
+            if self._holdings.get(holding.segment) is holding:
+                for told in some:
+                    self._settle(holding, told, facts)
+
+    async def _facts(self, strays: Sequence[Told]) -> _Facts:
+        names = [(told.outcome.key.job_uid, told.outcome.key.run_id) for told in strays]
+        runs = await self._store.runs.get_many(names)
+        keys = {JobKey(told.outcome.user, told.outcome.key.job_uid) for told in strays}
+        jobs = await self._store.jobs.get_many(keys)
+        histories = await asyncio.gather(*(self._store.jobs.history(key) for key in jobs))
+        past = {
+            key: [record.job for record in history]
+            for key, history in zip(jobs, histories, strict=True)
+        }
+        unknown = [name for name in names if name not in runs]
+        covered = await asyncio.gather(*(self._is_skipped(*name) for name in unknown))
+        skipped = frozenset(name for name, is_so in zip(unknown, covered, strict=True) if is_so)
+        return _Facts(runs, skipped, jobs, past)
+
+    async def _is_skipped(self, uid: str, run_id: str) -> bool:
+        """Whether one of the records that stand for several skipped occurrences has this one."""
+        nominal_ms = run_id_instant_ms(run_id)
+        if nominal_ms is None or run_id != instant_id(nominal_ms):
+            return False
+        cursor: bytes | None = b""
+        while cursor is not None:
+            page = await self._store.runs.list_job(uid, cursor, _PAGE, end_ms=nominal_ms + 1)
+            for run in page.items:
+                if run.trigger is Trigger.SCHEDULE:
+                    return run.state is RunState.SKIPPED and run.last_schedule_ms >= nominal_ms
+            cursor = page.cursor
+        return False
+
+    def _settle(self, holding: Holding, told: Told, facts: _Facts) -> None:
+        outcome, worker = told
+        key = key_of(outcome.key)
+        name = (key.uid, key.run_id)
+        job_key = JobKey(outcome.user, key.uid)
+        known = facts.runs.get(name)
+        job = facts.jobs.get(job_key)
+        is_known = (
+            holding.owner.knows(*name)
+            or name in facts.skipped
+            or (known is not None and known.state.is_final)
+        )
+        if is_known or job is None:
+            if job is None:
+                _log.warning("a run of a job that is gone was published", uid=key.uid, run=name[1])
+            self._fleet.acknowledge(worker, [outcome.key])
+            return
+        run = stray_run(name[1], key.attempt, job, facts.past.get(job_key, ()), self._compile)
+        run.record = known
+        record = holding.owner.take_stray(
+            run, worker, outcome.epoch, outcome.published, self._clock.now_ms()
+        )
+        holding.unacknowledged[name] = AwaitedAck(worker, outcome.key, record.revision)
+        _log.info("a run is recorded by its worker's word", run=str(record.name), worker=worker)
+
+
+def stray_run(
+    run_id: str,
+    attempt: int,
+    job: Job,
+    former: Sequence[Job],
+    compile_schedule: Callable[[Job], Schedule],
+) -> LiveRun:
+    """The run that a published record stands for, as far as its name tells.
+
+    Args:
+        run_id: the run's.
+        attempt: which one was published.
+        job: as it is now.
+        former: its former versions, oldest first.
+        compile_schedule: gives a job's schedule.
+    """
+    nominal_ms = run_id_instant_ms(run_id) or 0
+    kind, backfill_id = _kind_of(run_id)
+    due_ms = nominal_ms
+    for era in eras(job, former).values():
+        schedule = compile_schedule(era.job)
+        if schedule.next_after(nominal_ms - 1) == nominal_ms:
+            due_ms = schedule.due(nominal_ms, salt=job.uid)
+            break
+    return LiveRun(
+        job=job,
+        run_id=run_id,
+        kind=kind,
+        schedule_ms=nominal_ms,
+        due_ms=due_ms,
+        ordinal=0,
+        traceparent=new_traceparent(),
+        fire_ms=due_ms,
+        attempt=attempt,
+        backfill_id=backfill_id,
+    )
+
+
+def _kind_of(run_id: str) -> tuple[EntryKind, str]:
+    """Why a run is there, by its id, and which backfill it belongs to."""
+    match = RUN_ID_PATTERN.fullmatch(run_id)
+    _, manual, backfill, retry = match.groups() if match else (None, None, None, None)
+    if retry:
+        return EntryKind.RETRY, ""
+    if manual:
+        return EntryKind.MANUAL, ""
+    return (EntryKind.BACKFILL, backfill) if backfill else (EntryKind.SCHEDULE, "")
