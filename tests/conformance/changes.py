@@ -40,7 +40,22 @@ async def entry_and_inbox_come_with_the_change(world: World) -> None:
     change = world.changed(job, after, entry=entry)
     assert await world.store.jobs.change(change) == change.after
     assert await world.due(job, fire_ms, fire_ms + 1) == [entry]
-    assert await world.inbox_of([job.segment], change.inbox.write_ms) == [change.inbox]
+    (told,) = await world.inbox_of([job.segment], change.inbox.write_ms)
+    assert replace(told, write_ms=0) == replace(change.inbox, write_ms=0)
+
+
+@case
+async def a_change_can_be_told_of_again(world: World) -> None:
+    job = world.job()
+    await world.create(job)
+    after = replace(job, generation=2)
+    entry = world.entry(after, world.now_ms() + HOUR_MS)
+    changed = await world.store.jobs.change(world.changed(job, after, entry=entry))
+    assert changed is not None
+    before_ms = world.now_ms() - HOUR_MS
+    await world.store.jobs.announce(changed)
+    told = await world.inbox_of([job.segment], before_ms)
+    assert {(item.uid, item.version, item.entry) for item in told} == {(job.uid, 2, entry)}
 
 
 @case

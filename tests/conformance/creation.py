@@ -234,3 +234,15 @@ async def thousand_in_one_call(world: World) -> None:
     due = await world.due(jobs[0], fire_ms, fire_ms + 7, range(world.segments))
     assert {entry.uid for entry in due} == {job.uid for job in jobs}
     assert len(due) == 1000
+
+
+@case
+async def what_was_made_long_ago_is_placed_where_owners_look(world: World) -> None:
+    job = world.job()
+    now_ms = world.now_ms()
+    entry = world.entry(job, now_ms - HOUR_MS)
+    await world.store.jobs.create([NewJob(job=job, entry=entry, made_ms=now_ms - HOUR_MS)])
+    (told,) = [item for item in await world.inbox_of([job.segment], now_ms) if item.uid == job.uid]
+    assert told.entry is not None
+    assert told.entry.fire_ms >= now_ms
+    assert await world.due(job, now_ms, now_ms + HOUR_MS) == [told.entry]

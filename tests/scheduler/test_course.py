@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from scheduler.making import NOW, SECOND, changed, make_job
+from scheduler.making import NOW, SECOND, changed, entry_of, make_job
 from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.course import FOR_EVER_MS, count_before, eras, is_within
 from tickwheel.server.domain.job import Job
+from tickwheel.server.scheduler.standing import stands_for
 
 
 def rescheduled(job: Job, now_ms: int, every_s: int, max_runs: int = 0) -> Job:
@@ -67,3 +68,30 @@ def test_a_pause_of_years_is_not_gone_through_one_by_one() -> None:
     resumed = changed(paused, NOW + 10**12, paused=False)
     second = rescheduled(resumed, NOW + 10**12 + 5 * SECOND, 1, max_runs=50)
     assert count_before(eras(second, [first, paused, resumed]), 2, 100, schedule_of) == 8
+
+
+def test_a_row_of_a_change_that_never_came_to_be_stands_for_nothing() -> None:
+    first = make_job(every_s=2)
+    second = rescheduled(first, NOW + 10 * SECOND, 3)
+    era = eras(second, [first])[2]
+    schedule = schedule_of(second)
+    for seconds, is_one in ((12, True), (15, True), (13, False), (9, False)):
+        row = replace(entry_of(second, NOW + seconds * SECOND), generation=2)
+        assert stands_for(row, era, schedule) is is_one, seconds
+
+
+def test_a_row_after_the_end_of_its_schedule_stands_for_nothing() -> None:
+    first = make_job(every_s=2)
+    second = rescheduled(first, NOW + 10 * SECOND, 3)
+    era = eras(second, [first])[1]
+    assert stands_for(entry_of(first, NOW + 10 * SECOND), era, schedule_of(first))
+    assert not stands_for(entry_of(first, NOW + 12 * SECOND), era, schedule_of(first))
+
+
+def test_a_row_by_other_time_zone_data_stands_for_an_occurrence() -> None:
+    job = make_job(every_s=60)
+    job.spec.schedule.cron = "30 2 * * *"
+    job.spec.schedule.time_zone = "Europe/Berlin"
+    era = eras(job)[1]
+    off_by_an_hour = replace(entry_of(job, NOW), schedule_ms=NOW + 3_600 * SECOND)
+    assert stands_for(off_by_an_hour, era, schedule_of(job))

@@ -64,6 +64,16 @@ def test_what_bears_our_name_but_is_not_held_is_taken_anew() -> None:
     assert len(plan_moves("a", [0, 1], leases, ["a"]).take) == 2
 
 
+def test_what_bears_our_name_is_taken_though_our_share_is_full() -> None:
+    # Nobody else may take it while we live: it would have no owner for ever.
+    owners = ["a", "a", "a", "b", "b"]
+    leases = [SegmentLease(segment=n, epoch=1, session_id=name) for n, name in enumerate(owners)]
+    moves = plan_moves("b", [4], [*leases, SegmentLease(segment=5, epoch=1)], ["a", "b"])
+    assert 3 in {lease.segment for lease in moves.take}
+    full = plan_moves("a", [0, 1], leases, ["a", "b"])
+    assert [lease.segment for lease in full.take] == [2]
+
+
 def test_a_session_is_dead_after_a_lease_without_a_beat_on_our_own_clock() -> None:
     watch = SessionWatch(lease_ms=10_000)
     watch.observe([_session("a")], 0)

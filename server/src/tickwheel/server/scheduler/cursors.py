@@ -154,15 +154,12 @@ class Cursors:
         nominal_ms = run_id_instant_ms(run_id)
         if nominal_ms is None or run_id != instant_id(nominal_ms):
             return False
-        stretches = [cursor.stretch for cursor in self._all_of(uid)]
-        return self._is_in_skipped(uid, "", nominal_ms) or any(
-            one is not None and one.first_schedule_ms <= nominal_ms <= one.last_schedule_ms
-            for one in stretches
+        return any(
+            one.stretch is not None
+            and one.stretch.first_schedule_ms <= nominal_ms <= one.stretch.last_schedule_ms
+            and one.schedule.next_after(nominal_ms - 1) == nominal_ms
+            for one in self._all_of(uid)
         )
-
-    def _is_in_skipped(self, uid: str, backfill_id: str, nominal_ms: int) -> bool:
-        stretches = self._skipped.get((uid, backfill_id), ())
-        return any(first <= nominal_ms <= last for first, last in stretches)
 
     # -- what is read ------------------------------------------------------------------------
 
@@ -627,7 +624,8 @@ class Cursors:
         uid, run_id = cursor.job.uid, derived_run_id(cursor, nominal_ms)
         if (uid, run_id) in self._runs.done or self._runs.find(uid, run_id) is not None:
             return True
-        return self._is_in_skipped(uid, cursor.backfill_id, nominal_ms)
+        skipped = self._skipped.get((uid, cursor.backfill_id), ())
+        return any(first <= nominal_ms <= last for first, last in skipped)
 
     def _visit(self, at_ms: int, which: tuple[str, str]) -> None:
         self._serial += 1

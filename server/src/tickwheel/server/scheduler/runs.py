@@ -128,7 +128,7 @@ class Runs:
         """A new run: to be handed out, so that it is published at its instant."""
         self._add(run)
         self._queue(run, now_ms)
-        self._time(max(run.fire_ms, run.due_ms) + PENDING_AFTER_MS, _Timer.OVERDUE, run)
+        self._time(_overdue_ms(run), _Timer.OVERDUE, run)
 
     def hold(self, run: LiveRun, blocking: str, now_ms: int) -> Run:
         """A new run that waits for an earlier one."""
@@ -441,7 +441,9 @@ class Runs:
     def _ring(self, timer: _Timer, run: LiveRun, now_ms: int) -> None:
         match timer:
             case _Timer.OVERDUE:
-                if run.record is None and run.phase in (Phase.READY, Phase.ASSIGNED):
+                # The timer may be that of a run of the same name that was taken back.
+                is_untold = run.record is None and run.phase in (Phase.READY, Phase.ASSIGNED)
+                if is_untold and _overdue_ms(run) <= now_ms:
                     self.announce(run, now_ms)
             case _Timer.HAND_OUT:
                 if run.phase is Phase.BACKOFF:
@@ -536,6 +538,10 @@ _NOT_ON_THE_LOG = {
     "offset": -1,
     "fence": 0,
 }
+
+
+def _overdue_ms(run: LiveRun) -> int:
+    return max(run.fire_ms, run.due_ms) + PENDING_AFTER_MS
 
 
 def _skipped(run: LiveRun, reason: int, blocking: str) -> dict[str, object]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.course import eras
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import RUN_ID_PATTERN, JobKey, instant_id, run_id_instant_ms
 from tickwheel.server.domain.occurrence import EntryKind
@@ -19,7 +20,6 @@ from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.schedule import Schedule
 from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.bounded import MAX_CALLS
-from tickwheel.server.domain.course import eras
 from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.holding import AwaitedAck, Holding, Holdings, Told
 from tickwheel.server.scheduler.live import LiveRun
@@ -82,22 +82,38 @@ class Strays:
             key: [record.job for record in history]
             for key, history in zip(jobs, histories, strict=True)
         }
-        unknown = [name for name in names if name not in runs]
-        covered = await asyncio.gather(*(self._is_skipped(*name) for name in unknown))
-        skipped = frozenset(name for name, is_so in zip(unknown, covered, strict=True) if is_so)
+        unknown = [
+            (job, run_id)
+            for job in jobs.values()
+            for uid, run_id in names
+            if uid == job.uid and (uid, run_id) not in runs
+        ]
+        covered = await asyncio.gather(
+            *(self._is_skipped(job, past[job.key], run_id) for job, run_id in unknown)
+        )
+        skipped = frozenset(
+            (job.uid, run_id)
+            for (job, run_id), is_so in zip(unknown, covered, strict=True)
+            if is_so
+        )
         return _Facts(runs, skipped, jobs, past)
 
-    async def _is_skipped(self, uid: str, run_id: str) -> bool:
+    async def _is_skipped(self, job: Job, former: Sequence[Job], run_id: str) -> bool:
         """Whether one of the records that stand for several skipped occurrences has this one."""
         nominal_ms = run_id_instant_ms(run_id)
         if nominal_ms is None or run_id != instant_id(nominal_ms):
             return False
+        schedules = [self._compile(era.job) for era in eras(job, former).values()]
         cursor: bytes | None = b""
         while cursor is not None:
-            page = await self._store.runs.list_job(uid, cursor, _PAGE, end_ms=nominal_ms + 1)
+            page = await self._store.runs.list_job(job.uid, cursor, _PAGE, end_ms=nominal_ms + 1)
             for run in page.items:
-                if run.trigger is Trigger.SCHEDULE:
-                    return run.state is RunState.SKIPPED and run.last_schedule_ms >= nominal_ms
+                if run.trigger is not Trigger.SCHEDULE:
+                    continue
+                if run.state is not RunState.SKIPPED or run.last_schedule_ms < nominal_ms:
+                    return False
+                if any(has_both(one, run.first_schedule_ms, nominal_ms) for one in schedules):
+                    return True
             cursor = page.cursor
         return False
 
@@ -125,6 +141,11 @@ class Strays:
         )
         holding.unacknowledged[name] = AwaitedAck(worker, outcome.key, record.revision)
         _log.info("a run is recorded by its worker's word", run=str(record.name), worker=worker)
+
+
+def has_both(schedule: Schedule, one_ms: int, other_ms: int) -> bool:
+    """Whether both instants are occurrences of a schedule."""
+    return all(schedule.next_after(at_ms - 1) == at_ms for at_ms in (one_ms, other_ms))
 
 
 def stray_run(
