@@ -16,6 +16,7 @@ from tickwheel.server.domain.names import instant_id, new_uid
 from tickwheel.server.domain.report import Answer, Finish, Report, Start
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.owner.port import BackfillRequest
+from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.store.port import NewJob, Store
@@ -62,8 +63,9 @@ async def published(store: Store, scheduler: Scheduler) -> tuple[Job, str]:
     await store.jobs.create([NewJob(job=job, entry=entry, inbox=notice(job, now, entry))])
     outcome = outcome_of(job, now, scheduler.epochs()[0])
     async with asyncio.timeout(20):
-        while not scheduler.outcome(outcome, "w"):
+        while scheduler.find(key_of(outcome.key), job.segment) is None:
             await asyncio.sleep(0.005)
+    assert scheduler.outcome(outcome, "w")
     return job, instant_id(now)
 
 
@@ -82,6 +84,7 @@ def outcome_of(job: Job, at_ms: int, epoch: int) -> scheduler_service_pb2.Outcom
             job_uid=job.uid, run_id=instant_id(at_ms), attempt=1, segment=job.segment
         ),
         epoch=epoch,
+        user=job.user,
         published=scheduler_service_pb2.Published(publish_ms=at_ms, partition=0, offset=1),
     )
 
