@@ -46,12 +46,16 @@ func run(s settings) error {
 	if s.withParent {
 		go stopWithParent(stop)
 	}
-	conn, err := grpc.NewClient(
-		s.apiAddress,
+	traces, err := startTracing(ctx, s.otlpEndpoint, s.traceRatio)
+	if err != nil {
+		return err
+	}
+	conn, err := grpc.NewClient(s.apiAddress, append(
+		traces.dialOptions(),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(
 			grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
-	)
+	)...)
 	if err != nil {
 		return fmt.Errorf("address of the api %q: %w", s.apiAddress, err)
 	}
@@ -64,7 +68,7 @@ func run(s settings) error {
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", s.httpAddress, err)
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: traces.around(handler), ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	slog.Info("gateway serves", "http", listener.Addr().String(), "api", s.apiAddress)
@@ -75,6 +79,7 @@ func run(s settings) error {
 	}
 	grace, cancel := context.WithTimeout(context.Background(), stopGrace)
 	defer cancel()
+	defer traces.stop(grace)
 	if err := server.Shutdown(grace); err != nil {
 		// Watches never end by themselves: they are cut.
 		return server.Close()

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"strconv"
 )
 
 // settings are flags; each has an environment variable that gives its default.
@@ -11,6 +12,9 @@ type settings struct {
 	httpAddress string
 	apiAddress  string
 	withParent  bool
+	// otlpEndpoint is empty for no tracing.
+	otlpEndpoint string
+	traceRatio   float64
 }
 
 func parseSettings(args []string, getenv func(string) string) (settings, error) {
@@ -20,10 +24,18 @@ func parseSettings(args []string, getenv func(string) string) (settings, error) 
 		"host:port on which HTTP is served (TICKWHEEL_HTTP_ADDRESS)")
 	flags.StringVar(&s.apiAddress, "api-address", or(getenv("TICKWHEEL_ADDRESS"), "127.0.0.1:7420"),
 		"host:port of the api's gRPC (TICKWHEEL_ADDRESS)")
+	flags.StringVar(&s.otlpEndpoint, "otlp-endpoint", getenv("TICKWHEEL_OTLP_ENDPOINT"),
+		"http://host:port of an OpenTelemetry Collector, OTLP over gRPC (TICKWHEEL_OTLP_ENDPOINT)")
+	ratio := flags.String("trace-ratio", or(getenv("TICKWHEEL_TRACE_RATIO"), "0.01"),
+		"part of the traces that begin here and are kept (TICKWHEEL_TRACE_RATIO)")
 	flags.BoolVar(&s.withParent, "with-parent", false,
 		"stop when standard input ends: the parent process holds its other end")
 	if err := flags.Parse(args); err != nil {
 		return s, err
+	}
+	var err error
+	if s.traceRatio, err = strconv.ParseFloat(*ratio, 64); err != nil || s.traceRatio < 0 || s.traceRatio > 1 {
+		return s, fmt.Errorf("-trace-ratio: %q is not a number from 0 to 1", *ratio)
 	}
 	if flags.NArg() > 0 {
 		return s, fmt.Errorf("unknown argument %q", flags.Arg(0))

@@ -100,6 +100,22 @@ async def test_each_call_is_logged_with_its_trace(api: ApiUnderTest) -> None:
     assert entry["log_level"] == "info"
 
 
+async def test_a_job_keeps_the_trace_of_the_call_that_made_or_changed_it(
+    api: ApiUnderTest,
+) -> None:
+    trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
+    traced = (("traceparent", f"00-{trace_id}-00f067aa0ba902b7-01"),)
+    request = job_service_pb2.CreateJobRequest(parent="users/7", job=api.at())
+    made = await api.jobs.CreateJob(request, metadata=traced)
+    first = await api.stored(made.name)
+    assert first.traceparent.split("-")[1] == trace_id
+    await api.jobs.PauseJob(job_service_pb2.PauseJobRequest(name=made.name))
+    paused = await api.stored(made.name)
+    assert paused.traceparent.split("-")[1] not in ("", trace_id)
+    (former,) = await api.store.jobs.history(paused.key)
+    assert former.job == first
+
+
 async def test_a_message_of_nearly_sixteen_megabytes_is_taken(api: ApiUnderTest) -> None:
     items = [job_service_pb2.CreateJobRequest(job=api.at()) for _ in range(60)]
     for item in items:

@@ -137,6 +137,7 @@ class World:
             create_ms=now_ms,
             update_ms=now_ms,
             schedule_from_ms=now_ms,
+            traceparent=f"00-{uid.replace('-', '')}-00f067aa0ba902b7-01",
         )
 
     def entry(self, job: Job, fire_ms: int, **fields: Unpack[EntryFields]) -> ScheduleEntry:

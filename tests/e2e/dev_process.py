@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -88,10 +88,14 @@ class DevProcess:
 
 @contextmanager
 def dev_process(
-    folder: Path, gateway: Path | None, data: str | None = None
+    folder: Path,
+    gateway: Path | None,
+    data: str | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Generator[DevProcess]:
     """A dev process that has been started, and does not outlive the block."""
     process = DevProcess(data or str(folder / "data"), folder / "dev.log", gateway)
+    process.environment.update(settings or {})
     process.start()
     try:
         yield process

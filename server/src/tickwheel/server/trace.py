@@ -12,6 +12,10 @@ _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f
 _NO_TRACE = "0" * 32
 _NO_SPAN = "0" * 16
 
+#: Values of the half of a trace id by which it is decided whether it is sampled.
+_IDS = 1 << 64
+_bound = _IDS
+
 _current: ContextVar[str] = ContextVar("traceparent", default="")
 
 
@@ -25,9 +29,20 @@ def current_trace_id() -> str:
     return _current.get()[3:35]
 
 
+def keep_part(ratio: float) -> None:
+    """From now on so much of the traces that begin here is sampled; all of them until then.
+
+    Decided by the trace id, as OpenTelemetry's TraceIdRatioBased does, so that all agree.
+    """
+    global _bound
+    _bound = round(ratio * _IDS)
+
+
 def new_traceparent() -> str:
-    """The beginning of a new, sampled trace."""
-    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"
+    """The beginning of a new trace."""
+    trace = os.urandom(16)
+    flags = "01" if int.from_bytes(trace[8:], "big") < _bound else "00"
+    return f"00-{trace.hex()}-{os.urandom(8).hex()}-{flags}"
 
 
 def child(parent: str | None = None) -> str:

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class JobRecord(_message.Message):
-    __slots__ = ("user", "uid", "job_id", "segment", "spec", "payload_kind", "payload", "payload_version", "version", "generation", "paused", "pause_reason", "completed_generation", "complete_ms", "create_ms", "update_ms", "schedule_from_ms", "delete_ms")
+    __slots__ = ("user", "uid", "job_id", "segment", "spec", "payload_kind", "payload", "payload_version", "version", "generation", "paused", "pause_reason", "completed_generation", "complete_ms", "create_ms", "update_ms", "schedule_from_ms", "delete_ms", "traceparent")
     USER_FIELD_NUMBER: _ClassVar[int]
     UID_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
@@ -26,6 +26,7 @@ class JobRecord(_message.Message):
     UPDATE_MS_FIELD_NUMBER: _ClassVar[int]
     SCHEDULE_FROM_MS_FIELD_NUMBER: _ClassVar[int]
     DELETE_MS_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     user: str
     uid: str
     job_id: str
@@ -44,7 +45,8 @@ class JobRecord(_message.Message):
     update_ms: int
     schedule_from_ms: int
     delete_ms: int
-    def __init__(self, user: _Optional[str] = ..., uid: _Optional[str] = ..., job_id: _Optional[str] = ..., segment: _Optional[int] = ..., spec: _Optional[bytes] = ..., payload_kind: _Optional[int] = ..., payload: _Optional[bytes] = ..., payload_version: _Optional[int] = ..., version: _Optional[int] = ..., generation: _Optional[int] = ..., paused: _Optional[bool] = ..., pause_reason: _Optional[str] = ..., completed_generation: _Optional[int] = ..., complete_ms: _Optional[int] = ..., create_ms: _Optional[int] = ..., update_ms: _Optional[int] = ..., schedule_from_ms: _Optional[int] = ..., delete_ms: _Optional[int] = ...) -> None: ...
+    traceparent: str
+    def __init__(self, user: _Optional[str] = ..., uid: _Optional[str] = ..., job_id: _Optional[str] = ..., segment: _Optional[int] = ..., spec: _Optional[bytes] = ..., payload_kind: _Optional[int] = ..., payload: _Optional[bytes] = ..., payload_version: _Optional[int] = ..., version: _Optional[int] = ..., generation: _Optional[int] = ..., paused: _Optional[bool] = ..., pause_reason: _Optional[str] = ..., completed_generation: _Optional[int] = ..., complete_ms: _Optional[int] = ..., create_ms: _Optional[int] = ..., update_ms: _Optional[int] = ..., schedule_from_ms: _Optional[int] = ..., delete_ms: _Optional[int] = ..., traceparent: _Optional[str] = ...) -> None: ...
 
 class RunRecord(_message.Message):
     __slots__ = ("user", "job_id", "job_uid", "run_id", "segment", "state", "trigger", "schedule_ms", "due_ms", "update_ms", "revision", "publish_ms", "start_ms", "end_ms", "attempt", "epoch", "worker", "topic", "partition_plus_1", "offset_plus_1", "error", "skip_reason", "skipped_count", "first_schedule_ms", "last_schedule_ms", "traceparent", "retention_ms", "create_ms", "attempt_due_ms", "fence", "executor", "cancel_requested", "next_attempt_ms", "error_type", "error_details", "progress_fraction", "progress_message", "progress_ms", "result", "retried_run", "backfill_id", "blocking_run", "dead_letter_topic", "overlap_policy", "detail", "past_attempts")

@@ -51,6 +51,8 @@ async def gateway_child(program: Path, settings: Settings) -> AsyncGenerator[Non
         "-with-parent",
         f"-http-address={settings.http_address}",
         f"-api-address={settings.grpc_address}",
+        f"-otlp-endpoint={settings.otlp_endpoint}",
+        f"-trace-ratio={settings.trace_ratio}",
         stdin=asyncio.subprocess.PIPE,
         # A Ctrl-C in the terminal is ours to act on.
         start_new_session=True,

@@ -65,6 +65,8 @@ class Job:
     schedule_from_ms: int
     #: 0 while the job lives.
     delete_ms: int = 0
+    #: W3C trace context of the call that made this version, to which the traces of its runs link.
+    traceparent: str = ""
 
     @property
     def key(self) -> JobKey:

@@ -613,7 +613,10 @@ class Cursors:
             self._runs.ledger.extend(stretch, record)
         else:
             segment, epoch = self._runs.segment, self._runs.epoch
-            record = skipped_run(cursor, due_ms, now_ms, reason, blocking, segment, epoch)
+            record = replace(
+                skipped_run(cursor, due_ms, now_ms, reason, blocking, segment, epoch),
+                traceparent=self._new_traceparent(),
+            )
             self._runs.ledger.add(record)
         first_ms, ordinal, _ = cursor.unstored.get(record.run_id, (nominal_ms, cursor.ordinal, 0))
         cursor.unstored[record.run_id] = (first_ms, ordinal, record.revision)

@@ -331,6 +331,9 @@ class Fleet:
             taken, rest = self._links[worker_id].admit(group)
             left.extend(rest)
             self.dispatched += len(taken)
+            now_ms = self._clock.now_ms()
+            for run in taken:
+                run.assigned_ms = now_ms
             for batch in batches(taken, epochs):
                 self._send(worker_id, pb.ConnectResponse(assignments=batch))
         return left

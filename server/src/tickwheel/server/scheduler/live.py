@@ -106,6 +106,10 @@ class LiveRun:
     cancel_reason: str | None = None
     #: It stands for the dead letter of a run that has failed.
     dead_letter: bool = False
+    #: When it was decided that it runs, and when its present attempt was handed to a worker last;
+    #: 0 where a former owner did.
+    opened_ms: int = 0
+    assigned_ms: int = 0
 
     @property
     def key(self) -> AttemptKey:

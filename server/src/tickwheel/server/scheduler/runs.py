@@ -126,12 +126,14 @@ class Runs:
 
     def open(self, run: LiveRun, now_ms: int) -> None:
         """A new run: to be handed out, so that it is published at its instant."""
+        run.opened_ms = now_ms
         self._add(run)
         self._queue(run, now_ms)
         self._time(_overdue_ms(run), _Timer.OVERDUE, run)
 
     def hold(self, run: LiveRun, blocking: str, now_ms: int) -> Run:
         """A new run that waits for an earlier one."""
+        run.opened_ms = now_ms
         run.phase = Phase.WAITING
         self._add(run)
         record = run.as_run(RunState.PENDING, now_ms, self.epoch, blocking_run=blocking)

@@ -97,6 +97,8 @@ class Scheduler:
         #: Workers are to publish nothing of ours any more.
         self._is_over = False
         self.ready = asyncio.Event()
+        #: Hears of runs whose end has been stored.
+        self.on_ended: Callable[[list[LiveRun]], None] | None = None
 
     @property
     def identity(self) -> Identity:
@@ -513,6 +515,8 @@ class Scheduler:
         """Runs have ended and that is stored: others may go, or their jobs be paused."""
         if not ended:
             return
+        if self.on_ended is not None:
+            self.on_ended(ended)
         for run in ended:
             self._throttle.ended(run)
         for job in to_be_looked_at(ended):

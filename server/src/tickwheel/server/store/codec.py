@@ -56,6 +56,7 @@ def encode_job(job: Job, payload_version: int = 0) -> bytes:
         update_ms=job.update_ms,
         schedule_from_ms=job.schedule_from_ms,
         delete_ms=job.delete_ms,
+        traceparent=job.traceparent,
     ).SerializeToString()
 
 
@@ -99,6 +100,7 @@ def decode_job(
         update_ms=record.update_ms,
         schedule_from_ms=record.schedule_from_ms,
         delete_ms=record.delete_ms,
+        traceparent=record.traceparent,
     )
 
 

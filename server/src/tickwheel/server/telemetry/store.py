@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from opentelemetry import trace
@@ -29,7 +29,9 @@ Heard = Callable[[tuple[Any, ...], Any], None]
 class ObservedStore(Store):
     """The same store, observed."""
 
-    def __init__(self, inner: Store, telemetry: Telemetry, heard: dict[str, Heard]) -> None:
+    def __init__(
+        self, inner: Store, telemetry: Telemetry, heard: Mapping[str, Sequence[Heard]]
+    ) -> None:
         """Around another one.
 
         Args:
@@ -56,7 +58,9 @@ class ObservedStore(Store):
 
 
 class _Observer:
-    def __init__(self, telemetry: Telemetry, system: str, heard: dict[str, Heard]) -> None:
+    def __init__(
+        self, telemetry: Telemetry, system: str, heard: Mapping[str, Sequence[Heard]]
+    ) -> None:
         self._duration = telemetry.histogram(DB_CLIENT)
         self._tracer = telemetry.tracer
         self._system = system
@@ -83,8 +87,7 @@ class _Observer:
             self._duration.record(time.perf_counter() - begun, labels)
             if span is not None:
                 span.end()
-        heard = self._heard.get(operation)
-        if heard is not None:
+        for heard in self._heard.get(operation, ()):
             heard(args, result)
         return result
 

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 import grpc.aio
 
 from tickwheel.server.api.middleware import CallObserver
-from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.clock import Clock, SystemClock
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.settings import Settings
 from tickwheel.server.store.port import Store
+from tickwheel.server.trace import keep_part
 from tickwheel.server.wiring.version import program_version
 from tickwheel.worker.publisher.port import Publisher
 from tickwheel.worker.runtime import Worker
 
 if TYPE_CHECKING:
+    from tickwheel.server.telemetry.store import Heard
+    from tickwheel.server.telemetry.tracing import RunTraces
     from tickwheel.worker.telemetry.setup import Telemetry
 
 
@@ -27,11 +30,19 @@ class Observing:
         self._telemetry = telemetry
         self.calls: CallObserver | None = None
         self.interceptors: Sequence[grpc.aio.ClientInterceptor] = ()
+        self._traces: RunTraces | None = None
+        self._traced: list[Heard] = []
         if telemetry is not None:
             from tickwheel.server.telemetry.calls import CallsOut, ObservedCalls
 
             self.calls = ObservedCalls(telemetry)
             self.interceptors = (CallsOut(telemetry),)
+            if telemetry.spans is not None:
+                from tickwheel.server.telemetry import tracing
+
+                keep_part(telemetry.options.trace_ratio)
+                self._traces = tracing.RunTraces(telemetry, SystemClock())
+                self._traced.append(self._traces.recorded)
 
     def store(self, store: Store) -> Store:
         """The store, observed."""
@@ -44,8 +55,8 @@ class Observing:
             store,
             self._telemetry,
             {
-                "jobs.create": JobMetrics(self._telemetry).created,
-                "runs.record": RunMetrics(self._telemetry).recorded,
+                "jobs.create": [JobMetrics(self._telemetry).created],
+                "runs.record": [RunMetrics(self._telemetry).recorded, *self._traced],
             },
         )
 
@@ -76,6 +87,8 @@ class Observing:
             return
         from tickwheel.server.telemetry.scheduler import sample
 
+        if self._traces is not None:
+            scheduler.on_ended = self._traces.ended
         sampler = asyncio.create_task(sample(scheduler.census, self._telemetry, clock))
         try:
             yield

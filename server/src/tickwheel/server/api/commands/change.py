@@ -1,7 +1,7 @@
 """Changing one job and making sure that the change holds: what update, pause and delete share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tickwheel.server.api.errors import Contention
 from tickwheel.server.domain.clock import Clock
@@ -11,6 +11,7 @@ from tickwheel.server.domain.names import JobName
 from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
 from tickwheel.server.owner.port import Owners
 from tickwheel.server.store.port import JobChange, Store
+from tickwheel.server.trace import current_traceparent
 
 _ATTEMPTS = 5
 
@@ -75,7 +76,7 @@ class JobChanger:
         raise Contention(f"{name} was changed by others {_ATTEMPTS} times meanwhile", job=str(name))
 
     async def _store(self, job: Job, change: Change, actor: str, now_ms: int) -> Job | None:
-        after = change.after
+        after = replace(change.after, traceparent=current_traceparent())
         return await self.store.jobs.change(
             JobChange(
                 before=job,

@@ -17,6 +17,7 @@ from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import new_uid, segment_of
 from tickwheel.server.owner.port import Owners
 from tickwheel.server.store.port import Created, CreateResult, IdTaken, NewJob, Store
+from tickwheel.server.trace import current_traceparent
 from tickwheel.v1 import job_service_pb2
 
 _DIGEST_SIZE = 16
@@ -65,6 +66,7 @@ class Creation:
             create_ms=now_ms,
             update_ms=now_ms,
             schedule_from_ms=now_ms,
+            traceparent=current_traceparent(),
         )
         entry = first_entry(job, first, now_ms, ordinal=0)
         return NewJob(

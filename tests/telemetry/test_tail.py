@@ -1,0 +1,188 @@
+"""Which runs leave a trace: those that are sampled, and whatever went wrong."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+
+from scheduler.making import NOW, make_job
+from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.names import instant_id
+from tickwheel.server.domain.occurrence import EntryKind
+from tickwheel.server.domain.run import PastAttempt, Run, RunState, Trigger
+from tickwheel.server.scheduler.live import LiveRun
+from tickwheel.server.telemetry.tracing import MOST_KEPT, RunTraces
+from tickwheel.server.trace import keep_part, new_traceparent
+from tickwheel.v1 import run_pb2
+from tickwheel.worker.telemetry.setup import Telemetry, TelemetryOptions
+
+TRACE, SPAN = "ab" * 16, "cd" * 8
+
+
+class Kept(SpanProcessor):
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        self.spans: list[ReadableSpan] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self.spans.append(span)
+
+    def names(self) -> list[str]:
+        return [span.name for span in self.spans]
+
+
+class Still:
+    """A clock that stands."""
+
+    steady = 0
+
+    def now_ms(self) -> int:
+        return NOW + 60_000
+
+    def now_us(self) -> int:
+        return self.now_ms() * 1000
+
+    def steady_ms(self) -> int:
+        return self.steady
+
+    async def sleep(self, seconds: float) -> None:
+        raise AssertionError("nothing is waited for")
+
+
+@pytest.fixture
+def kept() -> Kept:
+    return Kept()
+
+
+@pytest.fixture
+def clock() -> Still:
+    return Still()
+
+
+@pytest.fixture
+def traces(kept: Kept, clock: Still) -> RunTraces:
+    telemetry = Telemetry(TelemetryOptions(service="s", instance="i", version="1"))
+    telemetry.spans = kept
+    return RunTraces(telemetry, clock)
+
+
+def ended(*, flags: str = "00", made: str = "", number: int = 0, **more: Any) -> LiveRun:
+    """A run that has ended, 3 ms after it was due."""
+    job: Job = replace(make_job(every_s=1), traceparent=made)
+    at_ms = NOW + number
+    fields: dict[str, Any] = {
+        "state": RunState.SUCCEEDED,
+        "publish_ms": at_ms + 3,
+        "end_ms": at_ms + 3,
+        "topic": "billing",
+        "partition": 1,
+        "offset": 7,
+        **more,
+    }
+    record = Run(
+        user=job.user,
+        job_id=job.job_id,
+        job_uid=job.uid,
+        run_id=instant_id(at_ms),
+        segment=0,
+        trigger=Trigger.SCHEDULE,
+        schedule_ms=at_ms,
+        due_ms=at_ms,
+        update_ms=at_ms + 5,
+        create_ms=at_ms + 5,
+        traceparent=f"00-{TRACE}-{SPAN}-{flags}",
+        **fields,
+    )
+    return LiveRun(
+        job=job,
+        run_id=record.run_id,
+        kind=EntryKind.SCHEDULE,
+        schedule_ms=at_ms,
+        due_ms=at_ms,
+        ordinal=0,
+        traceparent=record.traceparent,
+        record=record,
+        opened_ms=at_ms - 4_000,
+        assigned_ms=at_ms - 3_990,
+    )
+
+
+def test_a_sampled_run_has_its_own_identity_and_a_link(traces: RunTraces, kept: Kept) -> None:
+    made = f"00-{'12' * 16}-{'34' * 8}-01"
+    traces.ended([ended(flags="01", made=made)])
+    assert kept.names() == ["run", "schedule", "assignment", "record"]
+    root = kept.spans[0]
+    assert root.context is not None
+    assert (f"{root.context.trace_id:032x}", f"{root.context.span_id:016x}") == (TRACE, SPAN)
+    assert root.parent is None
+    (link,) = root.links
+    assert f"{link.context.trace_id:032x}" == "12" * 16
+    for child in kept.spans[1:]:
+        assert child.parent is not None
+        assert child.parent.span_id == root.context.span_id
+
+
+def test_what_went_well_unsampled_leaves_none(traces: RunTraces, kept: Kept) -> None:
+    traces.ended([ended()])
+    assert kept.spans == []
+
+
+def test_late_and_failed_runs_are_told_from_their_record(traces: RunTraces, kept: Kept) -> None:
+    traces.ended([ended(publish_ms=NOW + 1_500, end_ms=NOW + 1_500)])
+    assert kept.names() == ["run", "schedule", "assignment", "send billing", "record"]
+    kept.spans.clear()
+    past = PastAttempt(attempt=1, state=RunState.FAILED, due_ms=NOW, publish_ms=NOW + 2)
+    failed = ended(
+        state=RunState.FAILED,
+        start_ms=NOW + 20,
+        end_ms=NOW + 50,
+        error="boom",
+        error_type="ValueError",
+        attempt=2,
+        past_attempts=(past,),
+    )
+    traces.ended([failed])
+    assert kept.names() == [
+        "run", "schedule", "assignment", "attempt", "send billing", "process billing", "record",
+    ]  # fmt: skip
+    assert kept.spans[0].status.description == "boom"
+
+
+def test_a_skipped_stretch_is_told_of_once(traces: RunTraces, kept: Kept) -> None:
+    skipped = ended(
+        state=RunState.SKIPPED,
+        publish_ms=0,
+        skipped_count=1,
+        skip_reason=run_pb2.SKIP_REASON_OVERLAP,
+        blocking_run="r",
+    ).record
+    assert skipped is not None
+    traces.recorded((None, [skipped]), None)
+    traces.recorded((None, [replace(skipped, skipped_count=2, revision=2)]), None)
+    (span,) = kept.spans
+    assert span.attributes is not None
+    assert span.attributes["tickwheel.run.skip_reason"] == "SKIP_REASON_OVERLAP"
+    assert span.attributes["tickwheel.run.blocking_run"] == "r"
+
+
+def test_an_outage_makes_no_flood(traces: RunTraces, kept: Kept, clock: Still) -> None:
+    late: dict[str, Any] = {"publish_ms": NOW + 99_000, "end_ms": NOW + 99_000}
+    traces.ended([ended(number=number, **late) for number in range(5 * MOST_KEPT)])
+    assert kept.names().count("run") == MOST_KEPT
+    # What is sampled comes all the same, and the next second others.
+    traces.ended([ended(flags="01", **late)])
+    clock.steady = 1_000
+    traces.ended([ended(**late)])
+    assert kept.names().count("run") == MOST_KEPT + 2
+
+
+@pytest.mark.parametrize(("ratio", "low", "high"), [(0.0, 0, 0), (0.1, 60, 140), (1.0, 1000, 1000)])
+def test_so_many_traces_that_begin_here_are_sampled(ratio: float, low: int, high: int) -> None:
+    keep_part(ratio)
+    try:
+        sampled = sum(new_traceparent().endswith("-01") for _ in range(1000))
+    finally:
+        keep_part(1)
+    assert low <= sampled <= high

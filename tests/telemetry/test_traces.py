@@ -1,0 +1,236 @@
+"""A call's trace and a run's, with every hop, as a real OpenTelemetry Collector received them."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from bootstrap.command import ToolMissingError
+from bootstrap.gateway import gateway as build_gateway
+from bootstrap.watching import otelcol
+from engines_fixtures import CassandraServer, KafkaServer
+from localcluster import LocalCluster
+
+from e2e.dev_process import dev_process
+from telemetry.collector import Collector, Span, collector, drawn, of_trace
+from tickwheel.worker.telemetry import names
+
+TOPIC = "traced"
+REPORTED = {"completion": "COMPLETION_REPORTED", "runTimeout": "30s"}
+
+
+@pytest.fixture(scope="module")
+def program() -> Path:
+    try:
+        return otelcol()
+    except ToolMissingError as error:
+        pytest.skip(f"the OpenTelemetry Collector cannot be built here: {error}")
+
+
+@pytest.fixture(scope="module")
+def received(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    with collector(program, tmp_path_factory.mktemp("collector")) as running:
+        yield running
+
+
+@contextmanager
+def _executor(folder: Path, **settings: str) -> Generator[None]:
+    with (folder / "executor.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("executor.py"), TOPIC],
+            env=os.environ | settings,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _create(url: str, job_id: str, **more: Any) -> dict[str, Any]:
+    at = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+    body = {"schedule": {"at": at}, "target": {"topic": TOPIC}, **more}
+    answer = httpx.post(f"{url}/v1/users/7/jobs", params={"job_id": job_id}, json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def _run(url: str, job_id: str) -> dict[str, Any]:
+    """The job's run once it is over."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        runs = httpx.get(f"{url}/v1/users/7/jobs/{job_id}/runs").json()["runs"]
+        if runs and runs[0]["state"] in ("RUN_STATE_SUCCEEDED", "RUN_STATE_FAILED"):
+            return runs[0]
+        time.sleep(0.05)
+    raise AssertionError(f"{job_id} has no run that has ended")
+
+
+def _one(spans: list[Span], service: str, name: str) -> Span:
+    found = [span for span in spans if (span.service, span.name) == (service, name)]
+    assert len(found) == 1, f"{service}: {name} is there {len(found)} times in\n{drawn(spans)}"
+    return found[0]
+
+
+def _call_trace(seen: Collector, api: str, store: str) -> list[Span]:
+    """The trace of the CreateJob over REST: each hop is the child of the one before."""
+
+    def whole(spans: list[Span]) -> list[Span] | None:
+        for span in spans:
+            if (span.service, span.name) == (api, "jobs.create"):
+                trace = of_trace(spans, span.trace_id)
+                if any(one.name == "POST" for one in trace):
+                    return trace
+        return None
+
+    trace: list[Span] = seen.until(whole, "the trace of CreateJob")
+    method = "tickwheel.v1.JobService/CreateJob"
+    rest = _one(trace, "tickwheel-gateway", "POST")
+    call = _one(trace, "tickwheel-gateway", method)
+    served = _one(trace, api, method)
+    stored = _one(trace, api, "jobs.create")
+    assert (rest.kind, call.kind, served.kind, stored.kind) == (
+        "SERVER",
+        "CLIENT",
+        "SERVER",
+        "CLIENT",
+    )
+    assert rest.parent_id == ""
+    assert [call.parent_id, served.parent_id, stored.parent_id] == [
+        rest.span_id,
+        call.span_id,
+        served.span_id,
+    ]
+    assert served.attributes["rpc.response.status_code"] == "OK"
+    assert stored.attributes["db.system.name"] == store
+    return trace
+
+
+def _run_trace(
+    seen: Collector, run: dict[str, Any], made: Span, *, scheduler: str, worker: str, api: str
+) -> list[Span]:
+    """The trace of a run: all hops below its root, which is linked to the job's creation."""
+    wanted = {
+        (scheduler, "run"),
+        (scheduler, "schedule"),
+        (scheduler, "assignment"),
+        (scheduler, "record"),
+        (worker, "hold"),
+        (worker, f"send {TOPIC}"),
+        ("user-program", f"process {TOPIC}"),
+        ("user-program", "the user's own work"),
+        (api, "tickwheel.v1.ExecutorService/StartRuns"),
+        (api, "tickwheel.v1.ExecutorService/FinishRuns"),
+    }
+
+    def whole(spans: list[Span]) -> list[Span] | None:
+        trace = of_trace(spans, run["traceId"])
+        return trace if wanted <= {(span.service, span.name) for span in trace} else None
+
+    trace: list[Span] = seen.until(whole, f"all of {sorted(wanted)} of {run['traceId']}")
+    root = _one(trace, scheduler, "run")
+    assert root.parent_id == ""
+    assert root.links == ((made.trace_id, made.span_id),)
+    assert root.attributes["tickwheel.run.name"] == run["name"]
+    assert root.attributes["tickwheel.run.state"] == "succeeded"
+    for service, name in wanted - {(scheduler, "run"), ("user-program", "the user's own work")}:
+        assert _one(trace, service, name).parent_id == root.span_id, name
+    sent = _one(trace, worker, f"send {TOPIC}")
+    processed = _one(trace, "user-program", f"process {TOPIC}")
+    assert (sent.kind, processed.kind) == ("PRODUCER", "CONSUMER")
+    assert sent.attributes["messaging.destination.partition.id"] == str(run["partition"])
+    assert sent.attributes["messaging.kafka.offset"] == run["offset"]
+    assert root.start_ns <= sent.start_ns <= processed.start_ns + 50_000_000
+    own = _one(trace, "user-program", "the user's own work")
+    assert own.parent_id == processed.span_id
+    return trace
+
+
+def _served(trace: list[Span], api: str) -> Span:
+    return _one(trace, api, "tickwheel.v1.JobService/CreateJob")
+
+
+def test_dev_mode(received: Collector, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = {"TICKWHEEL_OTLP_ENDPOINT": received.endpoint, "TICKWHEEL_TRACE_RATIO": "1"}
+    with dev_process(tmp_path, build_gateway(), settings=settings) as dev:
+        program = {"TICKWHEEL_ADDRESS": dev.grpc_address, **settings}
+        with _executor(tmp_path, **program):
+            _create(dev.url, "traced", **REPORTED)
+            run = _run(dev.url, "traced")
+            call = _call_trace(received, "tickwheel-dev", "sqlite")
+            of_run = _run_trace(
+                received,
+                run,
+                _served(call, "tickwheel-dev"),
+                scheduler="tickwheel-dev",
+                worker="tickwheel-dev",
+                api="tickwheel-dev",
+            )
+        # What is left is pushed when it stops.
+        dev.stop()
+    with capsys.disabled():
+        print(f"\n-- a REST call, dev mode\n{drawn(call)}\n-- its run\n{drawn(of_run)}")  # noqa: T201
+    told = received.metrics()["tickwheel-dev"]
+    assert {names.LATENESS.name, names.SUBMITTED.name, names.SEGMENTS.name} <= told
+    assert told <= {metric.name for metric in names.ALL}
+
+
+def test_the_cluster(
+    received: Collector,
+    cassandra_server: CassandraServer,
+    kafka_server: KafkaServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = {"TICKWHEEL_OTLP_ENDPOINT": received.endpoint, "TICKWHEEL_TRACE_RATIO": "1"}
+    cluster = LocalCluster(
+        tmp_path / "cluster",
+        cassandra=",".join(cassandra_server.contact_points),
+        kafka=kafka_server.bootstrap,
+        gateway=build_gateway(),
+        settings=settings,
+    )
+    with cluster:
+        url = f"http://{cluster.http_address}"
+        program = {
+            "TICKWHEEL_ADDRESS": cluster.grpc_address,
+            "TICKWHEEL_KAFKA_BOOTSTRAP": kafka_server.bootstrap,
+            "TICKWHEEL_GROUP": "traces",
+            **settings,
+        }
+        with _executor(tmp_path, **program):
+            _create(url, "traced-far", **REPORTED)
+            run = _run(url, "traced-far")
+            call = _call_trace(received, "tickwheel-api", "cassandra")
+            of_run = _run_trace(
+                received,
+                run,
+                _served(call, "tickwheel-api"),
+                scheduler="tickwheel-scheduler",
+                worker="tickwheel-worker",
+                api="tickwheel-api",
+            )
+        # Reports go on to the owner, in another process, within the same trace.
+        finished = _one(of_run, "tickwheel-api", "tickwheel.v1.ExecutorService/FinishRuns")
+        asked = [span for span in of_run if span.name.endswith("OwnerService/ReportRuns")]
+        out = [span for span in asked if span.parent_id == finished.span_id]
+        assert [span.kind for span in out] == ["CLIENT"]
+        owners = [span for span in asked if span.parent_id == out[0].span_id]
+        assert [(span.service, span.kind) for span in owners] == [("tickwheel-scheduler", "SERVER")]
+        # What is left is pushed when they stop.
+        cluster.stop()
+    with capsys.disabled():
+        print(f"\n-- a REST call, cluster\n{drawn(call)}\n-- its run\n{drawn(of_run)}")  # noqa: T201
+    told = received.metrics()
+    for service in ("tickwheel-api", "tickwheel-scheduler", "tickwheel-worker"):
+        assert told[service]
+        assert told[service] <= {metric.name for metric in names.ALL}
