@@ -26,19 +26,22 @@ def bench(*words: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.timeout(300)
 def test_a_dev_mode_of_its_own(tmp_path: Path) -> None:
-    ended = bench("W1", "W2", "--quick", "-o", "json", "--report", "out", cwd=tmp_path)
+    ended = bench("W1", "W2", "W7", "--quick", "-o", "json", "--report", "out", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     document = json.loads(ended.stdout)
     assert document == json.loads((tmp_path / "out" / "bench.json").read_text())
     assert "<svg" in (tmp_path / "out" / "bench.html").read_text()
     results = document["results"]
-    assert [each["workload"] for each in results] == ["W1", "W1", "W1", "W1", "W2"]
+    assert [each["workload"] for each in results] == ["W1", "W1", "W1", "W1", "W2", "W7"]
     assert results[0]["figures"]["jobs/s"] > 0
     assert results[3]["notes"] == ["left out: the cluster has no gateway"]
     burst = results[4]
     assert (burst["figures"]["runs"], burst["figures"]["missing"]) == (1_000, 0)
     assert (burst["lateness"]["count"], burst["lateness"]["early"]) == (1_000, 0)
     assert burst["figures"]["CPU-s per 1,000"] > 0
+    storm = results[5]["figures"]
+    assert (storm["runs"], storm["missing"]) == (540, 0)
+    assert storm["the other's, calm: runs"] == 20
 
 
 def test_a_named_cluster_is_not_broken_and_left_clean(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def executor_of(dev: DevProcess) -> Iterator[Callable[[str], Executor]]:
         executor.close()
 
 
-def _create(dev: DevProcess, job_id: str, **job: Any) -> None:
+def create(dev: DevProcess, job_id: str, **job: Any) -> None:
     body = {
         "schedule": {"at": (datetime.now(UTC) + timedelta(seconds=1)).isoformat()},
         "target": {"topic": job_id},
@@ -78,7 +78,7 @@ def _create(dev: DevProcess, job_id: str, **job: Any) -> None:
     assert answer.status_code == 200, answer.text
 
 
-def _run(dev: DevProcess, name: str, *states: str) -> dict[str, Any]:
+def run_in_state(dev: DevProcess, name: str, *states: str) -> dict[str, Any]:
     """The run once it is in one of the states."""
     deadline = time.monotonic() + 20
     while True:
@@ -92,7 +92,7 @@ def _run(dev: DevProcess, name: str, *states: str) -> dict[str, Any]:
 def test_a_failed_attempt_is_tried_again_and_its_result_is_kept(
     dev: DevProcess, executor_of: Callable[[str], Executor]
 ) -> None:
-    _create(dev, "work")
+    create(dev, "work")
     executor = executor_of("work")
     first = executor.take()
     assert not executor.start(first).error.code
@@ -105,7 +105,7 @@ def test_a_failed_attempt_is_tried_again_and_its_result_is_kept(
     assert not executor.start(second).error.code
     assert executor.finish(second, run_pb2.RUN_STATE_SUCCEEDED, result={"number_value": 3}) == 0
     assert executor.finish(second, run_pb2.RUN_STATE_SUCCEEDED, result={"number_value": 3}) == 0
-    run = _run(dev, first.run, "SUCCEEDED")
+    run = run_in_state(dev, first.run, "SUCCEEDED")
     assert run["result"] == 3
     assert [attempt["state"] for attempt in run["attempts"]] == [
         "RUN_STATE_FAILED",
@@ -121,7 +121,7 @@ def test_a_failed_attempt_is_tried_again_and_its_result_is_kept(
 def test_a_last_failure_is_a_dead_letter_that_can_be_tried_again(
     dev: DevProcess, executor_of: Callable[[str], Executor]
 ) -> None:
-    _create(dev, "doomed", target={"topic": "doomed", "headers": {"colour": "red"}})
+    create(dev, "doomed", target={"topic": "doomed", "headers": {"colour": "red"}})
     attempt = executor_of("doomed").take()
     error = run_pb2.RunError(message="never", type="TypeError")
     executor = executor_of("doomed")
@@ -130,7 +130,7 @@ def test_a_last_failure_is_a_dead_letter_that_can_be_tried_again(
     (line,) = dev.cli(*tail, check=True).stdout.splitlines()
     assert '"tickwheel-dead-letter-reason"' in line
     assert '"colour"' in line
-    run = _run(dev, attempt.run, "FAILED")
+    run = run_in_state(dev, attempt.run, "FAILED")
     assert run["deadLetterTopic"] == "doomed.dlq"
     retried = json.loads(dev.cli("runs", "retry", attempt.run, "-o", "json", check=True).stdout)
     assert retried["name"] == f"{attempt.run}-r1"
@@ -138,14 +138,14 @@ def test_a_last_failure_is_a_dead_letter_that_can_be_tried_again(
     again = executor.take()
     assert again.run == retried["name"]
     executor.finish(again, run_pb2.RUN_STATE_SUCCEEDED)
-    _run(dev, again.run, "SUCCEEDED")
-    assert _run(dev, attempt.run, "FAILED")["endTime"] == run["endTime"]
+    run_in_state(dev, again.run, "SUCCEEDED")
+    assert run_in_state(dev, attempt.run, "FAILED")["endTime"] == run["endTime"]
 
 
 def test_a_running_run_is_cancelled_by_its_executor(
     dev: DevProcess, executor_of: Callable[[str], Executor]
 ) -> None:
-    _create(dev, "long")
+    create(dev, "long")
     executor = executor_of("long")
     attempt = executor.take()
     executor.start(attempt)
@@ -153,25 +153,25 @@ def test_a_running_run_is_cancelled_by_its_executor(
     beat = pb.HeartbeatRunsRequest(runs=[pb.HeartbeatRun(attempt=attempt)])
     assert executor.stub.HeartbeatRuns(beat).results[0].cancel_requested
     assert executor.finish(attempt, run_pb2.RUN_STATE_CANCELLED) == 0
-    run = _run(dev, attempt.run, "CANCELLED")
+    run = run_in_state(dev, attempt.run, "CANCELLED")
     assert not run["cancelRequested"]
     assert httpx.post(f"{dev.url}/v1/{attempt.run}:cancel", json={}).status_code == 200
 
 
 def test_an_attempt_that_nobody_takes_times_out(dev: DevProcess) -> None:
-    _create(dev, "nobody", runTimeout="0.5s", retryPolicy={"maxRetryCount": 0})
+    create(dev, "nobody", runTimeout="0.5s", retryPolicy={"maxRetryCount": 0})
     deadline = time.monotonic() + 20
     while not (runs := httpx.get(f"{dev.url}/v1/users/7/jobs/nobody/runs").json()["runs"]):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    run = _run(dev, runs[0]["name"], "FAILED")
+    run = run_in_state(dev, runs[0]["name"], "FAILED")
     assert run["error"]["type"] == "run-timeout"
 
 
 def test_what_is_due_while_an_earlier_run_is_unfinished_is_skipped(
     dev: DevProcess, executor_of: Callable[[str], Executor]
 ) -> None:
-    _create(dev, "slow", schedule={"every": "1s"})
+    create(dev, "slow", schedule={"every": "1s"})
     executor = executor_of("slow")
     attempt = executor.take()
     executor.start(attempt)
@@ -196,7 +196,7 @@ def test_what_is_due_while_an_earlier_run_is_unfinished_is_skipped(
 def test_a_job_that_fails_again_and_again_pauses_itself(
     dev: DevProcess, executor_of: Callable[[str], Executor]
 ) -> None:
-    _create(dev, "broken", schedule={"every": "1s"}, pauseAfterFailures=2)
+    create(dev, "broken", schedule={"every": "1s"}, pauseAfterFailures=2)
     executor = executor_of("broken")
     for _ in range(2):
         attempt = executor.take()

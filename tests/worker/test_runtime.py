@@ -63,6 +63,25 @@ async def test_a_burst_is_handed_over_in_few_parts(world: World) -> None:
     assert len(world.scheduler.messages("outcomes")) <= 20
 
 
+async def test_a_storm_lies_in_the_wheel_where_another_user_comes_in_turn(world: World) -> None:
+    storm = [assignment(str(number), NOW_MS + 1_000) for number in range(8_000)]
+    for first in range(0, len(storm), 500):
+        await world.scheduler.say(assignments(*storm[first : first + 500]))
+    other = assignment("other", NOW_MS + 1_050)
+    other.job_name = "users/another/jobs/other"
+    await world.scheduler.say(assignments(other))
+    world.publisher.held_up = True
+    await world.time.advance(1_040)
+    assert len(world.publisher.given) == 2_000
+    await world.time.advance(60)
+    world.publisher.held_up = False
+    world.publisher.release()
+    await world.time.advance(100)
+    names = world.publisher.names()
+    assert len(names) == 8_001
+    assert names.index("other") <= 2_500
+
+
 async def test_nothing_is_woken_while_nothing_is_due(world: World) -> None:
     await world.scheduler.say(assignments(assignment("later", NOW_MS + 600_000)))
     await world.time.advance(60_000)

@@ -23,6 +23,7 @@ from tickwheel.worker.effects import (
     Send,
     Stop,
 )
+from tickwheel.worker.outstanding import Outstanding
 from tickwheel.worker.publisher.port import Publisher, Record, Result, Unavailable
 from tickwheel.worker.session import Session
 
@@ -54,6 +55,8 @@ class WorkerOptions:
 _TIDY_S = 1.0
 #: Turns of the event loop that others have between two parts of a burst.
 _TURNS = 4
+#: A burst that waits for the log looks at least so often whether a topic has come to a standstill.
+_LOOK_S = 0.1
 
 
 class Worker:
@@ -79,6 +82,8 @@ class Worker:
         self._tasks: asyncio.TaskGroup | None = None
         self._alarm = Alarm(clock)
         self._progress = Alarm(clock)
+        self._delivered = Alarm(clock)
+        self._outstanding = Outstanding()
         self._outcomes = asyncio.Event()
         self._in_burst = False
         self._reports: deque[tuple[Sequence[Record], Sequence[Result]]] = deque()
@@ -146,6 +151,7 @@ class Worker:
             now = Moment.of(self._clock)
             records = self._core.take_due(now, self._options.batch_count)
             if records:
+                self._outstanding.given(records, now.steady_ms)
                 await self._publisher.publish(records)
             self._apply(self._core.settle(now))
             if len(records) == self._options.batch_count:
@@ -153,6 +159,9 @@ class Worker:
                 self._in_burst = True
                 for _ in range(_TURNS):
                     await asyncio.sleep(0)
+                while self._outstanding.is_full(self._clock.steady_ms()):
+                    await self._delivered.wait(_LOOK_S)
+                    self._apply(self._core.settle(Moment.of(self._clock)))
                 continue
             self._in_burst = False
             if self._core.queued or self._reports:
@@ -172,6 +181,8 @@ class Worker:
 
     def _report(self, records: Sequence[Record], results: Sequence[Result]) -> None:
         """What became of records. In a burst that waits: what is due goes first."""
+        self._outstanding.reported(records, self._clock.steady_ms())
+        self._delivered.ring()
         if self._in_burst:
             self._reports.append((records, results))
         else:

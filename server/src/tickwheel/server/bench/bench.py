@@ -11,7 +11,7 @@ import grpc
 
 from tickwheel.client.channel import open_channel
 from tickwheel.server.bench.cluster import Cluster
-from tickwheel.server.bench.jobs import batches
+from tickwheel.server.bench.jobs import PARENT, batches
 from tickwheel.server.bench.measure import Reading, read_processes
 from tickwheel.server.bench.repeat import Repeats
 from tickwheel.v1 import job_pb2, job_service_pb2, job_service_pb2_grpc
@@ -56,14 +56,15 @@ class Bench:
         """What has been spent so far."""
         return read_processes(self.cluster.parts(), await self.cluster.statements())
 
-    async def put_in(self, jobs: Sequence[job_pb2.Job]) -> list[job_pb2.Job]:
+    async def put_in(self, jobs: Sequence[job_pb2.Job], parent: str = PARENT) -> list[job_pb2.Job]:
         """Creates jobs in batches and returns them as created, in order.
 
         Raises:
             RuntimeError: one was refused.
         """
         answers = await in_parallel(
-            _IN_FLIGHT, [partial(self.create_batch, batch) for batch in batches(jobs, BATCH)]
+            _IN_FLIGHT,
+            [partial(self.create_batch, batch) for batch in batches(jobs, BATCH, parent)],
         )
         made = [job for answer in answers for job in answer]
         self.made(job.name for job in made)

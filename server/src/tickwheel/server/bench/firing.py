@@ -9,7 +9,7 @@ from tickwheel.server.bench.bench import AHEAD_S, PATIENCE_S, SETTLE_S, Bench, u
 from tickwheel.server.bench.measure import Bill, Cost
 from tickwheel.server.bench.result import Figure
 from tickwheel.server.bench.topic import Topic
-from tickwheel.server.bench.verdict import Occurrence, Verdict, judge
+from tickwheel.server.bench.verdict import Occurrence, Seen, Verdict, judge
 from tickwheel.v1 import job_pb2
 
 
@@ -24,6 +24,8 @@ class Fired:
     fire: Bill
     #: Submissions that were made again, because the cluster could not serve them at once.
     repeated: int
+    #: All records.
+    seen: Sequence[Seen]
 
     @property
     def cpu_s_per_1000(self) -> float:
@@ -68,6 +70,7 @@ async def fire(
     topic: Topic,
     jobs: Sequence[job_pb2.Job],
     due_ms: Callable[[job_pb2.Job], Sequence[int]],
+    beside: Sequence[job_pb2.Job] = (),
     between: Callable[[], Awaitable[None]] | None = None,
     amid: Callable[[], Awaitable[None]] | None = None,
 ) -> Fired:
@@ -78,6 +81,7 @@ async def fire(
         topic: that they publish to.
         jobs: as they are submitted.
         due_ms: when a job is due, in Unix milliseconds.
+        beside: what was put in already and is due in the same time, as it was made.
         between: is done after the last submission; what it costs does not count.
         amid: is done once the first job is due.
     """
@@ -87,7 +91,7 @@ async def fire(
     made = await bench.put_in(jobs)
     submitted_s = time.time()
     submit.add(begin, await bench.reading())
-    expected = [Occurrence(job.uid, at) for job in made for at in due_ms(job)]
+    expected = [Occurrence(job.uid, at) for job in [*made, *beside] for at in due_ms(job)]
     first_s = min(expected, key=lambda each: each.due_ms).due_ms / 1000
     last_s = max(expected, key=lambda each: each.due_ms).due_ms / 1000
     if between is not None:
@@ -108,4 +112,5 @@ async def fire(
         submit=submit,
         fire=firing,
         repeated=bench.repeats.count - repeats,
+        seen=seen,
     )

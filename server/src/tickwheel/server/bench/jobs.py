@@ -31,11 +31,13 @@ def every(
     return job
 
 
-def batches(jobs: Sequence[job_pb2.Job], size: int) -> list[job_service_pb2.BatchCreateJobsRequest]:
+def batches(
+    jobs: Sequence[job_pb2.Job], size: int, parent: str = PARENT
+) -> list[job_service_pb2.BatchCreateJobsRequest]:
     """The jobs in requests of that size, their ids left to the server."""
     return [
         job_service_pb2.BatchCreateJobsRequest(
-            parent=PARENT,
+            parent=parent,
             requests=(
                 job_service_pb2.CreateJobRequest(job=job) for job in jobs[start : start + size]
             ),

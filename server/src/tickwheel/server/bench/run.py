@@ -16,6 +16,7 @@ from tickwheel.server.bench.w2_burst import burst, crash
 from tickwheel.server.bench.w3_steady import steady
 from tickwheel.server.bench.w4_recurring import recurring
 from tickwheel.server.bench.w6_standing import standing
+from tickwheel.server.bench.w7_storm import storm
 from tickwheel.server.bench.workloads import (
     NAMES,
     Burst,
@@ -23,6 +24,7 @@ from tickwheel.server.bench.workloads import (
     Recurring,
     Standing,
     Steady,
+    Storm,
     Submit,
     Workload,
     name_of,
@@ -30,7 +32,7 @@ from tickwheel.server.bench.workloads import (
 
 
 def choose(names: Iterable[str], workloads: Sequence[Workload]) -> list[Workload]:
-    """Those of the workloads whose names (`W1` to `W6`) are given; all where none is.
+    """Those of the workloads whose names (`W1` to `W7`) are given; all where none is.
 
     Raises:
         ValueError: there is no such workload.
@@ -60,7 +62,7 @@ async def run_on(
     return results
 
 
-async def _run(work: Submit | Burst | Steady | Recurring | Crash, bench: Bench) -> Result:
+async def _run(work: Submit | Burst | Steady | Recurring | Crash | Storm, bench: Bench) -> Result:
     match work:
         case Submit():
             return await submit(work, bench)
@@ -72,6 +74,8 @@ async def _run(work: Submit | Burst | Steady | Recurring | Crash, bench: Bench) 
             return await recurring(work, bench)
         case Crash():
             return await crash(work, bench)
+        case Storm():
+            return await storm(work, bench)
 
 
 async def _guarded(work: Workload, lab: Lab, running: Awaitable[Result]) -> Result:

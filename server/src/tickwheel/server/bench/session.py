@@ -19,7 +19,7 @@ class Session:
     """Runs workloads on labs.
 
     Args:
-        names: of the workloads, `W1` to `W6`; all where none is given.
+        names: of the workloads, `W1` to `W7`; all where none is given.
         quick: the small sizes.
         report: the folder for JSON and picture, if any.
         as_json: print JSON instead of tables.

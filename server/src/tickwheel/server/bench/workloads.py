@@ -112,7 +112,24 @@ class Standing:
         return f"{self.few:,} against {self.many:,} stored"
 
 
-Workload = Submit | Burst | Steady | Recurring | Crash | Standing
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """W7: one owner's jobs all due at one instant, amid those of another one at a slow rate."""
+
+    jobs: int
+    #: The other owner's.
+    per_s: int
+    #: How long those go on before the instant, and after it, in seconds.
+    calm_s: float
+    lead_s: float
+
+    @property
+    def title(self) -> str:
+        """Such as `20,000 of one owner in one instant, amid 20/s of another`."""
+        return f"{self.jobs:,} of one owner in one instant, amid {self.per_s}/s of another"
+
+
+Workload = Submit | Burst | Steady | Recurring | Crash | Standing | Storm
 
 NAMES: dict[str, type[Workload]] = {
     "W1": Submit,
@@ -121,6 +138,7 @@ NAMES: dict[str, type[Workload]] = {
     "W4": Recurring,
     "W5": Crash,
     "W6": Standing,
+    "W7": Storm,
 }
 ABOUT = {
     "W1": "submit",
@@ -129,11 +147,12 @@ ABOUT = {
     "W4": "recurring",
     "W5": "crash",
     "W6": "standing",
+    "W7": "storm",
 }
 
 
 def name_of(workload: Workload) -> str:
-    """`W1` to `W6`."""
+    """`W1` to `W7`."""
     return next(name for name, kind in NAMES.items() if isinstance(workload, kind))
 
 
@@ -158,6 +177,7 @@ FULL: tuple[Workload, ...] = (
     Recurring(5_000, 10, 60, together=True, lead_s=10),
     Crash("worker", 20_000, 15, after_ms=100, absent_s=20),
     Crash("scheduler", 20_000, 15, after_ms=100, absent_s=20),
+    Storm(20_000, 50, calm_s=10, lead_s=30),
     Standing(10_000, 1_000_000, 5, 20, Steady(500, 20, 10)),
 )
 
@@ -170,5 +190,6 @@ QUICK: tuple[Workload, ...] = (
     Steady(200, 3, 3),
     Recurring(100, 2, 6, together=False, lead_s=3),
     Crash("worker", 1_000, 3, after_ms=20, absent_s=2),
+    Storm(500, 20, calm_s=1, lead_s=2),
     Standing(100, 2_000, 1, 2, Steady(100, 2, 3)),
 )
