@@ -14,7 +14,7 @@ RUN := $(WITH) -- uv run --no-sync
 
 .DEFAULT_GOAL := help
 .PHONY: help setup dev test verify simulate drills catch-up-drill soak bench generate cluster cluster-down clean \
-	bench-time time-exhaustive time-fuzz time-zones
+	bench-time bench-telemetry time-exhaustive time-fuzz time-zones
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ bench: setup ## measure this checkout on both engines: ARGS="W2 W3 --quick --eng
 
 bench-time: setup ## measure schedules alone: ARGS=--check holds the limits
 	@$(RUN) python bench/schedule_bench.py $(ARGS)
+
+bench-telemetry: setup ## measure what metrics and traces cost: ARGS="--rounds 3"
+	@$(RUN) python bench/telemetry_bench.py $(ARGS)
 
 time-exhaustive: setup ## every change of the clock of every zone until 2100, and 20 times the random cases
 	TICKWHEEL_TIME_EFFORT=20 $(RUN) pytest tests/schedule --timeout 14400 -m "exhaustive or not exhaustive" $(ARGS)

@@ -126,11 +126,14 @@ def drill(tmp_path_factory: pytest.TempPathFactory, gateway: Path) -> Iterator[D
         drill.create("gone", {"every": "1s"})
         drill.create("twice-named", {"every": "1s"})
         drill.until_run("plain", "SUCCEEDED")
+        # For a second at least, so that the new schedule would have had an occurrence meanwhile.
+        while len(drill.runs("changed")) < 2:
+            time.sleep(0.05)
         drill.call("POST", f"{_USER}/asleep:pause", {"reason": "stock-taking"})
         drill.call(
             "PATCH",
             f"{_USER}/changed",
-            {"schedule": {"every": "2s", "anchor": "2026-01-01T00:00:00Z"}},
+            {"schedule": {"every": "1s", "anchor": "2026-01-01T00:00:00.500Z"}},
         )
         drill.call("DELETE", f"{_USER}/gone")
         drill.call("DELETE", f"{_USER}/twice-named")

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tickwheel.server import cli_audit, cli_bench
+from tickwheel.server import cli_audit, cli_bench, cli_debug
 
 GrpcAddress = Annotated[
     str | None,
@@ -100,6 +100,7 @@ def register(app: typer.Typer) -> None:
     app.command("migrate")(migrate)
     cli_audit.register(app)
     cli_bench.register(app)
+    cli_debug.register(app)
 
 
 def dev(

@@ -174,6 +174,9 @@ class Settings(BaseSettings):
     )
     otlp_endpoint: str = Field(
         default="",
+        # A password in it would be logged by whoever cannot reach it; OTEL_EXPORTER_OTLP_HEADERS
+        # is for that.
+        pattern=r"^(https?://[^/@\s]+)?$",
         description="http://host:port of an OpenTelemetry Collector that takes OTLP over gRPC; "
         "metrics and traces are pushed to it",
     )

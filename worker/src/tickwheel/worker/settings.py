@@ -45,7 +45,10 @@ class WorkerSettings(BaseSettings):
         default="127.0.0.1:7490", description="host:port for Prometheus; none if empty."
     )
     otlp_endpoint: str = Field(
-        default="", description="http://host:port of an OTLP receiver (gRPC); none if empty."
+        default="",
+        # As the servers' setting: no password may be in it.
+        pattern=r"^(https?://[^/@\s]+)?$",
+        description="http://host:port of an OTLP receiver (gRPC); none if empty.",
     )
     trace_ratio: float = Field(default=0.01, ge=0, le=1, description="Part of traces kept.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -143,7 +143,7 @@ class Middleware(grpc.aio.ServerInterceptor):
         self, method: str, inner: Callable[[Any, Context], Awaitable[Any]]
     ) -> Callable[[Any, Context], Awaitable[Any]]:
         async def serve(request: Any, context: Context) -> Any:
-            return await self._serve(method, context, lambda: inner(request, context))
+            return await self._serve(method, context, request, lambda: inner(request, context))
 
         return serve
 
@@ -161,12 +161,12 @@ class Middleware(grpc.aio.ServerInterceptor):
 
         async def serve(request: Any, context: Context) -> None:
             behaviour = write_all if is_generator else inner
-            await self._serve(method, context, lambda: behaviour(request, context))
+            await self._serve(method, context, request, lambda: behaviour(request, context))
 
         return serve
 
     async def _serve(
-        self, method: str, context: Context, call: Callable[[], Awaitable[Any]]
+        self, method: str, context: Context, request: Any, call: Callable[[], Awaitable[Any]]
     ) -> Any:
         began_ms = self._clock.steady_ms()
         ended = self._observer.begin(method, _traceparent(context))
@@ -199,6 +199,7 @@ class Middleware(grpc.aio.ServerInterceptor):
                 code=code,
                 ms=self._clock.steady_ms() - began_ms,
                 trace=current_trace_id(),
+                **_subject(request),
             )
 
 
@@ -207,3 +208,15 @@ def _traceparent(context: Context) -> str:
         if key == "traceparent":
             return value if isinstance(value, str) else value.decode("ascii", "replace")
     return ""
+
+
+def _subject(request: Any) -> dict[str, str]:
+    """What a call is about, by its resource names; nothing else of a request is logged."""
+    name = getattr(request, "name", "") or getattr(request, "parent", "")
+    if not isinstance(name, str) or not name:
+        return {}
+    if "/runs/" in name:
+        return {"job": name.partition("/runs/")[0], "run": name}
+    if "/jobs/" in name:
+        return {"job": name}
+    return {"parent": name}

@@ -30,6 +30,7 @@ from tickwheel.server.scheduler.pauser import Pauser, to_be_looked_at
 from tickwheel.server.scheduler.reader import News, Reader
 from tickwheel.server.scheduler.recorder import Recorder
 from tickwheel.server.scheduler.rederiver import Rederiver, ZoneData, unwatched
+from tickwheel.server.scheduler.runlog import log_ended
 from tickwheel.server.scheduler.runs import fire_then_priority
 from tickwheel.server.scheduler.segment import SegmentOwner
 from tickwheel.server.scheduler.strays import Strays
@@ -97,8 +98,8 @@ class Scheduler:
         #: Workers are to publish nothing of ours any more.
         self._is_over = False
         self.ready = asyncio.Event()
-        #: Hears of runs whose end has been stored.
-        self.on_ended: Callable[[list[LiveRun]], None] | None = None
+        #: Hear of runs whose end has been stored.
+        self.on_ended: list[Callable[[list[LiveRun]], None]] = [log_ended]
 
     @property
     def identity(self) -> Identity:
@@ -515,8 +516,8 @@ class Scheduler:
         """Runs have ended and that is stored: others may go, or their jobs be paused."""
         if not ended:
             return
-        if self.on_ended is not None:
-            self.on_ended(ended)
+        for hear in self.on_ended:
+            hear(ended)
         for run in ended:
             self._throttle.ended(run)
         for job in to_be_looked_at(ended):

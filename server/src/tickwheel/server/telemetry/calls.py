@@ -19,6 +19,7 @@ from tickwheel.worker.telemetry.setup import Telemetry
 
 _SYSTEM = {"rpc.system.name": "grpc"}
 _PROPAGATOR = TraceContextTextMapPropagator()
+_NO_PARENT = Context()
 #: Statuses that are the server's fault (semantic conventions for gRPC).
 _FAULTS = frozenset(
     {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
@@ -34,7 +35,7 @@ class ObservedCalls:
 
     def begin(self, method: str, traceparent: str) -> Callable[[str], None]:
         """A call begins; returns what is to be called with its status when it ends."""
-        parent = _PROPAGATOR.extract({"traceparent": traceparent}) if traceparent else Context()
+        parent = _PROPAGATOR.extract({"traceparent": traceparent}) if traceparent else _NO_PARENT
         name = method.removeprefix("/")
         span = self._tracer.start_span(
             name, parent, SpanKind.SERVER, attributes={**_SYSTEM, "rpc.method": name}

@@ -63,11 +63,11 @@ class RunMetrics:
                 else:
                     ended[run.state.name.lower()] += 1
         for trigger, count in due.items():
-            self._due.add(count, {"trigger": trigger})
+            self._due.add(count, trigger)
         for state, count in ended.items():
-            self._ended.add(count, {"state": state})
+            self._ended.add(count, state)
         for reason, count in skipped.items():
-            self._skipped.add(count, {"reason": reason})
+            self._skipped.add(count, reason)
 
     def _newly_skipped(self, run: Run) -> int:
         """How many of a record's occurrences were not counted yet; a stretch grows."""
@@ -114,7 +114,7 @@ class JobMetrics:
         """JobStore.create was called; `results` are its."""
         counts = Counter(_result(result) for result in results)
         for result, count in counts.items():
-            self._submitted.add(count, {"result": result})
+            self._submitted.add(count, result)
 
 
 def _result(result: object) -> str:

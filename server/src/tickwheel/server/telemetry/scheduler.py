@@ -60,8 +60,6 @@ async def sample(census: Census, telemetry: Telemetry, clock: Clock) -> None:
         (lambda: census.leases_lost, telemetry.counter(LEASES_LOST)),
     ]
     counted = [0] * len(counters)
-    for _, counter in counters:
-        counter.add(0)
     while True:
         for read, write in gauges:
             write(read())

@@ -5,6 +5,18 @@ import sys
 
 import structlog
 
+from tickwheel.server.trace import current_trace_id
+
+
+def _with_trace(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """What is said while a call is served bears its trace."""
+    trace_id = current_trace_id()
+    if trace_id:
+        event.setdefault("trace", trace_id)
+    return event
+
 
 def configure_logs(level: str, form: str) -> None:
     """Sets up structlog and the standard library's loggers alike.
@@ -15,6 +27,7 @@ def configure_logs(level: str, form: str) -> None:
     """
     processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _with_trace,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,

@@ -88,7 +88,7 @@ class Observing:
         from tickwheel.server.telemetry.scheduler import sample
 
         if self._traces is not None:
-            scheduler.on_ended = self._traces.ended
+            scheduler.on_ended.append(self._traces.ended)
         sampler = asyncio.create_task(sample(scheduler.census, self._telemetry, clock))
         try:
             yield

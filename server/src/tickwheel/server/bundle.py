@@ -1,0 +1,174 @@
+"""The debug bundle: gathered from outside, by what every part tells anyway."""
+
+import asyncio
+import json
+import platform
+import re
+import sys
+import urllib.error
+import urllib.request
+import zipfile
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import json_format
+from pydantic import SecretStr
+
+from tickwheel.client import ApiError, Client
+from tickwheel.server.settings import Settings
+
+TIMEOUT_S = 5.0
+FAILED_RUNS = 50
+LOG_LINES = 1_000
+_DISTRIBUTIONS = (
+    "tickwheel-server",
+    "tickwheel-worker",
+    "tickwheel-client",
+    "tickwheel-proto",
+    "grpcio",
+    "protobuf",
+    "scylla-driver",
+    "aiokafka",
+    "opentelemetry-sdk",
+    "tzdata",
+)
+HIDDEN = "(hidden)"
+#: In a URL: user and password.
+_USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
+_SECRET_NAME = re.compile(r"password|secret|token|credential|private", re.IGNORECASE)
+#: As both forms of our logs have a level.
+_WORTH = re.compile(
+    r"\[(?:warning|error|critical)\s*\]"
+    r'|"level": ?"(?:warning|error|critical)"'
+    r"|^Traceback|^(?:WARNING|ERROR) "
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What it is gathered from."""
+
+    #: Of the api.
+    address: str
+    metrics: tuple[str, ...]
+    logs: tuple[Path, ...]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of the bundle; or why there is none."""
+
+    name: str
+    text: str = ""
+    missing: str = ""
+
+
+async def gather(sources: Sources) -> list[Part]:
+    """All parts; what cannot be had says why."""
+    parts = [
+        Part("versions.json", _json(_versions())),
+        Part("settings.json", _json(visible(Settings()))),
+    ]
+    async with Client(sources.address, timeout=TIMEOUT_S) as client:
+        parts.append(await _asked("cluster.json", lambda: _cluster(client)))
+        parts.append(await _asked("failed-runs.json", lambda: _failed_runs(client)))
+    for place in sources.metrics:
+        name = f"metrics-{re.sub(r'[^0-9A-Za-z.-]', '-', place)}.txt"
+        parts.append(await asyncio.to_thread(_metrics, name, place))
+    parts += [_log(path) for path in sources.logs]
+    return parts
+
+
+def visible(settings: Settings) -> dict[str, Any]:
+    """The settings without their secrets."""
+    found: dict[str, Any] = {}
+    for name, value in settings:
+        is_secret = isinstance(value, SecretStr) or _SECRET_NAME.search(name) is not None
+        if is_secret:
+            raw = value.get_secret_value() if isinstance(value, SecretStr) else value
+            found[name] = HIDDEN if raw else ""
+        else:
+            found[name] = _USERINFO.sub(f"{HIDDEN}@", value) if isinstance(value, str) else value
+    return found
+
+
+def write(target: Path, parts: list[Part], now: datetime) -> None:
+    """Writes the file."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        lines = [f"Tickwheel's debug bundle of {now:%Y-%m-%d %H:%M:%S} UTC.", ""]
+        lines += [f"{part.name}: {part.missing or 'taken'}" for part in parts]
+        archive.writestr("README.txt", "\n".join(lines) + "\n")
+        for part in parts:
+            if not part.missing:
+                archive.writestr(part.name, part.text)
+
+
+def _versions() -> dict[str, Any]:
+    installed: dict[str, str] = {}
+    for name in _DISTRIBUTIONS:
+        try:
+            installed[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            installed[name] = "not installed"
+    return {
+        "python": sys.version,
+        "system": platform.platform(),
+        "installed": installed,
+    }
+
+
+async def _asked(name: str, ask: Callable[[], Awaitable[Any]]) -> Part:
+    try:
+        return Part(name, _json(await ask()))
+    except ApiError as error:
+        return Part(name, missing=f"the api does not tell: {error.message} ({error.code.name})")
+
+
+async def _cluster(client: Client) -> Any:
+    return json_format.MessageToDict(await client.get_cluster())
+
+
+async def _failed_runs(client: Client) -> list[dict[str, Any]]:
+    """The last ones, without what they were about: result, details, progress."""
+    found: list[dict[str, Any]] = []
+    runs = client.list_runs("users/-/jobs/-", filter="state = FAILED", page_size=FAILED_RUNS)
+    async with aclosing(runs):
+        async for run in runs:
+            for one in (run, *run.attempts):
+                one.error.ClearField("message")
+                one.error.ClearField("details")
+            run.ClearField("result")
+            run.ClearField("progress")
+            found.append(json_format.MessageToDict(run))
+            if len(found) == FAILED_RUNS:
+                break
+    return found
+
+
+def _metrics(name: str, place: str) -> Part:
+    try:
+        with urllib.request.urlopen(f"http://{place}/metrics", timeout=TIMEOUT_S) as answer:
+            return Part(name, answer.read().decode())
+    except (OSError, ValueError, urllib.error.URLError) as error:
+        return Part(name, missing=f"http://{place}/metrics does not answer: {error}")
+
+
+def _log(path: Path) -> Part:
+    name = f"log-{path.parent.name}-{path.name}"
+    try:
+        with path.open(errors="replace") as lines:
+            kept = deque((line for line in lines if _WORTH.search(line)), LOG_LINES)
+    except OSError as error:
+        return Part(name, missing=f"cannot be read: {error.strerror}")
+    return Part(name, _USERINFO.sub(f"{HIDDEN}@", "".join(kept)))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, default=str) + "\n"
