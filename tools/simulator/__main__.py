@@ -23,9 +23,10 @@ def main() -> int:
     parser.add_argument("--width", type=int, default=os.cpu_count() or 1, help="at a time")
     parser.add_argument("--shrink", action="store_true", help="cut failing plans down")
     parser.add_argument("--trace", metavar="FILE", help="write what happened; of one plan only")
+    parser.add_argument("--reported", action="store_true", help="jobs that executors report, too")
     options = parser.parse_args()
     check_hash_seed()
-    plans = list(_plans(options.what))
+    plans = list(_plans(options.what, reported=options.reported))
     if options.trace:
         report = run_plan(plans[0], verbose=True)
         Path(options.trace).write_text("\n".join([*report.lines, ""]))
@@ -46,14 +47,14 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _plans(words: list[str]) -> Iterator[Plan]:
+def _plans(words: list[str], *, reported: bool) -> Iterator[Plan]:
     for word in words:
         if word.endswith(".json"):
             yield Plan.of_json(Path(word).read_text())
             continue
         first, _, last = word.partition("-")
         for seed in range(int(first), int(last or first) + 1):
-            yield plan_of(seed)
+            yield plan_of(seed, reported=reported)
 
 
 def _tell(report: Report) -> None:

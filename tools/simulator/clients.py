@@ -136,6 +136,21 @@ class Client:
             request.payload.text = step.args["payload"]
         return await self._call(step, "RunJob", request, chance, request.request_id)
 
+    async def _cancel(self, step: Step, request_id: str, chance: random.Random) -> Told:
+        """Cancels the newest run that has not ended."""
+        listing = pb.ListRunsRequest(parent=job_name(step.job), page_size=20)
+        told = await self._call(step, "ListRuns", listing, chance)
+        open_runs = (
+            [run for run in told.response.runs if not run.HasField("end_time")]
+            if (told.is_ok)
+            else []
+        )
+        if not open_runs:
+            return told
+        return await self._call(
+            step, "CancelRun", pb.CancelRunRequest(name=open_runs[0].name), chance
+        )
+
     async def _read(self, step: Step, request_id: str, chance: random.Random) -> Told:
         request = pb.ListRunsRequest(parent=job_name(step.job), page_size=20)
         return await self._call(step, "ListRuns", request, chance)

@@ -15,6 +15,7 @@ from simulator.plan import Fault, Plan, Step
 #: 23 November 2026, 12:00 UTC.
 _ORIGIN_MS = 1_795_435_200_000
 ACTIVE_MS = 45_000
+_OVERLAPS = ("SKIP", "BUFFER_ONE", "BUFFER_ALL", "CANCEL_OTHER", "ALLOW_ALL")
 #: Clients begin once segments are owned.
 _FIRST_MS = 2_500
 
@@ -48,8 +49,11 @@ class _Draft:
         self.steps.append(Step(at_ms, act, job, args))
 
 
-def plan_of(seed: int) -> Plan:
-    """The plan of a seed: at least 1,000 occurrences, 20 faults and all kinds of jobs."""
+def plan_of(seed: int, *, reported: bool = False) -> Plan:
+    """The plan of a seed: at least 1,000 occurrences, 20 faults and all kinds of jobs.
+
+    With `reported` it has jobs beside whose runs executors report; all else stays as it is.
+    """
     chance = Chance(seed).stream("plan")
     draft = _Draft(
         chance,
@@ -60,6 +64,9 @@ def plan_of(seed: int) -> Plan:
     )
     _workload(draft)
     _faults(draft)
+    if reported:
+        draft.chance = Chance(seed).stream("plan of reported jobs")
+        _reported(draft)
     draft.steps.sort(key=lambda step: step.at_ms)
     draft.faults.sort(key=lambda fault: fault.at_ms)
     return Plan(
@@ -269,6 +276,39 @@ def _deleting(draft: _Draft, job: str) -> None:
     if len(draft.lasting) > 8:
         draft.lasting.remove(job)
     draft.do(draft.when(ACTIVE_MS // 2), "delete", job, tries=_tries(draft))
+
+
+def _reported(draft: _Draft) -> None:
+    """Jobs whose runs an executor reports, some of which fail, take long, or are cancelled."""
+    chance = draft.chance
+    for number in range(10):
+        once = number >= 7
+        at_ms = draft.when(last_ms=ACTIVE_MS - 15_000)
+        job = draft.name("reported")
+        overlap = chance.choice(_OVERLAPS)
+        schedule = {"at": at_ms + chance.randrange(3_000)} if once else _schedule(draft)
+        if overlap == "BUFFER_ALL" and not once:
+            # So few that all have had their turn by the end.
+            at_ms, schedule["max_runs"] = max(_FIRST_MS, at_ms // 2), 4
+        draft.do(
+            at_ms,
+            "create",
+            job,
+            schedule=schedule,
+            topic=f"x{number % 2}",
+            payload=job,
+            overlap=overlap,
+            timeout_s=chance.choice((4, 12)),
+            retries=chance.randrange(3),
+            tries=_tries(draft),
+        )
+        if once:
+            continue
+        # What waits in the end has to end, too.
+        draft.do(ACTIVE_MS - 4_000, "pause", job, tries=20)
+        for act in ("cancel", "cancel", "run", "delete"):
+            if chance.random() < 0.4:
+                draft.do(draft.when(at_ms + 1_000), act, job, tries=_tries(draft))
 
 
 # -- faults --------------------------------------------------------------------------------------

@@ -6,6 +6,13 @@ from simulator.plan import Args
 from tickwheel.v1 import job_pb2
 
 USER = "sim"
+_POLICIES: dict[str, "job_pb2.Overlap"] = {
+    "SKIP": job_pb2.OVERLAP_SKIP,
+    "BUFFER_ONE": job_pb2.OVERLAP_BUFFER_ONE,
+    "BUFFER_ALL": job_pb2.OVERLAP_BUFFER_ALL,
+    "CANCEL_OTHER": job_pb2.OVERLAP_CANCEL_OTHER,
+    "ALLOW_ALL": job_pb2.OVERLAP_ALLOW_ALL,
+}
 PARENT = f"users/{USER}"
 
 
@@ -19,7 +26,8 @@ def job_message(args: Args, start_ms: int) -> job_pb2.Job:
 
     Args:
         args: `schedule` (see `_schedule`), `topic`, `payload` (text); `window_s` and `retries`
-            where they are not to be the defaults.
+            where they are not to be the defaults; of one that executors report also `overlap`
+            and `timeout_s`.
         start_ms: the beginning of the simulation, Unix milliseconds.
     """
     job = job_pb2.Job()
@@ -28,6 +36,10 @@ def job_message(args: Args, start_ms: int) -> job_pb2.Job:
     job.target.payload.text = args["payload"]
     if "window_s" in args:
         job.catch_up_window.seconds = args["window_s"]
+    if "overlap" in args:
+        job.completion = job_pb2.COMPLETION_REPORTED
+        job.overlap_policy = _POLICIES[args["overlap"]]
+        job.run_timeout.seconds = args["timeout_s"]
     if "retries" in args:
         job.retry_policy.max_retry_count = args["retries"]
         job.retry_policy.initial_backoff.seconds = 1

@@ -1,10 +1,11 @@
 """Brings the auditor the facts of a simulation: what clients were told, the store, the log."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from simulator.cluster import Cluster
+from simulator.executor import Ended, Executor
 from simulator.jobs import USER
 from simulator.log import Entry
 from simulator.plan import Plan
@@ -14,7 +15,7 @@ from simulator.store.link import DirectLink
 from simulator.told import Told
 from tickwheel.server.audit.checker import Case, check
 from tickwheel.server.audit.facts import LogRecord, Rules, Subject
-from tickwheel.server.audit.findings import Finding, Tally
+from tickwheel.server.audit.findings import Fault, Finding, Tally
 from tickwheel.server.audit.promises import (
     Changed,
     Created,
@@ -27,10 +28,13 @@ from tickwheel.server.audit.promises import (
 )
 from tickwheel.server.audit.reading import read_runs, read_subject
 from tickwheel.server.domain.names import JobName
-from tickwheel.server.domain.run import Run
+from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.store.port import Store
+from tickwheel.v1 import run_pb2
 
 _EVER_MS = 1 << 60
+#: A handler takes less, and so do its reports once nothing is wrong any more.
+_LONGEST_WORK_MS = 20_000
 
 
 @dataclass(slots=True)
@@ -42,7 +46,12 @@ class Verdict:
 
 
 async def judge(
-    plan: Plan, cluster: Cluster, told: Sequence[Told], clock: SimClock, rules: Rules
+    plan: Plan,
+    cluster: Cluster,
+    told: Sequence[Told],
+    executor: Executor,
+    clock: SimClock,
+    rules: Rules,
 ) -> Verdict:
     """Audits everything."""
     verdict = Verdict()
@@ -55,8 +64,9 @@ async def judge(
         job.uid: await read_subject(store, job, sure.get(job.uid)) for job in jobs.values()
     }
     records: dict[str, list[LogRecord]] = {}
-    for topic in cluster.log.topics.values():
-        for entry in topic:
+    for name, topic in cluster.log.topics.items():
+        # Dead letters have the ce_id of the record that they stand for.
+        for entry in () if name.endswith(".dlq") else topic:
             record = record_of(entry, plan.start_ms)
             records.setdefault(record.uid, []).append(record)
     states: dict[str, list[Run]] = {}
@@ -68,10 +78,35 @@ async def judge(
         by_hand.update({(uid, run.run_id): run for run in runs})
         case = Case(subject, runs, records.pop(uid, []), states.get(uid, []))
         verdict.findings.extend(check(case, rules, verdict.tally))
+    verdict.findings.extend(_check_ends(executor, by_hand, clock.now_ms()))
     verdict.findings.extend(check_promises(promises, subjects, by_hand, verdict.tally))
     for uid, lost in records.items():
         raise AssertionError(f"{len(lost)} records of {uid}, which is no job")
     return verdict
+
+
+def _check_ends(
+    executor: Executor, runs: Mapping[tuple[str, str], Run], now_ms: int
+) -> Iterator[Finding]:
+    """Whether each end that was taken from the executor is there, and all were answered."""
+    for end in executor.ended:
+        run = runs.get((end.uid, end.run_id))
+        if run is None or not _is_kept(end, run):
+            there = "nothing" if run is None else f"{run.state.name} at attempt {run.attempt}"
+            said = run_pb2.RunState.Name(end.state)
+            text = f"the executor was told that {said} of attempt {end.attempt} is stored; {there}"
+            yield Finding(Fault.CONTRADICTED, end.uid, end.run_id, text)
+    for entry, since_ms in executor.busy.items():
+        if now_ms - since_ms > _LONGEST_WORK_MS:
+            text = f"the executor of {entry.record.run} has no answer since {since_ms}"
+            yield Finding(Fault.UNFINISHED, "executor", "", text)
+
+
+def _is_kept(end: Ended, run: Run) -> bool:
+    if end.state == run_pb2.RUN_STATE_FAILED:
+        # Another attempt may have followed, or a cancellation was asked for.
+        return run.attempt > end.attempt or run.state in (RunState.FAILED, RunState.CANCELLED)
+    return run.state.value == end.state
 
 
 def record_of(entry: Entry, start_ms: int) -> LogRecord:

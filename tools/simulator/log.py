@@ -27,7 +27,7 @@ REQUEST_US = 900_000
 RETRY_US = 50_000
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Entry:
     """One record as it lies on the log. All times are true ones, microseconds."""
 

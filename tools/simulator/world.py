@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from simulator.chance import Chance, install
 from simulator.clients import Client
 from simulator.cluster import Cluster
+from simulator.executor import Executor
 from simulator.faults import Faults
 from simulator.judge import Verdict, judge
 from simulator.loop import SimLoop
@@ -64,6 +65,14 @@ class World:
         self.client = Client(
             self._process, self.cluster.calls, addresses, chance, self.trace, plan.start_ms
         )
+        self.executor = Executor(
+            SimProcess(loop, Host(loop, "x0", start_us, 0), "x0", 1),
+            self.cluster.calls,
+            addresses,
+            self.cluster.log,
+            chance,
+            self.trace,
+        )
         self.faults = Faults(loop, self.cluster, self.trace)
         self._owners: dict[int, list[tuple[int, int]]] = {}
         self.cluster.cells.on_taken = self._taken
@@ -92,6 +101,8 @@ class World:
         plan = self.plan
         self.cluster.build(plan.schedulers, plan.workers, plan.apis, plan.window)
         self.client.begin(plan.steps)
+        if any("overlap" in step.args for step in plan.steps):
+            self.executor.begin()
         self.faults.begin(plan.faults)
 
     def _taken(self, lease: SegmentLease) -> None:
@@ -112,7 +123,9 @@ class World:
             ],
             owners=self._owners,
         )
-        work = judge(plan, self.cluster, self.client.told, self._process.clock, rules)
+        work = judge(
+            plan, self.cluster, self.client.told, self.executor, self._process.clock, rules
+        )
         task = self._process.spawn(work)
         # Processes go on meanwhile only as far as they can without time passing.
         self.loop.run_to(self.loop.now_us, stop=task.done)

@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 def bench(
     workloads: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[W1…W6]", show_default=False, help="Default: all."),
+        typer.Argument(metavar="[W1…W7]", show_default=False, help="Default: all."),
     ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Small sizes: a minute in all, to see that it works.")

@@ -11,7 +11,12 @@ MAX_CALLS = 32
 async def bounded(work: Iterable[Coroutine[Any, Any, None]]) -> None:
     """Runs coroutines side by side, at most MAX_CALLS at once; all are awaited.
 
-    Where one fails, or the caller is cancelled, those that have not begun never do.
+    Where one fails, or the caller is cancelled, those that have not begun never do. No TaskGroup:
+    one that is ending because of an error forgets that its task was cancelled meanwhile, and a
+    loop that goes on after errors would never end.
+
+    Raises:
+        ExceptionGroup: of what they raised; not where the caller was cancelled.
     """
     limit = asyncio.Semaphore(MAX_CALLS)
     coroutines = list(work)
@@ -20,11 +25,24 @@ async def bounded(work: Iterable[Coroutine[Any, Any, None]]) -> None:
         async with limit:
             await coroutine
 
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            for coroutine in coroutines:
-                tasks.create_task(one(coroutine))
-    finally:
-        for coroutine in coroutines:
-            # Python would warn of one that was never awaited.
-            coroutine.close()
+    tasks = [asyncio.create_task(one(coroutine)) for coroutine in coroutines]
+    cancelled = ending = False
+    pending = set(tasks)
+    while pending:
+        try:
+            _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_EXCEPTION)
+        except asyncio.CancelledError:
+            cancelled = True
+        if not ending:
+            # Once: what they do about it is not to be cut off.
+            ending = True
+            for task in pending:
+                task.cancel()
+    for coroutine in coroutines:
+        # Python would warn of one that was never awaited.
+        coroutine.close()
+    errors = [error for task in tasks if not task.cancelled() and (error := task.exception())]
+    if cancelled:
+        raise asyncio.CancelledError
+    if errors:
+        raise BaseExceptionGroup("of calls side by side", errors)
