@@ -20,6 +20,7 @@ from scheduler.making import (
 from tickwheel.server.domain.errors import RunStateWrong, StaleFence
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import instant_id
+from tickwheel.server.domain.occurrence import EntryKind
 from tickwheel.server.domain.report import (
     Answer,
     Failure,
@@ -35,7 +36,7 @@ from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.scheduler.overlap import MAX_WAITING
 from tickwheel.server.scheduler.reporting import NotPublishedYetError
 from tickwheel.server.scheduler.reports import SILENCE_MS
-from tickwheel.server.scheduler.segment import SegmentOwner
+from tickwheel.server.scheduler.segment import SegmentOwner, own_run
 from tickwheel.v1 import job_pb2, run_pb2
 
 TIMEOUT_S = 60
@@ -195,6 +196,37 @@ def test_who_starts_an_attempt_last_has_it() -> None:
     assert states(store(owner))[-1] is RunState.SUCCEEDED
     assert run.record is not None
     assert run.record.executor == "second"
+
+
+@pytest.mark.parametrize("with_worker", [False, True])
+@pytest.mark.parametrize("policy", [job_pb2.OVERLAP_SKIP, job_pb2.OVERLAP_CANCEL_OTHER])
+def test_what_is_handed_out_ahead_is_no_earlier_run(policy: int, with_worker: bool) -> None:
+    """A run by hand neither yields to the next occurrence nor cancels it."""
+    owner, job = make_owner(), reported(policy)
+    due = NOW + 10 * SECOND
+    now = due - 3 * SECOND
+    owner.load([entry_of(job, due)], {job.key: job}, now)
+    owner.step(now)
+    ahead = assign(owner) if with_worker else []
+    by_hand = replace(entry_of(job, now), kind=EntryKind.MANUAL, run_id=f"{instant_id(now)}-m-a")
+    made = own_run(job, by_hand, lambda: "")
+    record = owner.trigger(job, by_hand, made, now)
+    assert record is not None
+    assert record.state is RunState.PENDING
+    assert owner.take_revocations() == ahead
+    owner.confirm_revoked([run.key for run in ahead], (), now)
+    owner.step(now)
+    assert assign(owner) == [made]
+    publish(owner, made, now)
+    store(owner, now)
+    # At its instant the occurrence finds the run by hand unfinished.
+    owner.step(due)
+    states_then = [(r.run_id, r.state, r.cancel_requested) for r in store(owner, due).records]
+    if policy == job_pb2.OVERLAP_SKIP:
+        assert states_then == [(instant_id(due), RunState.SKIPPED, False)]
+    else:
+        assert (made.run_id, RunState.PUBLISHED, True) in states_then
+        assert (instant_id(due), RunState.PENDING, False) in states_then
 
 
 def test_a_published_job_needs_no_reports() -> None:

@@ -424,6 +424,24 @@ class Cursors:
             run.phase = Phase.DROPPED
         return rewind
 
+    def take_back_ahead(self, uid: str, now_ms: int) -> list[LiveRun]:
+        """Takes back what was handed out ahead of its instant: another run of the job comes first.
+
+        Whether it may go is decided anew when it is due. Returns runs to take back from workers.
+        """
+        cursor = self.of_job(uid)
+        if cursor is None:
+            return []
+        before = set(cursor.revoking)
+        rewind = self._take_back(cursor, after_ms=now_ms)
+        if rewind is None:
+            return []
+        cursor.next_ms, cursor.ordinal = rewind
+        cursor.stretch = None
+        self._visit(now_ms, cursor.id)
+        self._dirty.add(cursor.id)
+        return [run for key, run in cursor.revoking.items() if key not in before and run.worker]
+
     def _drop(self, run: LiveRun) -> None:
         """A run that was taken back will be computed again, or is not to be any more."""
         self._runs.drop(run)

@@ -322,8 +322,12 @@ class Runs:
             run.cancel_reason = reason
             self._cancelled(run, now_ms)
 
+    def revoke(self, runs: Iterable[LiveRun]) -> None:
+        """Workers are to be asked to drop these."""
+        self._to_revoke.extend(runs)
+
     def take_revocations(self) -> list[LiveRun]:
-        """Runs that workers are to be asked to drop because they are to be cancelled."""
+        """Runs that workers are to be asked to drop."""
         revoked, self._to_revoke = self._to_revoke, []
         return revoked
 

@@ -239,7 +239,7 @@ class SegmentOwner:
         return self._cursors.is_backfilling(uid, backfill_id)
 
     def take_revocations(self) -> list[LiveRun]:
-        """Runs that workers are to be asked to drop because they are to be cancelled."""
+        """Runs that workers are to be asked to drop."""
         return self.runs.take_revocations()
 
     # -- what becomes due --------------------------------------------------------------------
@@ -278,6 +278,9 @@ class SegmentOwner:
 
     def _begin_own(self, run: LiveRun, now_ms: int) -> Run | None:
         """Begins a run of its own as its policy allows; its record, unless it simply goes."""
+        if run.is_reported:
+            # An occurrence that is not due yet is no earlier run, though it was handed out.
+            self.runs.revoke(self._cursors.take_back_ahead(run.job.uid, now_ms))
         match self.runs.verdict(run.job, run.policy, due=True):
             case Skip(reason, blocking):
                 return self.runs.skip(run, reason, blocking, now_ms)

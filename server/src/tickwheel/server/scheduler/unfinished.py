@@ -27,7 +27,13 @@ class Unfinished:
 
     def crowd(self, uid: str) -> Crowd:
         """The unfinished runs of a job."""
-        return Crowd(tuple(self._active.get(uid, ())), tuple(self._waiting.get(uid, ())))
+        # What is being taken back has not begun, and its turn is yet to come.
+        active = (
+            name
+            for name, run in self._active.get(uid, {}).items()
+            if run.phase is not Phase.DROPPED
+        )
+        return Crowd(tuple(active), tuple(self._waiting.get(uid, ())))
 
     def of(self, uid: str) -> Iterator[LiveRun]:
         """The unfinished runs of a job, active ones first."""
