@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from simulator.defects import DEFECTS
 from simulator.generate import plan_of
 from simulator.plan import Plan
 from simulator.runner import check_hash_seed, run_plan, run_plans
@@ -24,18 +25,20 @@ def main() -> int:
     parser.add_argument("--shrink", action="store_true", help="cut failing plans down")
     parser.add_argument("--trace", metavar="FILE", help="write what happened; of one plan only")
     parser.add_argument("--reported", action="store_true", help="jobs that executors report, too")
+    parser.add_argument("--defect", choices=DEFECTS, help="break a promise on purpose")
     options = parser.parse_args()
+    prepare = DEFECTS.get(options.defect)
     check_hash_seed()
     plans = list(_plans(options.what, reported=options.reported))
     if options.trace:
-        report = run_plan(plans[0], verbose=True)
+        report = run_plan(plans[0], verbose=True, prepare=prepare)
         Path(options.trace).write_text("\n".join([*report.lines, ""]))
         _tell(report)
         return 0 if report.is_good else 1
     totals = Totals()
     failed: list[Plan] = []
     begun = time.monotonic()
-    for plan, report in run_plans(plans, options.width):
+    for plan, report in run_plans(plans, options.width, prepare=prepare):
         totals.add(report)
         if not report.is_good:
             _tell(report)

@@ -1,0 +1,55 @@
+"""A promise that is broken on purpose is found: a net that finds nothing would prove nothing."""
+
+import pytest
+
+from simulator.defects import DEFECTS
+from simulator.plan import Fault, Plan, Step
+from simulator.runner import run_plan
+
+#: Each of these is looked for in its own circumstances, with and without the defect.
+JOBS = tuple(
+    Step(3_000 + number, "create", f"j{number}", {"schedule": {"every": 1_000}, "topic": "t"})
+    for number in range(40)
+)
+STEPS = tuple(Step(one.at_ms, one.act, one.job, {**one.args, "payload": one.job}) for one in JOBS)
+
+#: A worker sleeps while its scheduler dies, and wakes when another one has taken over.
+SLEEPERS = (
+    Fault(9_950, "stop", "w0", 13_000),
+    Fault(9_950, "stop", "w1", 13_000),
+    Fault(10_000, "kill", "s0", 3_000),
+)
+#: A scheduler sleeps beyond its lease, and one worker cannot hear of the next owner.
+GHOST = (
+    Fault(9_950, "stop", "s0", 13_000),
+    Fault(9_950, "cut", "s1>w0", 14_000, {"both": True}),
+)
+
+
+def plan(*faults: Fault) -> Plan:
+    return Plan(
+        seed=3,
+        start_ms=1_795_435_200_000,
+        schedulers=2,
+        workers=2,
+        apis=1,
+        active_ms=45_000,
+        steps=STEPS,
+        faults=faults,
+    )
+
+
+PLANS = {
+    "no-permission": (plan(*SLEEPERS), "STALE"),
+    "no-due-check": (plan(), "EARLY"),
+    "forgotten-outcomes": (plan(), "UNRECORDED"),
+    "no-lease-check": (plan(*GHOST), "STALE"),
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_a_defect_is_found(name: str) -> None:
+    broken, fault = PLANS[name]
+    report = run_plan(broken, prepare=DEFECTS[name])
+    assert fault in {finding.fault.name for finding in report.findings}
+    assert run_plan(broken).is_good

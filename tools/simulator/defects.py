@@ -1,0 +1,91 @@
+"""Defects to be put into the production code on purpose: who looks for broken promises finds them.
+
+`python -m simulator 1-20 --defect no-permission` has to end with findings. `drills.broken_worker`
+runs a real worker with one of them.
+"""
+
+import contextlib
+from collections.abc import Callable
+
+from tickwheel.server.domain.lease import WriteStamp
+from tickwheel.server.domain.run import Run, RunState
+from tickwheel.server.scheduler.keeper import SessionKeeper, SessionLostError
+from tickwheel.server.scheduler.ledger import Ledger
+from tickwheel.server.scheduler.reader import Reader
+from tickwheel.worker.clock import Moment
+from tickwheel.worker.publisher.port import Permit
+from tickwheel.worker.source import Source
+
+#: One in so many final states is forgotten.
+_FORGOTTEN = 50
+
+
+def no_permission() -> None:
+    """A worker publishes whatever became of its scheduler's lease."""
+
+    def holds(_permit: Permit, _steady_ms: int) -> bool:
+        return True
+
+    _replace(Permit, "holds", holds)
+
+
+def no_due_check() -> None:
+    """A worker's wheel runs ahead of the clocks."""
+    former = Source.time_ms
+
+    def time_ms(source: Source, now: Moment) -> int | None:
+        found = former(source, now)
+        return None if found is None else found + 250
+
+    _replace(Source, "time_ms", time_ms)
+
+
+def forgotten_outcomes() -> None:
+    """An owner tells the store nothing of some runs that have succeeded."""
+    former = Ledger.add
+
+    def add(ledger: Ledger, record: Run) -> None:
+        is_one = record.state is RunState.SUCCEEDED and record.schedule_ms // 1000 % _FORGOTTEN == 0
+        if not is_one:
+            former(ledger, record)
+
+    _replace(Ledger, "add", add)
+
+
+def no_lease_check() -> None:
+    """A scheduler writes and permits although its lease has ended."""
+
+    def left_ms(_keeper: SessionKeeper) -> int:
+        return 10_000
+
+    async def renew_once(keeper: SessionKeeper) -> None:
+        with contextlib.suppress(SessionLostError):
+            await former(keeper)
+
+    def stamp(keeper: SessionKeeper, segment: int, epoch: int) -> WriteStamp:
+        return WriteStamp(segment, epoch, vars(keeper)["_clock"].now_us())
+
+    former = SessionKeeper.renew_once
+    _replace(SessionKeeper, "left_ms", left_ms)
+    _replace(SessionKeeper, "renew_once", renew_once)
+    _replace(SessionKeeper, "stamp", stamp)
+
+
+def no_second_look() -> None:
+    """An owner reads each part of the inbox and of the schedule once, however late rows come."""
+
+    async def nothing(_reader: Reader) -> None:
+        return None
+
+    _replace(Reader, "reread_inbox", nothing)
+    _replace(Reader, "sweep", nothing)
+
+
+def _replace(owner: type, name: str, by: object) -> None:
+    setattr(owner, name, by)
+
+
+DEFECTS: dict[str, Callable[[], None]] = {
+    made.__name__.replace("_", "-"): made
+    for made in (no_permission, no_due_check, forgotten_outcomes, no_lease_check, no_second_look)
+}
