@@ -195,6 +195,24 @@ def test_an_update_of_a_job_that_is_held_goes_on_counting() -> None:
     assert seconds(assign(owner)) == [3, 4]
 
 
+def test_what_was_fired_before_the_change_was_heard_of_counts_once() -> None:
+    """Both schedules have the third second; the owner hears of the change after it has fired it."""
+    owner, first = make_owner(), make_job(every_s=1)
+    first.spec.schedule.max_runs = 50
+    owner.load([entry_of(first, NOW)], {first.key: first}, NOW)
+    owner.step(NOW)
+    for run in assign(owner)[:4]:
+        publish(owner, run, run.due_ms)
+    second = rescheduled(first, NOW + 2_500, 1, max_runs=5)
+    row = replace(entry_of(second, NOW + 3 * SECOND), ordinal=KEEP_ORDINAL)
+    now = NOW + 3_200
+    revoked = owner.notice(notice(second, now, row), second, now)
+    owner.confirm_revoked([run.key for run in revoked], (), now)
+    owner.step(now)
+    # 0, 1 and 2 by the former schedule, 3 and 4 by this one.
+    assert seconds(assign(owner)) == [4]
+
+
 def test_a_new_schedule_needs_no_row_to_begin() -> None:
     """The api died between the change and the inbox; the sweep finds the job with its old row."""
     owner, first = make_owner(), make_job(every_s=1)

@@ -1,5 +1,7 @@
 """What a segment's owner fires, and what it takes for done."""
 
+from dataclasses import replace
+
 import pytest
 
 from scheduler.making import (
@@ -329,3 +331,52 @@ def test_a_run_with_a_window_may_be_published_until_its_due_instant_and_the_wind
     assert expire_ms(run.job.spec, run.fire_ms, NOW) == due + 7200 * SECOND
     (run,) = load(make_owner(), (job := make_job(at_ms=due, window_s=60)), entry_of(job, due))
     assert expire_ms(run.job.spec, run.fire_ms, NOW) == due + MIN_PUBLISH_WINDOW_MS
+
+
+def test_of_two_rows_of_a_job_one_goes_and_the_other_is_made_sure_of() -> None:
+    owner, job = make_owner(), make_job(every_s=1)
+    row = entry_of(job, NOW + SECOND)
+    again = replace(row, fire_ms=NOW + 2 * SECOND)
+    load(owner, job, row)
+    load(owner, job, again)
+    advance = owner.take_advance(NOW)
+    assert (advance.put, advance.remove) == ([row], [again])
+    assert not owner.take_advance(NOW)
+
+
+def test_a_row_that_goes_is_not_removed_where_the_other_one_moves_to() -> None:
+    owner, job = make_owner(), make_job(every_s=1)
+    old, new = entry_of(job, NOW + SECOND), entry_of(job, NOW + 2 * SECOND)
+    (first, *_) = load(owner, job, old)
+    load(owner, job, new)
+    publish(owner, first, NOW + SECOND)
+    store_records(owner)
+    advance = owner.take_advance(NOW + SECOND)
+    assert [row.place for row in advance.put] == [new.place]
+    assert [row.place for row in advance.remove] == [old.place]
+
+
+def test_a_row_that_came_late_is_moved_to_where_the_next_owner_reads() -> None:
+    owner, job = make_owner(), make_job(every_s=1, create_ms=NOW - 40 * SECOND)
+    owner.begin_at(NOW - 15 * SECOND)
+    late = entry_of(job, NOW - 30 * SECOND)
+    load(owner, job, late)
+    assert owner.position_ms(NOW) == NOW - 15 * SECOND
+    advance = owner.take_advance(NOW)
+    assert [(row.fire_ms, row.schedule_ms) for row in advance.put] == [(NOW, NOW - 30 * SECOND)]
+    assert advance.remove == [late]
+
+
+def test_a_timer_of_a_run_that_was_taken_back_does_not_tell_of_a_later_one() -> None:
+    owner, job = make_owner(), make_job(every_s=2)
+    run, other = load(owner, job, entry_of(job, NOW + 2 * SECOND))
+    later = changed(job, NOW, generation=2, schedule_from_ms=NOW + 1)
+    later.spec.schedule.jitter.FromMilliseconds(1_900)
+    row = replace(entry_of(later, NOW + 2 * SECOND), generation=2)
+    owner.notice(notice(later, NOW, row), later, NOW)
+    owner.confirm_revoked([run.key, other.key], (), NOW)
+    owner.step(NOW)
+    again, *_ = assign(owner)
+    assert (again.name, again.due_ms > run.due_ms) == (run.name, True)
+    owner.step(run.due_ms + PENDING_AFTER_MS)
+    assert not owner.take_batch()

@@ -18,6 +18,7 @@ ACTIVE_MS = 45_000
 _OVERLAPS = ("SKIP", "BUFFER_ONE", "BUFFER_ALL", "CANCEL_OTHER", "ALLOW_ALL")
 #: Clients begin once segments are owned.
 _FIRST_MS = 2_500
+_MANY_TRIES = 20
 
 
 @dataclass(slots=True)
@@ -87,10 +88,10 @@ def plan_of(seed: int, *, reported: bool = False) -> Plan:
 
 
 def _workload(draft: _Draft) -> None:
-    for _ in range(16):
+    for _ in range(20):
         _recurring(draft)
     for maker, count in (
-        (_burst, 2),
+        (_burst, 3),
         (_scattered, 12),
         (_counted, 4),
         (_short_lived, 4),
@@ -135,17 +136,9 @@ def _window(draft: _Draft) -> dict[str, Any]:
 
 def _create(draft: _Draft, at_ms: int, kind: str, schedule: dict[str, Any], **args: Any) -> str:
     job = draft.name(kind)
-    payload = f"{job}.1"
-    draft.do(
-        at_ms,
-        "create",
-        job,
-        schedule=schedule,
-        topic=draft.chance.choice(("t1", "t2")),
-        payload=payload,
-        tries=_tries(draft),
-        **args,
-    )
+    topic, tries = draft.chance.choice(("t1", "t2")), _tries(draft)
+    given = {"topic": topic, "payload": f"{job}.1", "tries": tries, **args}
+    draft.do(at_ms, "create", job, schedule=schedule, **given)
     return job
 
 
@@ -155,6 +148,8 @@ def _recurring(draft: _Draft) -> None:
         _FIRST_MS + draft.chance.randrange(2_000),
         "every",
         _schedule(draft),
+        # Whoever is in the way of it, it is there in the end.
+        tries=_MANY_TRIES,
         **_window(draft),
     )
     draft.lasting.append(job)
@@ -173,7 +168,7 @@ def _burst(draft: _Draft) -> None:
         count=draft.chance.randrange(80, 160),
         named=draft.chance.random() < 0.2,
         request=draft.chance.random() < 0.5,
-        tries=_tries(draft),
+        tries=_MANY_TRIES,
     )
 
 
@@ -324,7 +319,7 @@ def _faults(draft: _Draft) -> None:
                     Fault(0, "skew", f"{kind}{number}", ACTIVE_MS, {"by_ms": by_ms})
                 )
     makers = [maker for maker, weight in _MAKERS for _ in range(weight)]
-    for _ in range(chance.randrange(24, 34)):
+    for _ in range(chance.randrange(30, 40)):
         at_ms = draft.when(1_000, ACTIVE_MS - 500)
         draft.faults.append(chance.choice(makers)(draft, at_ms))
 

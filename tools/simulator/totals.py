@@ -15,6 +15,9 @@ class Totals:
     faults: int = 0
     failures: int = 0
     calls: int = 0
+    #: Of single simulations.
+    fewest_occurrences: int = 1 << 60
+    fewest_faults: int = 1 << 60
     tally: Tally = field(default_factory=Tally)
 
     def add(self, report: Report) -> None:
@@ -24,6 +27,8 @@ class Totals:
         self.faults += report.faults
         self.failures += report.failures
         self.calls += report.calls
+        self.fewest_occurrences = min(self.fewest_occurrences, report.tally.occurrences)
+        self.fewest_faults = min(self.fewest_faults, report.faults)
         self.tally.add(report.tally)
 
     def line(self, seconds: float) -> str:
@@ -35,5 +40,6 @@ class Totals:
             f"skipped, {tally.failed} failed), {tally.manual} by hand, {tally.duplicates} "
             f"duplicates with the same ce_id, {tally.unheard} skipped though published unheard; "
             f"{self.faults} faults, {self.failures} failed "
-            f"requests, {self.calls} calls; {tally.checks} checks"
+            f"requests, {self.calls} calls; {tally.checks} checks; each seed with at least "
+            f"{self.fewest_occurrences} occurrences and {self.fewest_faults} faults"
         )

@@ -20,7 +20,7 @@ from tickwheel.server.domain.lease import SegmentLease
 
 #: How long everything may take to be as it should be, once nothing goes wrong any more: a session
 #: runs out, its segments are taken, workers come back; in ms.
-SETTLE_MS = 30_000
+SETTLE_MS = 36_000
 #: What is due later than this before the end is not judged, in ms.
 _LAST_MS = 4_000
 

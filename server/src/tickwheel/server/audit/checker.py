@@ -211,7 +211,7 @@ class _Check:
             if run_id in known:
                 continue
             if run.trigger is Trigger.SCHEDULE:
-                if self.rules.start_ms <= run.due_ms < self.rules.end_ms:
+                if self._is_judged(run.due_ms):
                     yield self._finding(Fault.UNEXPECTED, run_id, f"due {run.due_ms}")
             elif run.due_ms < self.rules.end_ms:
                 self.tally.manual += 1
@@ -219,8 +219,15 @@ class _Check:
         for run_id in self.records:
             if run_id not in known and run_id not in self.runs:
                 record = self.records[run_id][0]
-                if self.rules.start_ms <= record.due_ms < self.rules.end_ms:
+                if self._is_judged(record.due_ms):
                     yield self._finding(Fault.UNRECORDED, run_id, f"due {record.due_ms}")
+
+    def _is_judged(self, due_ms: int) -> bool:
+        """Whether it came due in the window; a one-off job's past instant, when that was set."""
+        job = self.case.subject.job
+        is_one_off = job.spec.schedule.HasField("at")
+        came_ms = max(due_ms, job.schedule_from_ms) if is_one_off else due_ms
+        return self.rules.start_ms <= due_ms and came_ms < self.rules.end_ms
 
     def _run(self, run: Run, records: Sequence[LogRecord]) -> Iterator[Finding]:
         self.tally.checks += 1

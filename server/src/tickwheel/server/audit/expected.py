@@ -77,7 +77,8 @@ def expected(subject: Subject, start_ms: int, end_ms: int, clock_ms: int) -> Ite
         end_ms: before this.
         clock_ms: by how much the clocks that decided may be off.
     """
-    count = _Count()
+    #: By generation: while one holds, nobody counts what those after it have.
+    counts: dict[int, _Count] = {}
     generations = [
         _candidates(subject.versions, list(group), start_ms, end_ms, clock_ms)
         for _, group in groupby(
@@ -86,8 +87,10 @@ def expected(subject: Subject, start_ms: int, end_ms: int, clock_ms: int) -> Ite
         )
     ]
     for one in heapq.merge(*generations, key=lambda candidate: candidate.at_ms):
-        never = bool(one.max_runs) and count.least >= one.max_runs
-        perhaps = bool(one.max_runs) and count.most >= one.max_runs
+        known = [count for number, count in counts.items() if number <= one.generation]
+        never = bool(one.max_runs) and sum(count.least for count in known) >= one.max_runs
+        perhaps = bool(one.max_runs) and sum(count.most for count in known) >= one.max_runs
+        count = counts.setdefault(one.generation, _Count())
         if not never:
             # Only what comes due while the job is active counts.
             count.most += one.is_active

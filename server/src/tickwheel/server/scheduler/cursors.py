@@ -149,6 +149,20 @@ class Cursors:
         stretch = (record.first_schedule_ms, record.last_schedule_ms)
         self._skipped.setdefault(which, []).append(stretch)
 
+    def take_late(self, record: Run, job: Job, now_ms: int) -> None:
+        """A run that a former owner recorded as due, which was not known when it was passed."""
+        cursor = self.of_job(job.uid)
+        next_ms = cursor.next_ms if cursor is not None else None
+        if next_ms is not None and record.schedule_ms >= next_ms:
+            self.remember(record)
+            return
+        reason = run_pb2.SKIP_REASON_CATCH_UP_WINDOW
+        if job.delete_ms:
+            reason = run_pb2.SKIP_REASON_DELETED
+        elif cursor is not None and is_within(cursor.pauses, record.due_ms):
+            reason = run_pb2.SKIP_REASON_PAUSED
+        self._runs.skip(live_run_of(record, job), reason, "", now_ms)
+
     def has_skipped(self, uid: str, run_id: str) -> bool:
         """Whether a stretch that has not left memory yet stands for an occurrence as well."""
         nominal_ms = run_id_instant_ms(run_id)
@@ -372,8 +386,11 @@ class Cursors:
         rewind = self._take_back(cursor, after_ms=since_ms)
         if rewind is not None:
             cursor.next_ms, cursor.ordinal = rewind
+            cursor.passed_ms = min(cursor.passed_ms, rewind[0] - 1)
         if job.delete_ms or job.generation != before.generation:
             cursor.until_ms = min(now_ms, past[before.generation].until_ms)
+            if cursor.ordinal > 0:
+                cursor.ordinal = max(0, cursor.ordinal - _passed_after_end(cursor))
             if cursor.next_ms is not None and self._due(cursor) > cursor.until_ms:
                 cursor.next_ms = None
         if job.generation != before.generation and not job.delete_ms:
@@ -522,6 +539,7 @@ class Cursors:
             elif not self._decide(cursor, due_ms, now_ms):
                 break
             cursor.next_ms = cursor.schedule.next_after(nominal_ms)
+            cursor.passed_ms = nominal_ms
             if cursor.ordinal >= 0 and not is_within(cursor.pauses, due_ms):
                 cursor.ordinal += 1
             passed += 1
@@ -772,6 +790,21 @@ def _pauses(known: Stretches, before: Job, era: Era | None, since_ms: int) -> St
             after_ms = since_ms
         later.append((after_ms, until_ms))
     return (*kept, *later)
+
+
+def _passed_after_end(cursor: Cursor) -> int:
+    """How many occurrences were counted that, as is known now, came due after the schedule's end.
+
+    They were fired before the owner heard of the change; the count is that of what was to be.
+    """
+    schedule = cursor.schedule
+    count = 0
+    nominal = schedule.next_after(cursor.until_ms - schedule.spec.jitter_ms - 1)
+    while nominal is not None and nominal <= cursor.passed_ms:
+        due_ms = schedule.due(nominal, salt=cursor.job.uid)
+        count += due_ms > cursor.until_ms and not is_within(cursor.pauses, due_ms)
+        nominal = schedule.next_after(nominal)
+    return count
 
 
 def _ordinal_at_end(cursor: Cursor) -> int:

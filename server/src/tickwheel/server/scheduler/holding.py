@@ -41,6 +41,8 @@ class Holding:
     zone_data: str = ""
     #: When it was taken over, that was by other data than there are now.
     outdated: bool = False
+    #: When it was taken over, until what came late from former owners was looked at.
+    taken_ms: int = 0
     #: What former owners left has been taken in: the schedule may be read.
     recovered: bool = False
     #: Loaded from its position, and all that workers told meanwhile is taken in: it may fire.

@@ -249,6 +249,8 @@ class Cursor:
     #: Of the occurrence at `next_ms`: those before it that came due while the job was active.
     #: KEEP_ORDINAL while it is not known, which it need not be without `maxRuns`.
     ordinal: int
+    #: The last occurrence that it has passed.
+    passed_ms: int = 0
     #: Open runs by nominal instant, ascending: those for which the row still has to stand.
     open: dict[int, LiveRun] = field(default_factory=dict[int, LiveRun])
     #: Taken back, but not yet confirmed by the workers: nothing new is computed meanwhile.

@@ -92,6 +92,7 @@ class Reader:
             # New time-zone data hold from the former owner's last sign of life on.
             alive_ms = min(max([position, *(run.update_ms for run in log)]) or now, now)
             holding.owner.begin_rederiving(alive_ms, now)
+        holding.taken_ms = now
         holding.unchecked = final_states(log)
         holding.position_ms = holding.read_to_ms = position
         holding.recovered = True

@@ -23,6 +23,7 @@ from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.gaps import HistoryGaps
 from tickwheel.server.scheduler.holding import AwaitedAck, Holding, Holdings, Told
 from tickwheel.server.scheduler.keeper import SessionKeeper, SessionLostError
+from tickwheel.server.scheduler.latecomers import Latecomers
 from tickwheel.server.scheduler.live import REPORTABLE, AttemptKey, LiveRun, Phase
 from tickwheel.server.scheduler.membership import SessionWatch, plan_moves
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
@@ -91,6 +92,7 @@ class Scheduler:
         self.census = Census(clock, self._keeper, self.fleet, self._holdings)
         self._throttle = Throttle(options.limits)
         self._gaps = HistoryGaps(store.runs, self._keeper, self._holdings)
+        self._latecomers = Latecomers(store, clock, self._holdings)
         self._strays = Strays(store, clock, self.fleet, self._holdings, schedule_of)
         self._pauser = Pauser(store, clock)
         self._to_pause: asyncio.Queue[Job] = asyncio.Queue()
@@ -148,6 +150,7 @@ class Scheduler:
                     self._every(self._options.position_ms, self._recorder.save_positions),
                     self._every(self._options.drop_ms, self._recorder.drop_all),
                     self._every(self._options.advance_ms, self._gaps.close),
+                    self._every(self._options.advance_ms, self._latecomers.look),
                     self._every(self._options.advance_ms, self._settle_strays),
                     self._every(self._options.heartbeat_ms, self._tick),
                     self._fire(),

@@ -14,7 +14,7 @@ from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobKey, discriminator_of
 from tickwheel.server.domain.occurrence import EntryKind, InboxEntry, ScheduleEntry
 from tickwheel.server.domain.report import Answer, Report
-from tickwheel.server.domain.run import Run, RunState
+from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.schedule import Schedule
 from tickwheel.server.scheduler.cursors import Advance, Cursors
 from tickwheel.server.scheduler.ledger import Batch
@@ -331,6 +331,27 @@ class SegmentOwner:
         """Whether a run is live, or done since the position."""
         is_run = (uid, run_id) in self.runs.done or self.runs.find(uid, run_id) is not None
         return is_run or self._cursors.has_skipped(uid, run_id)
+
+    def unknown_of(self, log: Iterable[Run]) -> list[Run]:
+        """Unfinished runs of former owners, of a log that was read again, that it does not know."""
+        latest: dict[tuple[str, str], Run] = {}
+        for run in log:
+            _keep_latest(latest, run)
+        return [
+            run
+            for name, run in latest.items()
+            if run.epoch < self.epoch
+            and not run.state.is_final
+            and name not in self.runs.done
+            and self.runs.find(*name) is None
+        ]
+
+    def take_late(self, run: Run, job: Job, now_ms: int) -> None:
+        """Takes in a run of `unknown_of`: it goes on, or ends as what it was taken for."""
+        if is_underway(run):
+            self._adopt(run, {run.key: job}, now_ms, has_row=False)
+        elif run.trigger is Trigger.SCHEDULE:
+            self._cursors.take_late(run, job, now_ms)
 
     def take_stray(
         self,
