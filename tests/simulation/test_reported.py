@@ -1,6 +1,7 @@
 """Runs that an executor reports, amid faults."""
 
 import pytest
+
 from simulator.generate import plan_of
 from simulator.runner import run_plan
 
