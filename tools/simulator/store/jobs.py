@@ -129,7 +129,9 @@ class SimJobStore(JobStore):
             for item in items:
                 key = item.job.key
                 if key not in self._cells.jobs and self._cells.buried_us.get(key, 0) < started_us:
-                    self._cells.jobs[key] = JobRow(item.job)
+                    # Kept for those that may be asked for again.
+                    kept = item.entry if item.request_id else None
+                    self._cells.jobs[key] = JobRow(item.job, entry=kept)
 
         await promptly(self._clock, announce)
         announced_ms = self._clock.steady_ms()
@@ -160,6 +162,7 @@ class SimJobStore(JobStore):
         elif first.digest != item.request_digest:
             draft.result = RequestReused()
         elif job is not None:
+            await self.announce(job)
             draft.result = Created(job, repeated=True)
         else:
             draft.item = self._resumed(item, first)

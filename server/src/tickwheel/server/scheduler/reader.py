@@ -272,6 +272,17 @@ class Reader:
         self._seen = {mark: at for mark, at in self._seen.items() if at >= oldest}
         self._told = {uid: told for uid, told in self._told.items() if told[1] >= oldest}
 
+    async def look_back(self, segments: Iterable[int]) -> None:
+        """Takes in rows of segments just taken over that were written late, behind the position."""
+        since_ms = self._clock.now_ms() - 2 * INBOX_HORIZON_MS
+        found = await self._store.schedule.read_inbox(list(segments), since_ms)
+        behind = [
+            item
+            for item in self._fresh(found)
+            if item.entry is not None and item.entry.fire_ms < self._position(item.segment)
+        ]
+        await self._take_in([await self._still(item) for item in behind])
+
     async def _still(self, item: InboxEntry) -> InboxEntry:
         """An inbox entry without its row, where that was done with meanwhile, by a former owner."""
         row = item.entry

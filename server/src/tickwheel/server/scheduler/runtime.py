@@ -293,6 +293,7 @@ class Scheduler:
         await self._rederiver.compare(segments)
         await self._reader.recover(segments)
         await self._reader.read()
+        await self._reader.look_back(segments)
         # From here on nothing is awaited: what workers told meanwhile is known before anything
         # is handed out.
         for segment in segments:

@@ -10,6 +10,7 @@ from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobKey, segment_of
 from tickwheel.server.domain.occurrence import InboxEntry
 from tickwheel.server.store.announcing import COMMIT_KNOWN_MS, placed, promptly
+from tickwheel.server.store.cassandra.changes import Changes
 from tickwheel.server.store.cassandra.claims import (
     COMMIT_WITHIN_MS,
     IdClaim,
@@ -62,6 +63,7 @@ class Creation:
         requests: RequestClaims,
         entries: Entries,
         inbox: Inbox,
+        changes: Changes,
     ) -> None:
         self._session = session
         self._clock = clock
@@ -72,6 +74,7 @@ class Creation:
         self._requests = requests
         self._entries = entries
         self._inbox = inbox
+        self._changes = changes
 
     async def create(self, new: Sequence[NewJob]) -> list[CreateResult]:
         """Stores jobs; items that share an id or a request_id one after the other.
@@ -114,7 +117,13 @@ class Creation:
             committing = True
             await self._session.write(
                 await self._session.mapped(
-                    lambda draft: self._rows.creation_row(draft.item.job, started_us), going
+                    lambda draft: self._rows.creation_row(
+                        draft.item.job,
+                        started_us,
+                        # Kept for those that may be asked for again.
+                        draft.item.entry if draft.item.request_id else None,
+                    ),
+                    going,
                 )
             )
             if self._clock.steady_ms() - announced > COMMIT_KNOWN_MS:
@@ -159,6 +168,8 @@ class Creation:
         else:
             job = await self._rows.get(JobKey(draft.item.job.user, claim.uid))
             if job is not None:
+                # Whoever made it may have ended before its owner could know of it in time.
+                await self._changes.announce(job)
                 draft.result = Created(job, repeated=True)
             else:
                 draft.item = self._resumed(draft.item, claim)

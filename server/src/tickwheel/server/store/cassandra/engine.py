@@ -75,7 +75,9 @@ class CassandraStore(Store):
         ids = IdClaims(driver, session, clock, rows)
         requests = RequestClaims(driver, session)
         changes = Changes(driver, clock, session, rows, entries, inbox, expiry)
-        creation = Creation(session, clock, segments, rows, index, ids, requests, entries, inbox)
+        creation = Creation(
+            session, clock, segments, rows, index, ids, requests, entries, inbox, changes
+        )
         sweeper = Sweeper(session, clock, rows, index, ids, changes, expiry)
         self.jobs = CassandraJobs(
             session, clock, rows, index, ids, requests, creation, changes, expiry

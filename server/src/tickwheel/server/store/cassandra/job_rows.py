@@ -80,7 +80,7 @@ class JobRows:
             if is_large(job)
         ]
 
-    def creation_row(self, job: Job, started_us: int) -> Bound:
+    def creation_row(self, job: Job, started_us: int, entry: ScheduleEntry | None) -> Bound:
         """The row that commits a creation, with a time that lies BACKDATE_US back."""
         spec = job.spec
         payload_version = job.version if is_large(job) else 0
@@ -96,6 +96,7 @@ class JobRows:
             job.paused or UNSET,
             encode_job(job, payload_version),
             payload_version or UNSET,
+            UNSET if entry is None else encode_entry(entry),
             *_where(job.key),
         )
 
@@ -250,7 +251,7 @@ class _Statements:
         self.insert = write(
             "UPDATE job_table USING TIMESTAMP ? SET is_recurring = ?, run_interval = ?, "
             "max_retry_count = ?, created_time = ?, job_name = ?, segment = ?, version = ?, "
-            f"paused = ?, record = ?, payload_version = ? {where}"
+            f"paused = ?, record = ?, payload_version = ?, entry = ? {where}"
         )
         self.change = driver.prepare(
             "UPDATE job_table SET is_recurring = ?, run_interval = ?, max_retry_count = ?, "
