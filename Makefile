@@ -27,6 +27,7 @@ dev: setup ## run everything in one process, on SQLite: gRPC on :7420, HTTP on :
 
 test: setup ## run all tests, on real engines (TICKWHEEL_REQUIRE_ALL=1: a skip is a failure)
 	@$(PYTHON) -m engines fetch || true
+	@for tool in promtool otelcol; do $(PYTHON) -m bootstrap path $$tool >/dev/null || true; done
 	$(WITH) --need go -- go test -C server/gateway ./...
 	$(WITH) --need go --need node -- uv run --no-sync pytest $(ARGS)
 

@@ -91,6 +91,19 @@ class Collector:
                     found.setdefault(service, set()).update(names)
         return found
 
+    def exemplars(self, metric: str) -> set[str]:
+        """Trace ids that a histogram's exemplars lead to."""
+        return {
+            exemplar["traceId"]
+            for batch in self._lines("metrics.jsonl")
+            for group in batch["resourceMetrics"]
+            for scope in group["scopeMetrics"]
+            for one in scope["metrics"]
+            if one["name"] == metric
+            for point in one["histogram"]["dataPoints"]
+            for exemplar in point.get("exemplars", ())
+        }
+
     def _lines(self, name: str) -> list[dict[str, Any]]:
         path = self._folder / name
         if not path.exists():

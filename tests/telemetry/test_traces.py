@@ -22,6 +22,9 @@ from e2e.dev_process import dev_process
 from telemetry.collector import Collector, Span, collector, drawn, of_trace
 from tickwheel.worker.telemetry import names
 
+# The first one builds the Collector where that was never done.
+pytestmark = pytest.mark.timeout(1200)
+
 TOPIC = "traced"
 REPORTED = {"completion": "COMPLETION_REPORTED", "runTimeout": "30s"}
 
@@ -180,6 +183,7 @@ def test_dev_mode(received: Collector, tmp_path: Path, capsys: pytest.CaptureFix
     with capsys.disabled():
         print(f"\n-- a REST call, dev mode\n{drawn(call)}\n-- its run\n{drawn(of_run)}")  # noqa: T201
     told = received.metrics()["tickwheel-dev"]
+    assert run["traceId"] in received.exemplars(names.LATENESS.name)
     assert {names.LATENESS.name, names.SUBMITTED.name, names.SEGMENTS.name} <= told
     assert told <= {metric.name for metric in names.ALL}
 

@@ -16,6 +16,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from tickwheel.server.trace import continue_as
 from tickwheel.worker.telemetry.names import RPC_SERVER
 from tickwheel.worker.telemetry.setup import Telemetry
+from tickwheel.worker.telemetry.timing import Timing
 
 _SYSTEM = {"rpc.system.name": "grpc"}
 _PROPAGATOR = TraceContextTextMapPropagator()
@@ -42,26 +43,25 @@ class ObservedCalls:
         )
         token = otel_context.attach(trace.set_span_in_context(span))
         continue_as(_traceparent(span))
-        return _Call(self._duration.record, span, token, name).end
+        return _Call(self._duration, span, token, name).end
 
 
 class _Call:
     def __init__(
         self,
-        record: Callable[[float, dict[str, str]], None],
+        duration: Timing,
         span: Span,
         token: "Token[Context]",
         method: str,
     ) -> None:
-        self._record = record
+        self._duration = duration
         self._span = span
         self._token = token
         self._method = method
         self._begun = time.perf_counter()
 
     def end(self, code: str) -> None:
-        labels = {**_SYSTEM, "rpc.method": self._method, "rpc.response.status_code": code}
-        self._record(time.perf_counter() - self._begun, labels)
+        self._duration.record(time.perf_counter() - self._begun, "grpc", self._method, code)
         if self._span.is_recording():
             self._span.set_attribute("rpc.response.status_code", code)
             if code in _FAULTS:

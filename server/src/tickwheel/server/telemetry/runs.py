@@ -4,8 +4,6 @@ from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-from opentelemetry import trace
-
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.store.port import Created, IdTaken
 from tickwheel.v1 import run_pb2
@@ -80,14 +78,8 @@ class RunMetrics:
 
     def _late(self, run: Run, trigger: str) -> None:
         late_s = max(0, run.publish_ms - (run.attempt_due_ms or run.due_ms)) / 1000
-        sampled = Context.sampled(run.traceparent)
         # The exemplar of a bucket leads to the run's trace.
-        context = (
-            trace.set_span_in_context(trace.NonRecordingSpan(sampled.span_context))
-            if sampled is not None
-            else None
-        )
-        self._lateness.record(late_s, {"trigger": trigger}, context)
+        self._lateness.record(late_s, trigger, sampled=Context.sampled(run.traceparent))
 
 
 def _is_published_now(run: Run) -> bool:
@@ -109,6 +101,8 @@ class JobMetrics:
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._submitted = telemetry.counter(SUBMITTED)
+        # That nothing was created yet is told as well.
+        self._submitted.add(0, "created")
 
     def created(self, _args: tuple[Any, ...], results: Any) -> None:
         """JobStore.create was called; `results` are its."""

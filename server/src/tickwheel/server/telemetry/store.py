@@ -69,22 +69,23 @@ class _Observer:
     async def call(
         self, operation: str, method: Callable[..., Awaitable[Any]], args: Any, kwargs: Any
     ) -> Any:
-        labels = {"db.system.name": self._system, "db.operation.name": operation}
+        failure = ""
         begun = time.perf_counter()
         # Only what belongs to a traced call: loops of their own would make a trace each time.
         span = None
         if trace.get_current_span().is_recording():
+            labels = {"db.system.name": self._system, "db.operation.name": operation}
             span = self._tracer.start_span(operation, kind=SpanKind.CLIENT, attributes=labels)
         try:
             result = await method(*args, **kwargs)
         except BaseException as error:
-            labels["error.type"] = type(error).__name__
+            failure = type(error).__name__
             if span is not None:
                 span.set_attribute("error.type", type(error).__name__)
                 span.set_status(StatusCode.ERROR, str(error))
             raise
         finally:
-            self._duration.record(time.perf_counter() - begun, labels)
+            self._duration.record(time.perf_counter() - begun, self._system, operation, failure)
             if span is not None:
                 span.end()
         for heard in self._heard.get(operation, ()):

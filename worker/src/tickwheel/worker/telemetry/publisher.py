@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 from typing import final
 
-from opentelemetry.metrics import Histogram
 from typing_extensions import override
 
 from tickwheel.worker.publisher.port import (
@@ -27,9 +26,9 @@ class ObservedPublisher(Publisher):
     def __init__(self, inner: Publisher, telemetry: Telemetry, system: str) -> None:
         """Around another one; `system` is `kafka` or `tickwheel` (the embedded log)."""
         self._inner = inner
-        self._duration: Histogram = telemetry.histogram(SEND)
+        self._duration = telemetry.histogram(SEND)
         self._spans = SendSpans(telemetry, system)
-        self._labels = {"messaging.system": system, "messaging.operation.name": "send"}
+        self._system = system
         #: When each record was given, on the steady clock; those that are not reported yet.
         self._given: dict[int, float] = {}
         self._report: Report | None = None
@@ -70,9 +69,8 @@ class ObservedPublisher(Publisher):
         now = time.perf_counter()
         for record, result in zip(records, results, strict=True):
             begun = self._given.pop(id(record), now)
-            labels = self._labels
+            error = ""
             if not isinstance(result, Ack):
                 error = "refused" if isinstance(result, Refused) else "unavailable"
-                labels = {**labels, "error.type": error}
-            self._duration.record(now - begun, labels)
+            self._duration.record(now - begun, self._system, "send", error)
         self._spans.answered(records, results)

@@ -5,26 +5,35 @@ OTLP is pushed over gRPC; the standard's own variables (OTEL_EXPORTER_OTLP_HEADE
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
-from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from opentelemetry.metrics import _Gauge as Gauge
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import (
+    MetricExporter,
+    MetricReader,
+    MetricsData,
+    PeriodicExportingMetricReader,
+)
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, start_http_server
+from typing_extensions import override
 
 from tickwheel.worker.telemetry.names import Metric
+from tickwheel.worker.telemetry.spans import SCOPE
+from tickwheel.worker.telemetry.timing import Timing, Timings
 
 _log = structlog.get_logger(__name__)
 
-SCOPE = "tickwheel"
 #: How often metrics are pushed.
 _PUSH_MS = 10_000
 #: Spans are pushed at least this often.
@@ -74,6 +83,36 @@ class Tally:
             yield Observation(count, {self._label: value} if self._label else {})
 
 
+class _Scraped(PrometheusMetricReader):
+    """Answers Prometheus, also with our own histograms."""
+
+    def __init__(self, timings: Timings, **options: Any) -> None:
+        self._timings = timings
+        super().__init__(**options)
+
+    @override
+    def _receive_metrics(
+        self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any
+    ) -> None:
+        data = self._timings.added_to(metrics_data)
+        super()._receive_metrics(data, timeout_millis, **kwargs)  # pyright: ignore[reportUnknownMemberType]
+
+
+class _Pushed(PeriodicExportingMetricReader):
+    """Pushes every few seconds, also our own histograms."""
+
+    def __init__(self, timings: Timings, exporter: MetricExporter, **options: Any) -> None:
+        self._timings = timings
+        super().__init__(exporter, **options)
+
+    @override
+    def _receive_metrics(
+        self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any
+    ) -> None:
+        data = self._timings.added_to(metrics_data)
+        super()._receive_metrics(data, timeout_millis, **kwargs)  # pyright: ignore[reportUnknownMemberType]
+
+
 class Telemetry:
     """The metrics and spans of one process."""
 
@@ -92,12 +131,13 @@ class Telemetry:
                 "service.version": options.version,
             }
         )
+        self._timings = Timings(self.resource, InstrumentationScope(SCOPE, options.version))
         self._server = None
         self._registry = CollectorRegistry()
         readers: list[MetricReader] = []
         if options.metrics_address and self._serve():
             readers.append(
-                PrometheusMetricReader(scope_info_enabled=False, registry=self._registry)
+                _Scraped(self._timings, scope_info_enabled=False, registry=self._registry)
             )
         self.spans: SpanProcessor | None = None
         self.tracers = TracerProvider(
@@ -108,7 +148,7 @@ class Telemetry:
         if options.otlp_endpoint:
             insecure = not options.otlp_endpoint.startswith("https://")
             exporter = OTLPMetricExporter(endpoint=options.otlp_endpoint, insecure=insecure)
-            readers.append(PeriodicExportingMetricReader(exporter, export_interval_millis=_PUSH_MS))
+            readers.append(_Pushed(self._timings, exporter, export_interval_millis=_PUSH_MS))
             self.spans = BatchSpanProcessor(
                 OTLPSpanExporter(endpoint=options.otlp_endpoint, insecure=insecure),
                 schedule_delay_millis=_SPANS_MS,
@@ -153,14 +193,9 @@ class Telemetry:
         """The instrument of a gauge."""
         return self._meter.create_gauge(metric.name, metric.unit, metric.description)
 
-    def histogram(self, metric: Metric) -> Histogram:
+    def histogram(self, metric: Metric) -> Timing:
         """The instrument of a histogram."""
-        return self._meter.create_histogram(
-            metric.name,
-            metric.unit,
-            metric.description,
-            explicit_bucket_boundaries_advisory=metric.bounds,
-        )
+        return self._timings.make(metric)
 
     def close(self) -> None:
         """Pushes what is left, for a bounded time, and ends; blocks meanwhile."""

@@ -7,14 +7,16 @@ it has ended; so no span object goes with it.
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from tickwheel.worker.telemetry.setup import SCOPE, Telemetry
+if TYPE_CHECKING:
+    from tickwheel.worker.telemetry.setup import Telemetry
 
+SCOPE = "tickwheel"
 #: Last digits of the flags of a sampled trace.
 _ODD = tuple("13579bdf")
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
@@ -56,7 +58,7 @@ class Context:
 class SpanWriter:
     """Hands finished spans to the exporter."""
 
-    def __init__(self, telemetry: Telemetry) -> None:
+    def __init__(self, telemetry: "Telemetry") -> None:
         self._processor = telemetry.spans
         self._resource = telemetry.resource
         self._scope = InstrumentationScope(SCOPE, telemetry.options.version)
