@@ -10,12 +10,8 @@ from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.holding import Holdings
 from tickwheel.server.scheduler.keeper import SessionKeeper
 from tickwheel.server.scheduler.link import WorkerLink
-from tickwheel.server.scheduler.live import Phase
 from tickwheel.server.store.port import LOOK_AHEAD_MS
 from tickwheel.v1 import cluster_service_pb2 as pb
-
-#: Due, and not on the log: what waits for an earlier run or a backoff is not behind.
-_TO_BE_PUBLISHED = (Phase.READY, Phase.ASSIGNED)
 
 
 class Census:
@@ -50,9 +46,9 @@ class Census:
             if holding.ready and visit_ms is not None:
                 # Further occurrences have come inside the look-ahead than could be computed yet.
                 first_ms = min(first_ms, visit_ms + LOOK_AHEAD_MS)
-            for phase in _TO_BE_PUBLISHED:
-                for run in holding.owner.runs.in_phase(phase):
-                    first_ms = min(first_ms, run.fire_ms)
+            waiting_ms = holding.owner.runs.first_unpublished_ms()
+            if waiting_ms is not None:
+                first_ms = min(first_ms, waiting_ms)
         return now_ms - first_ms
 
     def owned(self) -> int:

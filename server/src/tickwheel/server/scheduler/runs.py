@@ -92,6 +92,16 @@ class Runs:
         """All live runs in a phase."""
         return [run for run in self._live.values() if run.phase is phase]
 
+    def first_unpublished_ms(self) -> int | None:
+        """When the first run is due that is to be handed out or is with a worker; None: none is.
+
+        What waits for an earlier run or a backoff is not behind.
+        """
+        with_worker = (Phase.READY, Phase.ASSIGNED)
+        return min(
+            (run.fire_ms for run in self._live.values() if run.phase in with_worker), default=None
+        )
+
     def names(self) -> Iterable[tuple[str, str]]:
         """(job uid, run id) of what is live or was done since the position."""
         yield from ((uid, run_id) for uid, run_id, dead in self._live if not dead)

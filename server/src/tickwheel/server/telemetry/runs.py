@@ -4,7 +4,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-from tickwheel.server.domain.run import Run, RunState
+from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.store.port import Created, IdTaken
 from tickwheel.v1 import run_pb2
 from tickwheel.worker.telemetry.names import (
@@ -19,6 +19,8 @@ from tickwheel.worker.telemetry.names import (
 from tickwheel.worker.telemetry.setup import Telemetry
 from tickwheel.worker.telemetry.spans import Context
 
+_TRIGGERS = {trigger: trigger.name.lower() for trigger in Trigger}
+_STATES = {state: state.name.lower() for state in RunState}
 #: Stretches of skipped occurrences that may still be extended; older ones begin anew.
 _STRETCHES = 10_000
 
@@ -43,7 +45,7 @@ class RunMetrics:
         ended: Counter[str] = Counter()
         skipped: Counter[str] = Counter()
         for run in runs:
-            trigger = run.trigger.name.lower()
+            trigger = _TRIGGERS[run.trigger]
             if run.state is RunState.SKIPPED:
                 count = self._newly_skipped(run)
                 skipped[_reason(run)] += count
@@ -59,7 +61,7 @@ class RunMetrics:
                 if run.dead_letter_topic:
                     self._dead_letters.add(1)
                 else:
-                    ended[run.state.name.lower()] += 1
+                    ended[_STATES[run.state]] += 1
         for trigger, count in due.items():
             self._due.add(count, trigger)
         for state, count in ended.items():

@@ -47,13 +47,13 @@ class RunTraces:
             run = live.record
             if run is None or run.state is RunState.SKIPPED:
                 continue
-            context = Context.of(run.traceparent)
-            if context is None:
-                continue
-            if Context.sampled(run.traceparent) is not None:
-                self._write(live, run, context, is_sampled=True)
-            elif (run.state is RunState.FAILED or _late_ms(run) > LATE_MS) and self._may_keep():
-                self._write(live, run, context, is_sampled=False)
+            sampled = Context.sampled(run.traceparent)
+            if sampled is not None:
+                self._write(live, run, sampled, is_sampled=True)
+            elif run.state is RunState.FAILED or _late_ms(run) > LATE_MS:
+                context = Context.of(run.traceparent)
+                if context is not None and self._may_keep():
+                    self._write(live, run, context, is_sampled=False)
 
     def recorded(self, args: tuple[Any, ...], _result: object) -> None:
         """RunStore.record was called with (stamp, runs): skipped ones are told of, each once."""

@@ -14,6 +14,8 @@ from tickwheel.worker.telemetry.setup import Telemetry
 from tickwheel.worker.telemetry.spans import Context, SpanWriter
 
 _TRACEPARENT = "traceparent"
+#: Last digits of the flags of a sampled trace.
+_ODD = frozenset(b"13579bdf"[place : place + 1] for place in range(8))
 #: Records that are held at once and traced; beyond it, how long they were held is not told.
 _MOST = 10_000
 
@@ -99,7 +101,9 @@ class SendSpans:
 
 def _sampled(record: Record) -> Context | None:
     """The trace context of a record whose run is sampled."""
-    for name, value in reversed(record.headers):
+    for name, value in record.headers:
         if name == _TRACEPARENT:
+            if value[-1:] not in _ODD:
+                return None
             return Context.sampled(value.decode("ascii", "replace"))
     return None
