@@ -41,7 +41,7 @@ verify: setup ## check style, types, layers, the contract, and that what is gene
 	$(WITH) --need go -- go vet -C server/gateway ./...
 	$(WITH) --need go -- go vet -C examples/executor-go ./...
 
-simulate: setup ## run the whole in simulated time: SEEDS="1-500", ARGS="--shrink" cuts failures down, --reported adds executors
+simulate: setup ## run the whole in simulated time: SEEDS="1-500", ARGS="--shrink" cuts failures down
 	@$(RUN) python -m simulator $(SEEDS) $(ARGS)
 
 drills: setup ## break real processes under load: ARGS="kill-worker", ARGS=--list says which there are

@@ -373,7 +373,7 @@ async def test_abandoned_claim_is_taken_over(
     started_us = parts.clock.now_us()
     assert await parts.ids.claim(lost) is IdClaim.MINE
     assert await store.jobs.create([NewJob(job=job, entry=None, id_chosen=True)]) == [Created(job)]
-    await parts.session.write([parts.rows.creation_row(lost, started_us)])
+    await parts.session.write([parts.rows.creation_row(lost, started_us, None)])
     assert await store.jobs.get_many([lost.key]) == {}
     assert await store.jobs.find(world.user, "contested") == job
 
@@ -392,7 +392,7 @@ async def test_claim_under_way_is_waited_for(
     with pytest.raises(OutcomeUnknown, match="slow"):
         await store.jobs.create([late, NewJob(job=other, entry=None)])
     assert await store.jobs.find(world.user, other.job_id) == other
-    await parts.session.write([parts.rows.creation_row(winner, started_us)])
+    await parts.session.write([parts.rows.creation_row(winner, started_us, None)])
     assert await store.jobs.create([late]) == [IdTaken()]
     assert await store.jobs.find(world.user, "slow") == winner
 

@@ -112,8 +112,10 @@ class Faults:
         return True
 
     def _waken(self, member: Member, process: SimProcess, slept_ms: int) -> None:
-        member.host.asleep_us += slept_ms * 1000
-        process.resume()
+        # Else all was healed meanwhile, or it was killed in its sleep.
+        if process.state is State.STOPPED:
+            member.host.asleep_us += slept_ms * 1000
+            process.resume()
 
     # -- clocks ------------------------------------------------------------------------------
 

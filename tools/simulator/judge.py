@@ -10,6 +10,7 @@ from simulator.jobs import USER
 from simulator.log import Entry
 from simulator.plan import Plan
 from simulator.process import SimClock
+from simulator.residue import check_residue
 from simulator.store.engine import SimStore
 from simulator.store.link import DirectLink
 from simulator.told import Told
@@ -78,6 +79,7 @@ async def judge(
         by_hand.update({(uid, run.run_id): run for run in runs})
         case = Case(subject, runs, records.pop(uid, []), states.get(uid, []))
         verdict.findings.extend(check(case, rules, verdict.tally))
+    verdict.findings.extend(check_residue(cluster, clock.now_ms()))
     verdict.findings.extend(_check_ends(executor, by_hand, clock.now_ms()))
     verdict.findings.extend(check_promises(promises, subjects, by_hand, verdict.tally))
     for uid, lost in records.items():

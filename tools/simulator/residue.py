@@ -1,0 +1,51 @@
+"""What is left when all is quiet again: rows that stand for nothing, and queues in memory.
+
+Everything has healed for half a minute, so the store has one row for each job that has something
+to come, none for the others, and nobody remembers more than the last seconds.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from simulator.cluster import Cluster
+from simulator.store.cells import Cells, JobRow
+from tickwheel.server.audit.findings import Fault, Finding
+from tickwheel.server.domain.occurrence import EntryKind
+
+#: Rows that stand further back than this are not being worked at.
+_OLD_MS: Final = 15_000
+#: What a worker may have told that is not acknowledged yet: of the last moments.
+_UNTOLD: Final = 200
+
+
+def check_residue(cluster: Cluster, now_ms: int) -> Iterator[Finding]:
+    """What did not become less again, and jobs that nothing will ever fire."""
+    yield from _check_rows(cluster.cells, now_ms)
+    for member in cluster.of_kind("w"):
+        if member.core is not None and member.core.unacknowledged > _UNTOLD:
+            text = f"{member.core.unacknowledged} outcomes are not acknowledged"
+            yield Finding(Fault.UNBOUNDED, member.name, "", text)
+
+
+def _check_rows(cells: Cells, now_ms: int) -> Iterator[Finding]:
+    rows: Counter[str] = Counter()
+    old: Counter[str] = Counter()
+    for segment in cells.segments:
+        for key, _, entry in segment.entries.between((0,), (1 << 62,)):
+            if entry.kind is EntryKind.SCHEDULE:
+                rows[entry.uid] += 1
+                old[entry.uid] += key[0] < now_ms - _OLD_MS
+    for key, row in cells.jobs.items():
+        name, count = str(row.job.name), rows[key.uid]
+        if _has_more_to_come(row):
+            if not count:
+                yield Finding(Fault.JOB_LOST, name, "", "it has no row in the schedule")
+            elif count > 1 or old[key.uid]:
+                text = f"{count} rows, {old[key.uid]} of them behind all readers"
+                yield Finding(Fault.UNBOUNDED, name, "", text)
+
+
+def _has_more_to_come(row: JobRow) -> bool:
+    job = row.job
+    return not job.delete_ms and row.completed_generation != job.generation
