@@ -280,6 +280,11 @@ class Cursor:
         """The job's uid, and which backfill of it, or which former schedule; empty: its present."""
         return self.job.uid, f"@{self.entry.generation}" if self.is_former else self.backfill_id
 
+    @property
+    def next_due_ms(self) -> int:
+        """When the occurrence at `next_ms` comes due; not to be asked where there is none."""
+        return self.schedule.due(self.next_ms or 0, salt=self.job.uid)
+
     def reopen(self, run: LiveRun) -> None:
         """A run for which the row has to stand again."""
         self.open = dict(sorted({**self.open, run.schedule_ms: run}.items()))

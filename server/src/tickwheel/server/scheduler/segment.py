@@ -202,7 +202,7 @@ class SegmentOwner:
 
     def foretell(self, keys: Iterable[AttemptKey]) -> None:
         """Workers have outcomes of these, to be taken in once `step` has opened their runs."""
-        self._cursors.foretold = frozenset((key.uid, key.run_id) for key in keys)
+        self._cursors.foretell(frozenset((key.uid, key.run_id) for key in keys))
 
     def uncommitted(self) -> list[ScheduleEntry]:
         """Entries whose job was not there when they were read; to be loaded again."""
@@ -412,7 +412,7 @@ class SegmentOwner:
 
     def begin_at(self, position_ms: int) -> None:
         """Rows from an instant on are read; those that come to light before it are moved."""
-        self._cursors.position_ms = position_ms
+        self._cursors.begin_at(position_ms)
 
     def forget_before(self, position_ms: int) -> None:
         """Lets go of what only mattered for reading the schedule before the position again."""

@@ -1,0 +1,110 @@
+"""Which cursors a segment has, when each is to be looked at, and which of their rows may move."""
+
+import heapq
+from collections.abc import Iterator
+
+from tickwheel.server.scheduler.live import AttemptKey, Cursor
+
+#: As in Cursor.id.
+CursorId = tuple[str, str]
+
+
+class Agenda:
+    """The cursors of one segment, with the instants at which they are due to be looked at."""
+
+    def __init__(self) -> None:
+        self._cursors: dict[CursorId, Cursor] = {}
+        #: The cursors over former schedules, by job and generation.
+        self._former: dict[str, dict[int, Cursor]] = {}
+        self._visits: list[tuple[int, int, CursorId]] = []
+        self._serial = 0
+        self._dirty: set[CursorId] = set()
+
+    # -- which there are ---------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Cursor]:
+        return iter(self._cursors.values())
+
+    def get(self, which: CursorId) -> Cursor | None:
+        """The cursor of that id."""
+        return self._cursors.get(which)
+
+    def of_job(self, uid: str) -> Cursor | None:
+        """The cursor over a job's present schedule, while that is near."""
+        return self._cursors.get((uid, ""))
+
+    def all_of(self, uid: str) -> Iterator[Cursor]:
+        """The cursors over a job's present and former schedules."""
+        present = self.of_job(uid)
+        if present is not None:
+            yield present
+        yield from self._former.get(uid, {}).values()
+
+    def of_generation(self, uid: str, generation: int) -> Cursor | None:
+        """The cursor over that one of a job's schedules."""
+        same = (one for one in self.all_of(uid) if one.entry.generation == generation)
+        return next(same, None)
+
+    def revoking(self, uid: str) -> list[AttemptKey]:
+        """Runs of the job that workers were asked to drop and have not answered for."""
+        return [key for cursor in self.all_of(uid) for key in cursor.revoking]
+
+    def add(self, cursor: Cursor, visit_ms: int) -> None:
+        """One more, to be looked at first at an instant."""
+        self._cursors[cursor.id] = cursor
+        if cursor.is_former:
+            self._former.setdefault(cursor.job.uid, {})[cursor.entry.generation] = cursor
+        self.look_again(cursor, visit_ms)
+
+    def remove(self, cursor: Cursor) -> None:
+        """One that is done, or so far away that its row will be read again."""
+        del self._cursors[cursor.id]
+        if cursor.is_former:
+            formers = self._former[cursor.job.uid]
+            del formers[cursor.entry.generation]
+            if not formers:
+                del self._former[cursor.job.uid]
+
+    def make_former(self, cursor: Cursor, visit_ms: int) -> None:
+        """Its job has another schedule: it makes room for that one's cursor."""
+        del self._cursors[cursor.id]
+        cursor.is_former = True
+        self.add(cursor, visit_ms)
+
+    # -- when each is looked at --------------------------------------------------------------
+
+    def visit(self, at_ms: int, which: CursorId) -> None:
+        """A cursor is to be looked at from an instant on."""
+        self._serial += 1
+        heapq.heappush(self._visits, (at_ms, self._serial, which))
+
+    def look_again(self, cursor: Cursor, at_ms: int) -> None:
+        """It has changed: it is looked at from an instant on, and its row may move."""
+        self._dirty.add(cursor.id)
+        self.visit(at_ms, cursor.id)
+
+    def look_again_at_all_of(self, uid: str, at_ms: int) -> None:
+        """As `look_again`, for the cursors over a job's present and former schedules."""
+        for cursor in self.all_of(uid):
+            self.look_again(cursor, at_ms)
+
+    def next_ms(self) -> int | None:
+        """When one is to be looked at next; None: at no instant that is known."""
+        return self._visits[0][0] if self._visits else None
+
+    def take_due(self, now_ms: int) -> CursorId | None:
+        """The one whose instant has come first; None: there is none. It may be gone by now."""
+        if not self._visits or self._visits[0][0] > now_ms:
+            return None
+        return heapq.heappop(self._visits)[2]
+
+    # -- whose rows may move -----------------------------------------------------------------
+
+    def touch(self, cursor: Cursor) -> None:
+        """Its row may move."""
+        self._dirty.add(cursor.id)
+
+    def take_dirty(self) -> set[CursorId]:
+        """Those whose rows may move since this was asked last; they may be gone by now."""
+        dirty, self._dirty = self._dirty, set()
+        return dirty

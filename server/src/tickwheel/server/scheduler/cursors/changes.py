@@ -1,0 +1,118 @@
+"""Newer versions of jobs: what came due before a change stays, later occurrences are made anew."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from tickwheel.server.domain.course import FOR_EVER_MS, Era, Stretches, eras
+from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.occurrence import ScheduleEntry
+from tickwheel.server.schedule import Schedule
+from tickwheel.server.scheduler.cursors.agenda import Agenda
+from tickwheel.server.scheduler.cursors.counting import (
+    counted_before,
+    ordinal_at_end,
+    passed_after_end,
+)
+from tickwheel.server.scheduler.cursors.making import cursor_over, first_entry
+from tickwheel.server.scheduler.cursors.orphans import Orphans
+from tickwheel.server.scheduler.cursors.revoking import Revoking
+from tickwheel.server.scheduler.live import Cursor, LiveRun
+
+
+class Changes:
+    """Takes the changes of one segment's jobs in."""
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        orphans: Orphans,
+        revoking: Revoking,
+        compile_schedule: Callable[[Job], Schedule],
+    ) -> None:
+        self._agenda = agenda
+        self._orphans = orphans
+        self._revoking = revoking
+        self._compile = compile_schedule
+
+    def change(
+        self, job: Job, entry: ScheduleEntry | None, former: Sequence[Job], now_ms: int
+    ) -> list[LiveRun]:
+        """Takes in a job's newer version, and the entry that was written with it.
+
+        Runs that came due before the change stay as they are. Later ones are taken back and
+        computed again once the workers have confirmed: the returned ones are with a worker.
+
+        Args:
+            job: as it is now.
+            entry: where it has another schedule; computed anew if it is another one's.
+            former: its former versions, where `Loading.wants_past`.
+            now_ms: the present.
+        """
+        cursor = self._agenda.of_job(job.uid)
+        if cursor is None or job.version <= cursor.job.version:
+            return []
+        before = cursor.job
+        unseen = [one for one in former if before.version < one.version < job.version]
+        # The api's clock may be ahead of ours.
+        since_ms = min(now_ms, *(one.update_ms for one in [*unseen, job]))
+        past = eras(job, former or [before])
+        for one in list(self._agenda.all_of(job.uid)):
+            one.job = job
+            one.stretch = None
+        cursor.pauses = _pauses(cursor.pauses, before, past.get(before.generation), since_ms)
+        rewind = self._revoking.take_back(cursor, after_ms=since_ms)
+        if rewind is not None:
+            cursor.next_ms, cursor.ordinal = rewind
+            cursor.passed_ms = min(cursor.passed_ms, rewind[0] - 1)
+        if job.delete_ms or job.generation != before.generation:
+            cursor.until_ms = min(now_ms, past[before.generation].until_ms)
+            if cursor.ordinal > 0:
+                cursor.ordinal = max(0, cursor.ordinal - passed_after_end(cursor))
+            if cursor.next_ms is not None and cursor.next_due_ms > cursor.until_ms:
+                cursor.next_ms = None
+        if job.generation != before.generation and not job.delete_ms:
+            self._replace(cursor, job, entry, past, now_ms)
+        self._orphans.end_outside_cursors(job, now_ms)
+        self._agenda.look_again(cursor, now_ms)
+        return [run for run in cursor.revoking.values() if run.worker]
+
+    def _replace(
+        self,
+        cursor: Cursor,
+        job: Job,
+        entry: ScheduleEntry | None,
+        past: Mapping[int, Era],
+        now_ms: int,
+    ) -> None:
+        """The job has another schedule: the former one's cursor goes on to where it ends."""
+        self._agenda.make_former(cursor, now_ms)
+        schedule = self._compile(job)
+        if entry is None or entry.generation != job.generation:
+            entry = first_entry(job, schedule)
+        if entry is None:
+            return
+        present = cursor_over(job, entry, past[job.generation], schedule, is_former=False)
+        if entry.ordinal < 0:
+            present.ordinal = (
+                ordinal_at_end(cursor)
+                if cursor.ordinal >= 0
+                else counted_before(job.generation, past, schedule, self._compile)
+            )
+        self._agenda.add(present, now_ms)
+
+
+def _pauses(known: Stretches, before: Job, era: Era | None, since_ms: int) -> Stretches:
+    """The pauses of a generation, after a change at `since_ms` of which no later one is known."""
+    if era is None:
+        return known
+    kept = tuple(pause for pause in known if pause[1] <= before.update_ms)
+    open_ms = next((after for after, until in known if until == FOR_EVER_MS), None)
+    later: list[tuple[int, int]] = []
+    for after_ms, until_ms in era.pauses:
+        if until_ms <= before.update_ms:
+            continue
+        if after_ms <= before.update_ms and open_ms is not None:
+            after_ms = open_ms
+        elif after_ms > since_ms:
+            after_ms = since_ms
+        later.append((after_ms, until_ms))
+    return (*kept, *later)

@@ -1,0 +1,227 @@
+"""Goes over occurrences up to the look-ahead, and decides what becomes of each.
+
+It runs, it waits for another run, or there is a record of why it does not run.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from tickwheel.server.domain.course import is_within
+from tickwheel.server.domain.occurrence import EntryKind
+from tickwheel.server.scheduler.cursors.agenda import Agenda
+from tickwheel.server.scheduler.cursors.recovered import Recovered
+from tickwheel.server.scheduler.live import Cursor, LiveRun
+from tickwheel.server.scheduler.overlap import Later, Skip, Wait
+from tickwheel.server.scheduler.runs import Runs
+from tickwheel.server.scheduler.skipping import derived_run_id, longer, skipped_run
+from tickwheel.server.scheduler.terms import catch_up_ms
+from tickwheel.server.store.port import LOOK_AHEAD_MS
+from tickwheel.v1 import run_pb2
+
+#: Open runs of one job at once; further ones wait until one is done.
+MAX_OPEN_PER_JOB = 1_000
+#: Open runs of one backfill at once: few enough that what is due now goes in between.
+MAX_OPEN_PER_BACKFILL = 100
+#: Occurrences computed in one step, so that a long outage of a busy job does not block the loop.
+STEP_BUDGET = 5_000
+
+
+class Expansion:
+    """Opens, holds and skips the runs of one segment's cursors."""
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        recovered: Recovered,
+        runs: Runs,
+        new_traceparent: Callable[[], str],
+    ) -> None:
+        self._agenda = agenda
+        self._recovered = recovered
+        self._runs = runs
+        self._new_traceparent = new_traceparent
+
+    def step(self, now_ms: int) -> None:
+        """Computes what has come inside the look-ahead."""
+        budget = STEP_BUDGET
+        while budget > 0 and (which := self._agenda.take_due(now_ms)) is not None:
+            cursor = self._agenda.get(which)
+            # A run that is taken back may have the name of one that another cursor would open.
+            if cursor is not None and not self._agenda.revoking(which[0]):
+                budget -= self._expand(cursor, now_ms, budget)
+
+    def settle(self, run: LiveRun, now_ms: int) -> None:
+        """The cursor's row need not stand for a run any more."""
+        cursor, run.cursor = run.cursor, None
+        if cursor is None:
+            return
+        was_full = len(cursor.open) >= _most_open(cursor)
+        cursor.open.pop(run.schedule_ms, None)
+        self._agenda.touch(cursor)
+        if was_full:
+            self._agenda.visit(now_ms, cursor.id)
+
+    def go_on(self, run: LiveRun, now_ms: int) -> None:
+        """A run has ended: whatever stood still because of it is looked at again."""
+        for which in {(run.job.uid, ""), (run.job.uid, run.backfill_id)}:
+            if self._agenda.get(which) is not None:
+                self._agenda.visit(now_ms, which)
+
+    # -- how far it goes ---------------------------------------------------------------------
+
+    def _expand(self, cursor: Cursor, now_ms: int, budget: int) -> int:
+        """Moves a cursor up to the look-ahead; returns how many occurrences it passed."""
+        passed = 0
+        most = _most_open(cursor)
+        while cursor.next_ms is not None:
+            if _is_at_end(cursor):
+                cursor.next_ms = None
+                break
+            nominal_ms, due_ms = cursor.next_ms, cursor.next_due_ms
+            if due_ms > cursor.until_ms:
+                cursor.next_ms = None
+                break
+            wait_ms = 0 if cursor.backfill_id else _not_before(cursor, due_ms, now_ms)
+            if wait_ms:
+                self._agenda.visit(wait_ms, cursor.id)
+                break
+            if len(cursor.open) >= most:
+                # It goes on as soon as one of them is done.
+                break
+            if passed >= budget:
+                self._agenda.visit(now_ms, cursor.id)
+                break
+            if nominal_ms in cursor.open or self._is_known(cursor, nominal_ms):
+                cursor.stretch = None
+            elif not self._decide(cursor, due_ms, now_ms):
+                break
+            cursor.next_ms = cursor.schedule.next_after(nominal_ms)
+            cursor.passed_ms = nominal_ms
+            if cursor.ordinal >= 0 and not is_within(cursor.pauses, due_ms):
+                cursor.ordinal += 1
+            passed += 1
+        self._agenda.touch(cursor)
+        return max(passed, 1)
+
+    def _is_known(self, cursor: Cursor, nominal_ms: int) -> bool:
+        """Whether the occurrence is done, or some other cursor's run has its name."""
+        uid, run_id = cursor.job.uid, derived_run_id(cursor, nominal_ms)
+        if (uid, run_id) in self._runs.done or self._runs.find(uid, run_id) is not None:
+            return True
+        return self._recovered.is_skipped(uid, cursor.backfill_id, nominal_ms)
+
+    # -- what becomes of an occurrence -------------------------------------------------------
+
+    def _decide(self, cursor: Cursor, due_ms: int, now_ms: int) -> bool:
+        """What becomes of the occurrence at the cursor; False where that is not decided yet."""
+        job = cursor.job
+        if not cursor.backfill_id:
+            reason = self._reason_against(cursor, due_ms, now_ms)
+            if reason:
+                self._skip(cursor, due_ms, now_ms, reason)
+                return True
+        policy = cursor.overlap_policy or job.spec.overlap_policy
+        verdict = self._runs.verdict(job, policy, due=due_ms <= now_ms)
+        if isinstance(verdict, Skip):
+            self._skip(cursor, due_ms, now_ms, verdict.reason, verdict.blocking)
+            return True
+        if isinstance(verdict, Later) or (
+            isinstance(verdict, Wait) and cursor.backfill_id and not verdict.cancel
+        ):
+            # It is looked at again when it is due, and whenever a run of the job has ended; a
+            # backfill need not fill the buffer, as its row waits for it.
+            if due_ms > now_ms:
+                self._agenda.visit(due_ms, cursor.id)
+            return False
+        cursor.stretch = None
+        run = self._derived_run(cursor, due_ms, now_ms)
+        cursor.open[run.schedule_ms] = run
+        if isinstance(verdict, Wait):
+            if verdict.cancel:
+                self._runs.make_way(run, now_ms)
+            self._runs.hold(run, verdict.blocking, now_ms)
+        else:
+            self._runs.open(run, now_ms)
+        return True
+
+    def _reason_against(self, cursor: Cursor, due_ms: int, now_ms: int) -> int:
+        """Why the occurrence at the cursor is not to run; 0 for no reason.
+
+        What a former owner had begun, or has published as a worker says, was not missed.
+        """
+        uid, run_id = cursor.job.uid, derived_run_id(cursor, cursor.next_ms or 0)
+        if (uid, run_id) in self._recovered.foretold:
+            return 0
+        if self._recovered.has_begun(uid, run_id):
+            return 0
+        if is_within(cursor.pauses, due_ms):
+            return run_pb2.SKIP_REASON_PAUSED
+        window = catch_up_ms(cursor.job.spec)
+        if window is not None and due_ms < now_ms - window:
+            return run_pb2.SKIP_REASON_CATCH_UP_WINDOW
+        return 0
+
+    def _derived_run(self, cursor: Cursor, due_ms: int, now_ms: int) -> LiveRun:
+        nominal_ms = cursor.next_ms or 0
+        run_id = derived_run_id(cursor, nominal_ms)
+        begun = self._recovered.take_begun(cursor.job.uid, run_id)
+        return LiveRun(
+            job=cursor.job,
+            run_id=run_id,
+            kind=EntryKind.BACKFILL if cursor.backfill_id else EntryKind.SCHEDULE,
+            schedule_ms=nominal_ms,
+            due_ms=due_ms,
+            fire_ms=now_ms if cursor.backfill_id else due_ms,
+            ordinal=cursor.ordinal,
+            traceparent=begun.traceparent if begun else self._new_traceparent(),
+            record=begun,
+            cursor=cursor,
+            overlap_policy=cursor.overlap_policy,
+            backfill_id=cursor.backfill_id,
+        )
+
+    def _skip(
+        self, cursor: Cursor, due_ms: int, now_ms: int, reason: int, blocking: str = ""
+    ) -> None:
+        """Records an occurrence as skipped; adjacent ones share one record."""
+        nominal_ms = cursor.next_ms or 0
+        if self._recovered.has_begun(cursor.job.uid, derived_run_id(cursor, nominal_ms)):
+            # It has a record already, which goes on.
+            cursor.stretch = None
+            run = cursor.open[nominal_ms] = self._derived_run(cursor, due_ms, now_ms)
+            self._runs.skip(run, reason, blocking, now_ms)
+            return
+        stretch = cursor.stretch
+        if stretch is not None and stretch.skip_reason == reason:
+            record = longer(stretch, nominal_ms, now_ms)
+            self._runs.ledger.extend(stretch, record)
+        else:
+            segment, epoch = self._runs.segment, self._runs.epoch
+            record = replace(
+                skipped_run(cursor, due_ms, now_ms, reason, blocking, segment, epoch),
+                traceparent=self._new_traceparent(),
+            )
+            self._runs.ledger.add(record)
+        first_ms, ordinal, _ = cursor.unstored.get(record.run_id, (nominal_ms, cursor.ordinal, 0))
+        cursor.unstored[record.run_id] = (first_ms, ordinal, record.revision)
+        cursor.stretch = record
+
+
+def _most_open(cursor: Cursor) -> int:
+    return MAX_OPEN_PER_BACKFILL if cursor.backfill_id else MAX_OPEN_PER_JOB
+
+
+def _is_at_end(cursor: Cursor) -> bool:
+    if cursor.backfill_id:
+        return cursor.next_ms is None or cursor.next_ms >= cursor.end_ms
+    max_runs = cursor.schedule.spec.max_runs
+    return bool(max_runs) and cursor.ordinal >= max_runs
+
+
+def _not_before(cursor: Cursor, due_ms: int, now_ms: int) -> int:
+    """When an occurrence is to be looked at; 0 for now."""
+    if due_ms >= now_ms + LOOK_AHEAD_MS:
+        # The first instant at which it is inside: never the present one, or a step would come
+        # back to it until its budget is gone.
+        return due_ms - LOOK_AHEAD_MS + 1
+    return due_ms if due_ms > now_ms and is_within(cursor.pauses, due_ms) else 0

@@ -1,0 +1,97 @@
+"""Takes rows of the schedule in, each with its job as it is now and, where needed, as it was."""
+
+from collections.abc import Callable, Sequence
+
+from tickwheel.server.domain.course import eras, needs_past
+from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.occurrence import ScheduleEntry
+from tickwheel.server.schedule import Schedule
+from tickwheel.server.scheduler.cursors.agenda import Agenda
+from tickwheel.server.scheduler.cursors.changes import Changes
+from tickwheel.server.scheduler.cursors.counting import counted_before
+from tickwheel.server.scheduler.cursors.following import Following
+from tickwheel.server.scheduler.cursors.making import backfill_cursor, cursor_over
+from tickwheel.server.scheduler.cursors.orphans import Orphans, Span
+from tickwheel.server.scheduler.cursors.rows import Rows
+from tickwheel.server.scheduler.live import LiveRun
+from tickwheel.server.scheduler.standing import stands_for
+from tickwheel.server.store.port import LOOK_AHEAD_MS
+
+
+class Loading:
+    """Makes the cursors of one segment out of the rows that are read."""
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        orphans: Orphans,
+        rows: Rows,
+        changes: Changes,
+        following: Following,
+        compile_schedule: Callable[[Job], Schedule],
+    ) -> None:
+        self._agenda = agenda
+        self._orphans = orphans
+        self._rows = rows
+        self._changes = changes
+        self._following = following
+        self._compile = compile_schedule
+
+    def wants_past(self, job: Job, entry: ScheduleEntry | None) -> bool:
+        """Whether the job's former versions are needed to take it in, with a row or without."""
+        cursor = self._agenda.of_job(job.uid)
+        if cursor is not None and job.version > cursor.job.version:
+            counts = entry is None or entry.ordinal < 0
+            if job.version > cursor.job.version + 1 or (
+                bool(job.spec.schedule.max_runs) and cursor.ordinal < 0 and counts
+            ):
+                return True
+        if entry is None or self._agenda.of_generation(entry.uid, entry.generation) is not None:
+            return False
+        return needs_past(job, entry)
+
+    def load(
+        self, job: Job, entry: ScheduleEntry, former: Sequence[Job], now_ms: int
+    ) -> list[LiveRun]:
+        """Takes in a job's row; returns runs to take back from workers, as `Changes.change` does.
+
+        Args:
+            job: as it is now.
+            entry: of its present or a former generation.
+            former: its former versions, where `wants_past`.
+            now_ms: the present.
+        """
+        revoked = self._changes.change(job, entry, former, now_ms)
+        there = self._agenda.of_generation(job.uid, entry.generation)
+        if there is not None:
+            self._rows.unite(there, entry)
+            return revoked
+        past = eras(job, former)
+        era = past.get(entry.generation)
+        is_former = entry.generation != job.generation
+        schedule = None if era is None else self._compile(era.job)
+        if era is None or schedule is None or not stands_for(entry, era, schedule):
+            self._rows.discard(entry)
+        elif is_former or job.completed_generation != job.generation:
+            cursor = cursor_over(job, entry, era, schedule, is_former=is_former)
+            self._rows.bring_forward(cursor, now_ms)
+            if entry.ordinal < 0:
+                cursor.ordinal = counted_before(entry.generation, past, schedule, self._compile)
+            if not is_former:
+                cursor.next_ms = self._following.first_ms(job, entry, schedule)
+            self._agenda.add(cursor, min(now_ms, entry.due_ms - LOOK_AHEAD_MS))
+        spans = [
+            Span(self._compile(e.job), e.job.schedule_from_ms, e.until_ms) for e in past.values()
+        ]
+        self._orphans.end(job, spans, now_ms)
+        return revoked
+
+    def rederive(self, job: Job, entry: ScheduleEntry, now_ms: int) -> None:
+        """Looks at a row that may be far ahead; moves it with the next advance if it is wrong."""
+        if self._following.is_wrong(job, entry):
+            self.load(job, entry, (), now_ms)
+
+    def track_backfill(self, job: Job, entry: ScheduleEntry, now_ms: int) -> None:
+        """Begins with the row of a backfill."""
+        if self._agenda.get((job.uid, entry.run_id)) is None:
+            self._agenda.add(backfill_cursor(job, entry, self._compile(job)), now_ms)

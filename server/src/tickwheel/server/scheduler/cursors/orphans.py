@@ -1,0 +1,79 @@
+"""Ends runs that are recorded as due and that no cursor will bring up any more."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tickwheel.server.domain.course import is_within
+from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.run import Run, Trigger
+from tickwheel.server.schedule import Schedule
+from tickwheel.server.scheduler.cursors.agenda import Agenda
+from tickwheel.server.scheduler.cursors.recovered import Recovered
+from tickwheel.server.scheduler.live import live_run_of
+from tickwheel.server.scheduler.runs import Runs
+from tickwheel.v1 import run_pb2
+
+
+class Span(NamedTuple):
+    """A schedule, and the time for which it held."""
+
+    schedule: Schedule
+    from_ms: int
+    until_ms: int
+
+    def has(self, record: Run) -> bool:
+        """Whether a run is one of the schedule's, in its time."""
+        nominal = record.schedule_ms
+        if self.schedule.spec.at_ms is not None:
+            return self.schedule.spec.at_ms == nominal and record.due_ms <= self.until_ms
+        is_in_time = self.from_ms <= nominal and record.due_ms <= self.until_ms
+        return is_in_time and self.schedule.next_after(nominal - 1) == nominal
+
+
+class Orphans:
+    """Looks for them after a change, and where a record comes to light late."""
+
+    def __init__(self, agenda: Agenda, recovered: Recovered, runs: Runs) -> None:
+        self._agenda = agenda
+        self._recovered = recovered
+        self._runs = runs
+
+    def end(self, job: Job, spans: Sequence[Span], now_ms: int) -> None:
+        """Ends a job's runs that are, after a change, of no schedule any more.
+
+        Args:
+            job: as it is now.
+            spans: its schedules.
+            now_ms: the present.
+        """
+        for record in self._recovered.begun_of(job.uid):
+            if record.trigger is not Trigger.SCHEDULE:
+                continue
+            if not any(span.has(record) for span in spans):
+                self._recovered.take_begun(job.uid, record.run_id)
+                reason = run_pb2.SKIP_REASON_UPDATED
+                if job.delete_ms:
+                    reason = run_pb2.SKIP_REASON_DELETED
+                self._runs.skip(live_run_of(record, job), reason, "", now_ms)
+
+    def end_outside_cursors(self, job: Job, now_ms: int) -> None:
+        """As `end`, where the cursors that there are have all of the job's schedules."""
+        spans = [
+            Span(one.schedule, 0 if one.is_former else one.job.schedule_from_ms, one.until_ms)
+            for one in self._agenda.all_of(job.uid)
+        ]
+        self.end(job, spans, now_ms)
+
+    def take_late(self, record: Run, job: Job, now_ms: int) -> None:
+        """A run that a former owner recorded as due, which was not known when it was passed."""
+        cursor = self._agenda.of_job(job.uid)
+        next_ms = cursor.next_ms if cursor is not None else None
+        if next_ms is not None and record.schedule_ms >= next_ms:
+            self._recovered.remember(record)
+            return
+        reason = run_pb2.SKIP_REASON_CATCH_UP_WINDOW
+        if job.delete_ms:
+            reason = run_pb2.SKIP_REASON_DELETED
+        elif cursor is not None and is_within(cursor.pauses, record.due_ms):
+            reason = run_pb2.SKIP_REASON_PAUSED
+        self._runs.skip(live_run_of(record, job), reason, "", now_ms)

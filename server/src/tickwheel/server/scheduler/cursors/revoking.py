@@ -1,0 +1,84 @@
+"""Takes back runs that have not fired: their cursor goes back, and on once the workers agree.
+
+A run that a worker holds may be published at any moment: until the worker has said that it dropped
+it, nothing new of the job is computed, or an occurrence might fire twice.
+"""
+
+from tickwheel.server.scheduler.cursors.agenda import Agenda
+from tickwheel.server.scheduler.cursors.orphans import Orphans
+from tickwheel.server.scheduler.cursors.recovered import Recovered
+from tickwheel.server.scheduler.live import AttemptKey, Cursor, LiveRun, Phase
+from tickwheel.server.scheduler.runs import Runs
+
+
+class Revoking:
+    """Runs of one segment's cursors that are taken back, or were and are not yet confirmed."""
+
+    def __init__(self, agenda: Agenda, recovered: Recovered, orphans: Orphans, runs: Runs) -> None:
+        self._agenda = agenda
+        self._recovered = recovered
+        self._orphans = orphans
+        self._runs = runs
+
+    def take_back(self, cursor: Cursor, *, after_ms: int) -> tuple[int, int] | None:
+        """Drops a cursor's open runs due after the instant; tells where it goes back to.
+
+        That is an instant and its ordinal; None: nothing was taken back. The caller moves it.
+        """
+        rewind: tuple[int, int] | None = None
+        for schedule_ms, run in list(cursor.open.items()):
+            if run.due_ms <= after_ms or run.phase not in (Phase.READY, Phase.ASSIGNED):
+                continue
+            rewind = rewind or (run.schedule_ms, run.ordinal)
+            del cursor.open[schedule_ms]
+            if run.phase is Phase.ASSIGNED:
+                cursor.revoking[run.key] = run
+            else:
+                self._drop(run)
+            run.phase = Phase.DROPPED
+        return rewind
+
+    def take_back_ahead(self, uid: str, now_ms: int) -> list[LiveRun]:
+        """Takes back what was handed out ahead of its instant: another run of the job comes first.
+
+        Whether it may go is decided anew when it is due. Returns runs to take back from workers.
+        """
+        cursor = self._agenda.of_job(uid)
+        if cursor is None:
+            return []
+        before = set(cursor.revoking)
+        rewind = self.take_back(cursor, after_ms=now_ms)
+        if rewind is None:
+            return []
+        cursor.next_ms, cursor.ordinal = rewind
+        cursor.stretch = None
+        self._agenda.look_again(cursor, now_ms)
+        return [run for key, run in cursor.revoking.items() if key not in before and run.worker]
+
+    def confirm(self, key: AttemptKey, *, started: bool, now_ms: int) -> bool:
+        """Workers dropped a run of a cursor, or had begun with it; False: none is to be dropped."""
+        run = self._runs.at(key)
+        cursor = run.cursor if run is not None else None
+        if run is None or cursor is None or cursor.revoking.pop(key, None) is None:
+            return False
+        if started:
+            run.phase = Phase.ASSIGNED
+            cursor.reopen(run)
+        else:
+            self._drop(run)
+            self._orphans.end_outside_cursors(cursor.job, now_ms)
+        self._agenda.look_again_at_all_of(key.uid, now_ms)
+        return True
+
+    def heard(self, run: LiveRun) -> None:
+        """The outcome of a run has come; it stays, though it may have been taken back."""
+        cursor = run.cursor
+        if cursor is not None and cursor.revoking.pop(run.key, None) is not None:
+            cursor.reopen(run)
+            self._agenda.look_again_at_all_of(run.job.uid, 0)
+
+    def _drop(self, run: LiveRun) -> None:
+        """A run that was taken back will be computed again, or is not to be any more."""
+        self._runs.drop(run)
+        if run.record is not None:
+            self._recovered.remember(run.record)

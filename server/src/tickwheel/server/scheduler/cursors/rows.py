@@ -1,0 +1,114 @@
+"""The cursors' rows in the schedule: each follows to the first occurrence that is not yet done."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from tickwheel.server.domain.names import JobKey
+from tickwheel.server.domain.occurrence import ScheduleEntry
+from tickwheel.server.domain.run import Run
+from tickwheel.server.scheduler.cursors.agenda import Agenda
+from tickwheel.server.scheduler.live import Cursor
+from tickwheel.server.store.port import INBOX_HORIZON_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Rows to write once the records they follow from are stored."""
+
+    put: Sequence[ScheduleEntry]
+    remove: Sequence[ScheduleEntry]
+    complete: Sequence[tuple[JobKey, int]]
+
+    def __bool__(self) -> bool:
+        return bool(self.put or self.remove or self.complete)
+
+
+class Rows:
+    """Where the rows of one segment's cursors are, and where they belong."""
+
+    def __init__(self, agenda: Agenda) -> None:
+        self._agenda = agenda
+        #: Where the next owner would begin to read.
+        self.position_ms = 0
+        #: Rows that stand for nothing any more.
+        self._void: list[ScheduleEntry] = []
+
+    def discard(self, entry: ScheduleEntry) -> None:
+        """A row that stands for nothing any more."""
+        self._void.append(entry)
+
+    def unite(self, cursor: Cursor, entry: ScheduleEntry) -> None:
+        """A job has one row: another one, of a creation or change that was tried twice, goes."""
+        if entry.place != cursor.entry.place:
+            cursor.is_row_sure = False
+            self._void.append(entry)
+            self._agenda.touch(cursor)
+
+    def bring_forward(self, cursor: Cursor, now_ms: int) -> None:
+        """Moves a row that was written late: the next owner would not find it there."""
+        entry = cursor.entry
+        if entry.fire_ms < self.position_ms:
+            cursor.entry = replace(entry, fire_ms=max(entry.due_ms, now_ms))
+            self.unite(cursor, entry)
+
+    def skip_stored(self, record: Run) -> None:
+        """A skipped stretch is recorded, as far as the record says."""
+        if record.backfill_id:
+            backfill = self._agenda.get((record.job_uid, record.backfill_id))
+            cursors = [] if backfill is None else [backfill]
+        else:
+            cursors = list(self._agenda.all_of(record.job_uid))
+        for cursor in cursors:
+            unstored = cursor.unstored.get(record.run_id)
+            if unstored is not None and unstored[2] <= record.revision:
+                del cursor.unstored[record.run_id]
+            self._agenda.touch(cursor)
+
+    def take_advance(self, now_ms: int) -> Advance:
+        """Rows to move, for all that is recorded. A crash before they are written is harmless."""
+        put: list[ScheduleEntry] = []
+        remove, self._void = self._void, []
+        complete: list[tuple[JobKey, int]] = []
+        for which in self._agenda.take_dirty():
+            cursor = self._agenda.get(which)
+            if cursor is None:
+                continue
+            first = cursor.first_open()
+            if first is None:
+                self._agenda.remove(cursor)
+                is_over = cursor.is_former or bool(cursor.job.delete_ms)
+                if not cursor.backfill_id and not is_over:
+                    complete.append((cursor.job.key, cursor.job.generation))
+                if is_over or cursor.schedule.is_recurring:
+                    remove.append(cursor.entry)
+                continue
+            if first[0] != cursor.entry.schedule_ms:
+                moved = _entry_at(cursor, first, now_ms)
+                put.append(moved)
+                remove.append(cursor.entry)
+                cursor.entry = moved
+            elif not cursor.is_row_sure:
+                put.append(cursor.entry)
+            cursor.is_row_sure = True
+            if not cursor.open and cursor.entry.fire_ms > now_ms + INBOX_HORIZON_MS:
+                # Far enough away to be read again from its new place.
+                self._agenda.remove(cursor)
+        # Of two rows of a job the one that went may be where the other one moves to.
+        places = {row.place for row in put}
+        return Advance(put, [row for row in remove if row.place not in places], complete)
+
+    def entry_ms(self) -> Iterator[int]:
+        """Where the rows stand."""
+        return (cursor.entry.fire_ms for cursor in self._agenda)
+
+
+def _entry_at(cursor: Cursor, first: tuple[int, int], now_ms: int) -> ScheduleEntry:
+    schedule_ms, ordinal = first
+    due_ms = cursor.schedule.due(schedule_ms, salt=cursor.job.uid)
+    return replace(
+        cursor.entry,
+        fire_ms=max(due_ms, now_ms),
+        schedule_ms=schedule_ms,
+        due_ms=due_ms,
+        ordinal=ordinal,
+    )
