@@ -388,6 +388,35 @@ class TestRrule:
             "28 03:30:00",
         ]
 
+    @pytest.mark.parametrize(
+        ("rule", "expected"),
+        [
+            (
+                "DTSTART:19640316T222200Z\nFREQ=SECONDLY;INTERVAL=43201;BYMONTHDAY=-4;"
+                "BYDAY=WE,TH,FR;BYHOUR=18;BYSECOND=37,39,43",
+                "2005-07-28T18:45:37Z",
+            ),
+            (
+                "DTSTART:20260101T040000Z\nFREQ=SECONDLY;INTERVAL=86405;BYHOUR=3;BYMINUTE=0,1,2;"
+                f"BYSECOND={','.join(map(str, range(0, 60, 2)))}",
+                "2071-05-06T03:00:00Z",
+            ),
+            (
+                "DTSTART:20400326T062123Z\nFREQ=SECONDLY;INTERVAL=86401;BYMONTH=6,7,11;"
+                "BYHOUR=2,4,22",
+                "2194-06-04T22:00:00Z",
+            ),
+            (
+                "DTSTART:20350906T140229Z\nFREQ=SECONDLY;INTERVAL=86401;BYMONTH=6;"
+                "BYMONTHDAY=-6,12;BYDAY=TU;BYMINUTE=36;BYSECOND=20,31,59",
+                "4712-06-25T21:36:59Z",
+            ),
+        ],
+    )
+    def test_what_an_odd_interval_meets_after_many_years(self, rule: str, expected: str) -> None:
+        # As they are found by going through every step from DTSTART on.
+        assert first(S(rrule=rule), 1, "1960-01-01T00:00:00Z") == [expected]
+
 
 class TestAnyOf:
     def test_members_may_come_closer_than_a_period(self) -> None:

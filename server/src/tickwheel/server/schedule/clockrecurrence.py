@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from math import gcd
+from typing import TypeAlias
 
 from tickwheel.server.schedule.calendar import Days, weekday_of
 from tickwheel.server.schedule.clockface import ChosenTimes, TimesOfDay
@@ -23,8 +24,16 @@ _STEPS = 10_000
 _MOST_PLACES = 12_000
 #: Later than any unit.
 _NEVER = 2**62
-#: More stretches of a day than these are close enough to each other to be found step by step.
+#: More stretches of a day than these are looked for in fewer that hold them, then step by step.
 _MOST_STRETCHES = 64
+#: Days without a match, in multiples of those that one takes on average, after which there is none.
+_MISSES = 40
+#: Days without a match after which the next open time is looked for first.
+_PATIENCE = 400
+
+
+#: Parts of a day: the first and the last unit of each.
+Stretches: TypeAlias = tuple[tuple[int, int], ...]
 
 
 class ClockRecurrence:
@@ -35,17 +44,20 @@ class ClockRecurrence:
 
     __slots__ = (
         "_answers",
+        "_by_day",
         "_days",
         "_elapsed",
         "_every_day",
         "_first",
         "_interval",
+        "_most_days",
         "_open",
         "_per_day",
         "_residues",
         "_start_offset_s",
         "_stretches",
         "_unit_s",
+        "_wide",
         "_within",
     )
 
@@ -66,8 +78,10 @@ class ClockRecurrence:
             (rule.minutes or range(60)) if by_minute else (0,),
             (rule.seconds or range(60)) if by_second else (0,),
         )
-        #: The same as stretches of units, both ends inclusive.
-        self._stretches = self._open_stretches()
+        #: The same as stretches of units, both ends inclusive; None where that is the whole day.
+        self._stretches = self._open_stretches(self._open, 1)
+        #: Where they are many: fewer and wider ones that hold them.
+        self._wide = self._wide_stretches()
         within = sorted(
             minute * 60 + second
             for minute, second in product(
@@ -81,6 +95,10 @@ class ClockRecurrence:
         )
         self._every_day = not (rule.months or rule.month_days or rule.year_days or rule.weekdays)
         self._days = Days(partial(year_mask, rule, day_of(start_wall_s // DAY_S)))
+        #: Counted units at open times, to a day.
+        density = len(self._open) / self._interval
+        self._by_day = self._is_sparse(density)
+        self._most_days = max(_STEPS, int(_MISSES / density))
         self._residues = self._possible(rule)
         #: For what the count leaves of the interval, of which there are as many as the zone has
         #: offsets: the unit that was asked for last, and the one found. Entries are replaced whole,
@@ -142,6 +160,8 @@ class ClockRecurrence:
     def _search(self, unit: int, first: int) -> int:
         if self._residues is not None and first % self._residues[1] not in self._residues[0]:
             return _NEVER
+        if self._by_day:
+            return self._search_days(unit, first)
         for _ in range(_STEPS):
             found = self._counted(unit, first)
             day = _HORIZON_DAY if found is None else found // self._per_day
@@ -155,6 +175,32 @@ class ClockRecurrence:
             unit = wanted * self._per_day
         return _NEVER
 
+    def _search_days(self, unit: int, first: int) -> int:
+        """As `_search`, through the wanted days where they are fewer than the days with a match."""
+        for missed in range(self._most_days):
+            # From one counted unit to the next, where they are days apart; now and then to one at
+            # an open time, as there may be none for years.
+            if missed % _PATIENCE == _PATIENCE - 1:
+                reached = self._counted(unit, first)
+                if reached is None:
+                    return _NEVER
+                unit = reached
+            else:
+                unit += (first - unit) % self._interval
+            if unit >= _HORIZON_DAY * self._per_day:
+                return _NEVER
+            day = self._days.at_or_after(unit // self._per_day)
+            if day is None:
+                return _NEVER
+            start = day * self._per_day
+            if start > unit:
+                unit = start + (first - start) % self._interval
+            found = self._stepped(unit, start + self._per_day)
+            if found is not None:
+                return found
+            unit = max(unit, start + self._per_day)
+        return _NEVER
+
     def _counted(self, unit: int, first: int) -> int | None:
         """The first unit from one on that is both counted and at an open time of its day."""
         if self._interval == 1:
@@ -166,11 +212,29 @@ class ClockRecurrence:
         unit += (first - unit) % self._interval
         if self._stretches is None:
             return unit
-        if len(self._stretches) > _MOST_STRETCHES:
-            return self._stepped(unit)
+        if self._wide is None:
+            return self._reached(unit, self._stretches)
+        while unit < _HORIZON_DAY * self._per_day:
+            place = unit % self._per_day
+            end = next((high for low, high in self._wide if low <= place <= high), None)
+            if end is None:
+                reached = self._reached(unit, self._wide)
+                if reached is None:
+                    return None
+                unit = reached
+                continue
+            limit = unit - place + end + 1
+            found = self._stepped(unit, limit)
+            if found is not None:
+                return found
+            unit += -(-(limit - unit) // self._interval) * self._interval
+        return None
+
+    def _reached(self, unit: int, stretches: Stretches) -> int | None:
+        """The first counted unit in any of the stretches, from a counted one on."""
         size, place = self._per_day, unit % self._per_day
         best: int | None = None
-        for low, high in self._stretches:
+        for low, high in stretches:
             if low <= place <= high:
                 return unit
             steps = _first_multiple(
@@ -180,32 +244,60 @@ class ClockRecurrence:
                 best = steps
         return None if best is None else unit + best * self._interval
 
-    def _stepped(self, unit: int) -> int | None:
-        """As `_counted`, step by step from a counted unit on."""
-        per_day = self._per_day
-        for _ in range(_STEPS):
-            day, place = divmod(unit, per_day)
-            time = self._open.at_or_after(place * self._unit_s)
-            if time == place * self._unit_s:
+    def _stepped(self, unit: int, end: int) -> int | None:
+        """The first counted unit at an open time before another, which is of the same day.
+
+        The first that is asked for is a counted one.
+        """
+        midnight = (end - 1) // self._per_day * self._per_day
+        while unit < end:
+            place_s = (unit - midnight) * self._unit_s
+            time = self._open.at_or_after(place_s)
+            if time == place_s:
                 return unit
-            goal = (day + 1) * per_day if time < 0 else day * per_day + time // self._unit_s
+            if time < 0:
+                return None
+            goal = midnight + time // self._unit_s
             unit += -(-(goal - unit) // self._interval) * self._interval
         return None
 
-    def _open_stretches(self) -> tuple[tuple[int, int], ...] | None:
-        """The open times as stretches of units; None where that is the whole day."""
-        if len(self._open) == self._per_day:
+    def _is_sparse(self, density: float) -> bool:
+        """Whether it takes fewer steps to go through the wanted days than through the matches.
+
+        A match is on one in so many days, a wanted day is one in so many; a step of either kind is
+        to look at the day's counted units or at the stretches.
+        """
+        if self._every_day or self._interval == 1 or self._stretches is None:
+            return False
+        to_a_day = max(1.0, self._per_day / self._interval)
+        # In wide stretches it goes on step by step, which is a fifth of the work of a day.
+        to_a_match = len(self._wide) + 0.2 / density if self._wide else len(self._stretches)
+        return self._days.per_year() / 365 * to_a_day < density * to_a_match
+
+    def _open_stretches(self, times: TimesOfDay, units: int) -> Stretches | None:
+        """Times of day as stretches of so many units each, put together where they meet."""
+        if len(times) * units == self._per_day:
             return None
         found: list[list[int]] = []
-        for time in self._open:
+        for time in times:
             unit = time // self._unit_s
             if found and found[-1][1] == unit - 1:
-                found[-1][1] = unit
+                found[-1][1] += units
             else:
-                found.append([unit, unit])
-            if len(found) > _MOST_STRETCHES:
-                break
+                found.append([unit, unit + units - 1])
         return tuple((low, high) for low, high in found)
+
+    def _wide_stretches(self) -> Stretches | None:
+        if self._stretches is None or len(self._stretches) <= _MOST_STRETCHES:
+            return None
+        whole = ((0, self._per_day - 1),)
+        minutes = TimesOfDay(self._open.hours, self._open.minutes, (0,))
+        if self._unit_s == 1:
+            wide = self._open_stretches(minutes, 60) or whole
+            if len(wide) <= _MOST_STRETCHES:
+                return wide
+        hours = TimesOfDay(self._open.hours, (0,), (0,))
+        return self._open_stretches(hours, 3600 // self._unit_s) or whole
 
     def _possible(self, rule: RecurrenceRule) -> tuple[frozenset[int], int] | None:
         """(What the wanted units leave when divided by a number, the number); None where all may.
