@@ -35,6 +35,9 @@ SECOND = 10**9
         ("0 0 * * FRI#2", "at 00:00 on the second Friday of the month"),
         ("0 0 * * 5L", "at 00:00 on the last Friday of the month"),
         ("0 0 1,15 * MON", "at 00:00 on days 1 and 15 of the month, and on Monday"),
+        ("0 0 1 2 MON", "at 00:00 on day 1 of the month, and on Monday, in February"),
+        ("0,59 * * * * *", "seconds 0 and 59 of every minute"),
+        ("5 * 9 * * *", "second 5 of every minute of hour 9 every day"),
         ("0 0 * NOV-FEB *", "at 00:00 in January, February, November and December"),
         ("0 0 ? * ?", "at 00:00 every day"),
     ],
@@ -50,7 +53,10 @@ def test_cron(cron: str, words: str) -> None:
         (S(every_ns=SECOND), "every second"),
         (S(every_ns=90 * SECOND), "every 90 seconds"),
         (S(every_ns=1_500_000_000), "every 1.5 seconds"),
-        (S(every_ns=86_400 * SECOND), "every day"),
+        # Not the calendar's days, which may have 23 or 25 hours.
+        (S(every_ns=86_400 * SECOND), "every 24 hours"),
+        (S(iso8601="R/PT168H"), "every 7 days of 24 hours"),
+        (S(iso8601="R/P1D"), "every day"),
         (
             S(every_ns=3600 * SECOND, anchor_ms=ms("2026-11-23T00:15:00Z")),
             "every hour, counted from 2026-11-23T00:15:00Z",
@@ -84,6 +90,22 @@ def test_cron(cron: str, words: str) -> None:
         (
             S(any_of=(S(cron="0 9 * * *"), S(every_ns=3600 * SECOND))),
             "at 09:00 every day; or every hour",
+        ),
+        (
+            S(any_of=(S(cron="0 9 * * *", time_zone=""),), time_zone="Europe/Berlin"),
+            "at 09:00 every day (Europe/Berlin)",
+        ),
+        (
+            S(
+                any_of=(
+                    S(cron="0 9 * * *", time_zone=""),
+                    S(cron="0 8 * * *", time_zone="Asia/Tokyo"),
+                    S(cron="0 7 * * *", time_zone="UTC"),
+                ),
+                time_zone="Europe/Berlin",
+            ),
+            "at 09:00 every day (Europe/Berlin); or at 08:00 every day (Asia/Tokyo); or at 07:00 "
+            "every day (UTC)",
         ),
         (
             S(

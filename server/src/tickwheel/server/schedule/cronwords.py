@@ -38,6 +38,8 @@ def _times(fields: CronFields) -> str:
         parts.append(_unit("second", second, fields.seconds, 60))
     if fields.seconds == _ON_THE_MINUTE or len(fields.minutes) < 60:
         parts.append(_unit("minute", minute, fields.minutes, 60))
+    elif len(fields.seconds) < 60 and not _even_step(second, 60):
+        parts.append("every minute")
     if len(fields.hours) < 24:
         parts.append(_unit("hour", hour, fields.hours, 24))
     elif len(fields.minutes) < 60 and not _even_step(minute, 60):
@@ -114,4 +116,6 @@ def _months(fields: CronFields) -> str:
     if len(fields.months) == 12:
         return ""
     names = ("", *MONTH_NAMES)
-    return f" in {listed(runs(fields.months, names))}"
+    # After both kinds of days a comma: the months are those of either.
+    both = "" if fields.any_day or fields.any_weekday else ","
+    return f"{both} in {listed(runs(fields.months, names))}"

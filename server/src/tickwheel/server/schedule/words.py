@@ -1,11 +1,14 @@
 """A schedule in words, for people who look at it."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from tickwheel.server.schedule.cron import parse_cron
 from tickwheel.server.schedule.cronwords import cron_words
 from tickwheel.server.schedule.instants import (
+    DAY_S,
     MS_NANOS,
+    NANOS,
     Moment,
     format_clock,
     format_duration,
@@ -24,13 +27,28 @@ from tickwheel.server.schedule.rrule import RecurrenceRule, parse_rrule
 from tickwheel.server.schedule.spec import ScheduleSpec
 
 
-def describe_spec(spec: ScheduleSpec) -> str:
-    """The schedule in words; the spec is one that compiles."""
-    words = _form(spec)
-    if spec.time_zone not in ("", "UTC") and (
-        spec.cron or spec.iso8601 or spec.rrule or spec.any_of
-    ):
-        words += f" ({spec.time_zone})"
+def describe_spec(spec: ScheduleSpec, *, beside_other_zones: bool = False) -> str:
+    """The schedule in words; the spec is one that compiles.
+
+    Args:
+        spec: the schedule, or a member of one.
+        beside_other_zones: UTC does not go without saying.
+    """
+    zones = {member.time_zone for member in spec.any_of or ()}
+    if spec.any_of and zones - {"", spec.time_zone}:
+        # Each says its own: a zone at the end would read as that of all, or of the last.
+        words = "; or ".join(
+            describe_spec(
+                replace(one, time_zone=one.time_zone or spec.time_zone), beside_other_zones=True
+            )
+            for one in spec.any_of
+        )
+    else:
+        words = _form(spec)
+        goes_by_clock = spec.cron or spec.iso8601 or spec.rrule or spec.any_of
+        is_said = spec.time_zone not in (("",) if beside_other_zones else ("", "UTC"))
+        if goes_by_clock and is_said and not (spec.rrule and parse_rrule(spec.rrule).zone_name):
+            words += f" ({spec.time_zone})"
     if spec.start_ms is not None:
         words += f", from {format_instant(spec.start_ms)}"
     if spec.end_ms is not None:
@@ -54,7 +72,7 @@ def _form(spec: ScheduleSpec) -> str:
         return f"once at {format_instant(spec.at_ms)}"
     if spec.every_ns is not None:
         counted_from = spec.anchor_ms if spec.anchor_ms is not None else spec.start_ms
-        words = f"every {_each(format_duration(spec.every_ns))}"
+        words = f"every {_each(_exact(spec.every_ns))}"
         return (
             words
             if counted_from is None
@@ -99,8 +117,16 @@ def _period(period: Period) -> str:
         if number:
             parts.append(counted(number, word))
     if period.nanos:
-        parts.append(format_duration(period.nanos))
+        parts.append(_exact(period.nanos))
     return listed(parts)
+
+
+def _exact(nanos: int) -> str:
+    """A distance in elapsed time: a day of the calendar may have 23 or 25 hours."""
+    days, rest = divmod(nanos, DAY_S * NANOS)
+    if rest or not days:
+        return format_duration(nanos)
+    return "24 hours" if days == 1 else f"{days} days of 24 hours"
 
 
 def _moment(moment: Moment) -> str:
