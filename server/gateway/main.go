@@ -34,6 +34,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "tickwheel-gateway:", err)
 		os.Exit(2)
 	}
+	configureLogs(settings.logFormat, os.Stderr)
 	if err := run(settings); err != nil {
 		slog.Error("gateway failed", "error", err)
 		os.Exit(1)

@@ -15,6 +15,8 @@ type settings struct {
 	// otlpEndpoint is empty for no tracing.
 	otlpEndpoint string
 	traceRatio   float64
+	// logFormat is console or json, as of the other parts.
+	logFormat string
 }
 
 func parseSettings(args []string, getenv func(string) string) (settings, error) {
@@ -28,6 +30,8 @@ func parseSettings(args []string, getenv func(string) string) (settings, error) 
 		"http://host:port of an OpenTelemetry Collector, OTLP over gRPC (TICKWHEEL_OTLP_ENDPOINT)")
 	ratio := flags.String("trace-ratio", or(getenv("TICKWHEEL_TRACE_RATIO"), "0.01"),
 		"part of the traces that begin here and are kept (TICKWHEEL_TRACE_RATIO)")
+	flags.StringVar(&s.logFormat, "log-format", or(getenv("TICKWHEEL_LOG_FORMAT"), "console"),
+		"console or json (TICKWHEEL_LOG_FORMAT)")
 	flags.BoolVar(&s.withParent, "with-parent", false,
 		"stop when standard input ends: the parent process holds its other end")
 	if err := flags.Parse(args); err != nil {
@@ -36,6 +40,9 @@ func parseSettings(args []string, getenv func(string) string) (settings, error) 
 	var err error
 	if s.traceRatio, err = strconv.ParseFloat(*ratio, 64); err != nil || s.traceRatio < 0 || s.traceRatio > 1 {
 		return s, fmt.Errorf("-trace-ratio: %q is not a number from 0 to 1", *ratio)
+	}
+	if s.logFormat != "console" && s.logFormat != "json" {
+		return s, fmt.Errorf("-log-format: %q is neither console nor json", s.logFormat)
 	}
 	if flags.NArg() > 0 {
 		return s, fmt.Errorf("unknown argument %q", flags.Arg(0))

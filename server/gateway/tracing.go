@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -39,6 +40,9 @@ func startTracing(ctx context.Context, endpoint string, ratio float64) (*tracing
 			attribute.String("service.namespace", "tickwheel"),
 		)),
 	)
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		slog.Warn("telemetry failed", "error", err)
+	}))
 	otel.SetTracerProvider(provider)
 	otel.SetTextMapPropagator(propagation.TraceContext{})
 	return &tracing{provider: provider}, nil

@@ -2,6 +2,8 @@
 
 import json
 import signal
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
@@ -328,3 +330,36 @@ async def test_a_preview_of_every_form_and_setting(
     ended = await tickwheel("schedule", "preview", "-f", str(written))
     assert ended.code == 2
     assert "is not a schedule" in ended.err
+
+
+async def test_a_busy_job_is_explained_about_now(api: StandIn, tickwheel: Run) -> None:
+    now = int(time.time())
+    api.occurrences = range(now - 86_400, now + 3_600, 10)
+    ended = await tickwheel("explain", NAME, "--limit", "200", "--output", "json")
+    assert ended.code == 0, ended.err
+    told = [datetime.fromisoformat(json.loads(line)["scheduleTime"]) for line in ended.lines]
+    assert told[0].timestamp() >= now - 1_200
+    assert told[-1].timestamp() >= now
+    assert "--start and --end ask for others" in ended.err
+    assert "there is more" not in ended.err
+    # A range that was asked for is kept.
+    start = f"{datetime.fromtimestamp(now - 86_400, UTC):%FT%TZ}"
+    ended = await tickwheel("explain", NAME, "--limit", "200", "--start", start)
+    assert "there is more: --limit 200 was reached" in ended.err
+
+
+async def test_what_comes_next_is_told_where_the_range_has_none(
+    api: StandIn, tickwheel: Run
+) -> None:
+    made = job_pb2.Job(name=NAME)
+    made.next_run_times.add(seconds=1_900_000_000)
+    made.recent_runs.add().schedule_time.seconds = 1_600_000_000
+    api.jobs[NAME] = made
+    ended = await tickwheel("explain", NAME)
+    assert ended.code == 0, ended.err
+    assert "its last run was that of 2020-09-13T12:26:40.000Z\n" in ended.err
+    assert "its next one is that of 2030-03-17T17:46:40.000Z\n" in ended.err
+    api.jobs.clear()
+    ended = await tickwheel("explain", NAME)
+    assert ended.code == 0, ended.err
+    assert ended.err == "nothing was to happen in that range, and nothing is known to have\n"

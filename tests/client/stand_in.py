@@ -80,6 +80,8 @@ class StandIn(
     def __init__(self) -> None:
         self.jobs: dict[str, job_pb2.Job] = {}
         self.runs: list[run_pb2.Run] = []
+        self.occurrences: Sequence[int] = ()
+        """What there is to explain, in Unix seconds."""
         self.calls: defaultdict[str, list[Any]] = defaultdict(list)
         self.refusals: defaultdict[str, deque[status_pb2.Status]] = defaultdict(deque)
         """Answered by the method of that name, one a call, before it goes on as usual."""
@@ -214,6 +216,16 @@ class StandIn(
         return run_pb2.Run(
             name=f"{request.name}/runs/20261123T120000000Z-m-abcd1234",
             state=run_pb2.RUN_STATE_PENDING,
+        )
+
+    async def ExplainJob(
+        self, request: job_service_pb2.ExplainJobRequest, context: Context
+    ) -> job_service_pb2.ExplainJobResponse:
+        await self._begin("ExplainJob", request, context)
+        until_s = request.end_time.seconds or 1 << 33
+        found = [at_s for at_s in self.occurrences if request.start_time.seconds <= at_s < until_s]
+        return job_service_pb2.ExplainJobResponse(
+            occurrences=[{"schedule_time": {"seconds": at_s}} for at_s in found]
         )
 
     async def PreviewSchedule(

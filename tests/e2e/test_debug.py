@@ -118,4 +118,6 @@ def test_a_bundle_of_what_does_not_answer(tmp_path: Path, dev: DevProcess) -> No
     assert "the api does not tell" in told.stdout
     with zipfile.ZipFile(target) as archive:
         assert set(archive.namelist()) == {"README.txt", "versions.json", "settings.json"}
-        assert "cannot be read" in archive.read("README.txt").decode()
+        told_inside = archive.read("README.txt").decode()
+        assert "cannot be read" in told_inside
+        assert "settings.json: taken from the environment of this command" in told_inside

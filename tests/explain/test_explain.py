@@ -15,6 +15,7 @@ from tickwheel.server.domain.run import PastAttempt, Run, RunState, Trigger
 from tickwheel.server.explain.facts import Explained, Life, Runs, Slot, Surroundings, life_of
 from tickwheel.server.explain.judging import explain
 from tickwheel.server.explain.slots import slots
+from tickwheel.server.schedule.instants import format_instant
 from tickwheel.server.store.port import ChangeRecord
 from tickwheel.v1 import job_pb2, job_service_pb2, run_pb2
 
@@ -184,6 +185,53 @@ def test_what_lies_ahead() -> None:
     job.spec.schedule.max_runs = 1_000_000
     assert "unless maxRuns (1000000) is reached before" in tell(lives(job), now_ms=NOW)[2]
     assert tell(lives(job), now_ms=AT + 1)[:2] == ("EXPECTED", "AHEAD")
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        (job_pb2.OVERLAP_BUFFER_ONE, "or is skipped where one waits already (OVERLAP_BUFFER_ONE)"),
+        (job_pb2.OVERLAP_BUFFER_ALL, "it waits for that (OVERLAP_BUFFER_ALL)"),
+        (job_pb2.OVERLAP_CANCEL_OTHER, "is cancelled (OVERLAP_CANCEL_OTHER)"),
+        (job_pb2.OVERLAP_ALLOW_ALL, "Will run in 5.0 s."),
+    ],
+)
+def test_what_an_unfinished_run_would_do_to_what_lies_ahead(
+    policy: "job_pb2.Overlap", words: str
+) -> None:
+    assert words in tell(lives(reported(make_job(every_s=1), policy)), now_ms=NOW)[2]
+
+
+def test_an_instant_that_was_past_when_its_job_was_created_was_missed_by_nobody() -> None:
+    job = make_job(at_ms=NOW - DAY, window_s=10)
+    past = f"was past already when the job was created at {format_instant(NOW)}, 1 day later"
+    late = run_of(job, NOW - DAY, create_ms=NOW + 20, publish_ms=NOW + 30)
+    told = tell(lives(job), late, at_ms=NOW - DAY)
+    assert told[:2] == ("SUCCEEDED", "CAUGHT_UP")
+    assert past in told[2]
+    assert "no scheduler" not in told[2]
+    skip = {**_SKIPPED, "skip_reason": run_pb2.SKIP_REASON_CATCH_UP_WINDOW}
+    told = tell(lives(job), run_of(job, NOW - DAY, **skip), at_ms=NOW - DAY)
+    assert told[:2] == ("SKIPPED", "CATCH_UP_WINDOW")
+    assert f"{past}, and the catch-up window is 10 seconds" in told[2]
+
+
+def test_what_waits_for_max_in_flight_waits_for_any() -> None:
+    job = reported(make_job(every_s=1), job_pb2.OVERLAP_ALLOW_ALL)
+    job.spec.max_in_flight = 2
+    waiting = run_of(job, state=RunState.PENDING, blocking_run="R", offset=-1)
+    told = tell(lives(job), waiting)
+    assert "until run R has ended, or another of the 2 that maxInFlight allows" in told[2]
+
+
+def test_jitter_is_told_of_what_has_run() -> None:
+    job = make_job(every_s=60)
+    job.spec.schedule.jitter.FromSeconds(30)
+    (slot,) = slots(lives(job), NOW + 60 * SECOND, NOW + 60 * SECOND + 1)
+    assert slot.due_ms > slot.at_ms
+    run = replace(run_of(job, slot.at_ms, publish_ms=slot.due_ms + 3), due_ms=slot.due_ms)
+    told = tell(lives(job), run, at_ms=slot.at_ms)[2]
+    assert f"3 ms after it was due at {format_instant(slot.due_ms)} (" in told
 
 
 def test_a_pause_by_whom_and_why_past_and_ahead() -> None:

@@ -117,6 +117,7 @@ def test_a_sampled_run_has_its_own_identity_and_a_link(traces: RunTraces, kept: 
     assert root.context is not None
     assert (f"{root.context.trace_id:032x}", f"{root.context.span_id:016x}") == (TRACE, SPAN)
     assert root.parent is None
+    assert "error.type" not in (root.attributes or {})
     (link,) = root.links
     assert f"{link.context.trace_id:032x}" == "12" * 16
     for child in kept.spans[1:]:

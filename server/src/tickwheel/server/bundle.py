@@ -38,6 +38,7 @@ _DISTRIBUTIONS = (
     "opentelemetry-sdk",
     "tzdata",
 )
+_WHOSE = "taken from the environment of this command; the flags of running parts are not in it"
 HIDDEN = "(hidden)"
 #: In a URL: user and password.
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
@@ -68,13 +69,20 @@ class Part:
     name: str
     text: str = ""
     missing: str = ""
+    #: What has to be known to read it right.
+    note: str = ""
+
+    @property
+    def said(self) -> str:
+        """What became of it, in words."""
+        return self.missing or self.note or "taken"
 
 
 async def gather(sources: Sources) -> list[Part]:
     """All parts; what cannot be had says why."""
     parts = [
         Part("versions.json", _json(_versions())),
-        Part("settings.json", _json(visible(Settings()))),
+        Part("settings.json", _json(visible(Settings())), note=_WHOSE),
     ]
     async with Client(sources.address, timeout=TIMEOUT_S) as client:
         parts.append(await _asked("cluster.json", lambda: _cluster(client)))
@@ -103,7 +111,7 @@ def write(target: Path, parts: list[Part], now: datetime) -> None:
     """Writes the file."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         lines = [f"Tickwheel's debug bundle of {now:%Y-%m-%d %H:%M:%S} UTC.", ""]
-        lines += [f"{part.name}: {part.missing or 'taken'}" for part in parts]
+        lines += [f"{part.name}: {part.said}" for part in parts]
         archive.writestr("README.txt", "\n".join(lines) + "\n")
         for part in parts:
             if not part.missing:

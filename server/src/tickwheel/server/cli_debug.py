@@ -77,5 +77,5 @@ def bundle(
     parts = asyncio.run(gather(sources))
     write(target, parts, now)
     for part in parts:
-        typer.echo(f"{part.name}: {part.missing or 'taken'}")
+        typer.echo(f"{part.name}: {part.said}")
     typer.echo(f"written to {target}")

@@ -53,6 +53,7 @@ async def gateway_child(program: Path, settings: Settings) -> AsyncGenerator[Non
         f"-api-address={settings.grpc_address}",
         f"-otlp-endpoint={settings.otlp_endpoint}",
         f"-trace-ratio={settings.trace_ratio}",
+        f"-log-format={settings.log_format}",
         stdin=asyncio.subprocess.PIPE,
         # A Ctrl-C in the terminal is ours to act on.
         start_new_session=True,

@@ -7,9 +7,8 @@ from tickwheel.server.domain.course import FOR_EVER_MS, Era
 from tickwheel.server.domain.names import JobName, RunName, instant_id
 from tickwheel.server.explain.facts import Explained, Life, Runs, Slot, Surroundings
 from tickwheel.server.explain.pausing import pause_at
-from tickwheel.server.explain.phrases import span
+from tickwheel.server.explain.phrases import jitter, span
 from tickwheel.server.explain.runs import of_run
-from tickwheel.server.schedule.instants import format_instant
 from tickwheel.v1 import job_pb2
 from tickwheel.v1.job_service_pb2 import (
     OCCURRENCE_OUTCOME_EXPECTED,
@@ -32,6 +31,21 @@ from tickwheel.v1.job_service_pb2 import (
 _ON_ITS_WAY_MS = 2_000
 #: A change that comes so soon after an occurrence was due may have overtaken it.
 _OVERTAKEN_MS = 5_000
+
+#: What becomes of an occurrence ahead, by overlap policy, if it finds an earlier run unfinished.
+_IF_UNFINISHED: Mapping[int, str] = {
+    job_pb2.OVERLAP_SKIP: ", unless an earlier run is still unfinished then (OVERLAP_SKIP)",
+    job_pb2.OVERLAP_BUFFER_ONE: (
+        "; if an earlier run is still unfinished then, it waits for that, or is skipped where one "
+        "waits already (OVERLAP_BUFFER_ONE)"
+    ),
+    job_pb2.OVERLAP_BUFFER_ALL: (
+        "; if an earlier run is still unfinished then, it waits for that (OVERLAP_BUFFER_ALL)"
+    ),
+    job_pb2.OVERLAP_CANCEL_OTHER: (
+        "; an earlier run that is still unfinished then is cancelled (OVERLAP_CANCEL_OTHER)"
+    ),
+}
 
 
 def explain(slot: Slot, runs: Mapping[str, Runs], around: Surroundings) -> Explained:
@@ -85,12 +99,10 @@ def _ahead(slot: Slot, era: Era, now_ms: int) -> Explained:
     else:
         text = f"Will run in {span(wait_ms)}"
     if slot.due_ms != slot.at_ms:
-        text += f", due at {format_instant(slot.due_ms)} ({span(slot.due_ms - slot.at_ms)} jitter)"
+        text += f", due{jitter(slot)}"
     spec = era.job.spec
-    if spec.completion == job_pb2.COMPLETION_REPORTED and spec.overlap_policy == (
-        job_pb2.OVERLAP_SKIP
-    ):
-        text += ", unless an earlier run is still unfinished then (OVERLAP_SKIP)"
+    if spec.completion == job_pb2.COMPLETION_REPORTED:
+        text += _IF_UNFINISHED.get(spec.overlap_policy, "")
     if slot.uncounted:
         text += f", unless maxRuns ({spec.schedule.max_runs}) is reached before"
     return _said(slot, OCCURRENCE_OUTCOME_EXPECTED, OCCURRENCE_REASON_AHEAD, text + _odd(slot))
@@ -104,10 +116,7 @@ def _silent(slot: Slot, era: Era, around: Surroundings) -> Explained:
         text = f"Not run: maxRuns ({era.job.spec.schedule.max_runs}) was reached before"
         return _said(slot, OCCURRENCE_OUTCOME_NOT_SCHEDULED, OCCURRENCE_REASON_MAX_RUNS, text)
     if late_ms > retention_ms:
-        text = (
-            f"Not known any more: runs of the job are kept for {span(retention_ms)}, and it was "
-            f"due {span(late_ms)} ago"
-        )
+        text = f"Not known any more: runs of the job are kept for {span(retention_ms)} only"
         return _said(slot, OCCURRENCE_OUTCOME_UNKNOWN, OCCURRENCE_REASON_RETENTION, text)
     pause = pause_at(life, era, slot.due_ms)
     if pause:

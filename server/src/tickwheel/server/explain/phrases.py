@@ -1,7 +1,8 @@
 """The words that explanations are made of."""
 
 from tickwheel.server.domain.run import Run
-from tickwheel.server.schedule.instants import MS_NANOS, format_duration
+from tickwheel.server.explain.facts import Slot
+from tickwheel.server.schedule.instants import MS_NANOS, format_duration, format_instant
 
 _LONG_MS = 10_000
 
@@ -31,6 +32,13 @@ def span(ms: int) -> str:
             text = format_duration(whole * 1000 * MS_NANOS)
             return f"{text}, {format_duration(rest * 1000 * MS_NANOS)}" if rest else text
     return format_duration(seconds * 1000 * MS_NANOS)
+
+
+def jitter(slot: Slot) -> str:
+    """` at 2026-11-23T12:00:07Z (7.0 s jitter)`, where an occurrence is due later than its name."""
+    if slot.due_ms == slot.at_ms:
+        return ""
+    return f" at {format_instant(slot.due_ms)} ({span(slot.due_ms - slot.at_ms)} jitter)"
 
 
 def place(run: Run) -> str:

@@ -5,7 +5,7 @@ from tickwheel.server.domain.names import JobName, RunName
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.explain.facts import Explained, Life, Runs, Slot
 from tickwheel.server.explain.pausing import pause_at
-from tickwheel.server.explain.phrases import place, quoted, span
+from tickwheel.server.explain.phrases import jitter, place, quoted, span
 from tickwheel.server.schedule.instants import format_instant
 from tickwheel.v1 import job_pb2, job_service_pb2, run_pb2
 from tickwheel.v1.job_service_pb2 import (
@@ -69,7 +69,7 @@ def of_run(run: Run, slot: Slot, others: Runs, now_ms: int) -> Explained:
             reason = _SKIPS.get(run.skip_reason, OCCURRENCE_REASON_UNSPECIFIED)
             text = _skipped(run, slot)
         case RunState.PENDING:
-            reason, text = _pending(run, others, now_ms)
+            reason, text = _pending(run, slot, others, now_ms)
         case RunState.FAILED:
             reason = _FAILURES.get(run.error_type, OCCURRENCE_REASON_ATTEMPTS_FAILED)
             text = f"Failed{_at(run.end_ms)} {_tries(run)}{quoted(run.error)}{_last(run)}"
@@ -79,7 +79,7 @@ def of_run(run: Run, slot: Slot, others: Runs, now_ms: int) -> Explained:
             reason = OCCURRENCE_REASON_CANCELLED
             text = f"Cancelled{_at(run.end_ms)}{quoted(run.error)}{_last(run)}"
         case _:
-            reason, text = _published(run, others, is_reported=_is_reported(slot))
+            reason, text = _published(run, slot, others)
             text += _reported(run, now_ms)
     if run.cancel_requested:
         text += "; its cancellation was asked for"
@@ -110,14 +110,14 @@ def _last(run: Run) -> str:
 
 
 def _published(
-    run: Run, others: Runs, *, is_reported: bool
+    run: Run, slot: Slot, others: Runs
 ) -> "tuple[job_service_pb2.OccurrenceReason, str]":
     """When and where its first attempt was published, and why then."""
     first = run.past_attempts[0] if run.past_attempts else None
     first_ms = first.publish_ms if first is not None and first.publish_ms else run.publish_ms
     late_ms = max(0, first_ms - run.due_ms)
-    reason, why = _lateness(run, first_ms, others, is_reported=is_reported)
-    text = f"Published {span(late_ms)} after it was due{why}{place(run)}"
+    reason, why = _lateness(run, slot, first_ms, others)
+    text = f"Published {span(late_ms)} after it was due{jitter(slot)}{why}{place(run)}"
     if run.attempt > 1:
         failed = [f"{past.attempt} ({past.error_type or past.error})" for past in run.past_attempts]
         text += f", with attempt {run.attempt}: before it failed {', '.join(failed)}"
@@ -125,18 +125,17 @@ def _published(
 
 
 def _lateness(
-    run: Run, first_ms: int, others: Runs, *, is_reported: bool
+    run: Run, slot: Slot, first_ms: int, others: Runs
 ) -> "tuple[job_service_pb2.OccurrenceReason, str]":
     if first_ms - run.due_ms <= LATE_MS:
         return OCCURRENCE_REASON_ON_TIME, ""
     if run.create_ms - run.due_ms > LATE_MS:
         # An owner makes a run's first record at most about half a second after it was due.
-        why = (
-            f", caught up after it was missed: no scheduler could run it before "
-            f"{format_instant(run.create_ms)};"
-        )
-        return OCCURRENCE_REASON_CAUGHT_UP, why
-    earlier = others.ended_between(run, first_ms) if is_reported else None
+        past = _past_already(slot)
+        missed = f"no scheduler could run it before {format_instant(run.create_ms)}"
+        why = f"because {past}" if past else f"caught up after it was missed: {missed}"
+        return OCCURRENCE_REASON_CAUGHT_UP, f", {why};"
+    earlier = others.ended_between(run, first_ms) if _is_reported(slot) else None
     if earlier is not None:
         return OCCURRENCE_REASON_WAITED, f", when run {earlier.run_id} had ended,"
     return OCCURRENCE_REASON_LATE, ", late: its worker, the log, or the way to them was slow;"
@@ -162,11 +161,28 @@ def _since(run: Run, now_ms: int) -> int:
     return max(0, now_ms - run.publish_ms)
 
 
-def _pending(run: Run, others: Runs, now_ms: int) -> "tuple[job_service_pb2.OccurrenceReason, str]":
+def _past_already(slot: Slot) -> str:
+    """Where the schedule was given after the instant that it names (`at`): nobody missed that."""
+    since_ms = slot.era.job.schedule_from_ms if slot.era is not None else 0
+    if since_ms <= slot.due_ms:
+        return ""
+    what = "created" if since_ms == slot.life.job.create_ms else "given this schedule"
+    return (
+        f"its instant was past already when the job was {what} at {format_instant(since_ms)}, "
+        f"{span(since_ms - slot.due_ms)} later"
+    )
+
+
+def _pending(
+    run: Run, slot: Slot, others: Runs, now_ms: int
+) -> "tuple[job_service_pb2.OccurrenceReason, str]":
     late_ms = max(0, now_ms - run.due_ms)
     if run.blocking_run and run.attempt == 1:
-        text = f"Waits until run {run.blocking_run} has ended; it was due {span(late_ms)} ago"
-        return OCCURRENCE_REASON_WAITED, text
+        spec = slot.life.version_at(slot.due_ms).spec
+        limit = spec.max_in_flight
+        others_too = f", or another of the {limit} that maxInFlight allows" if limit > 1 else ""
+        text = f"Waits until run {run.blocking_run} has ended{others_too}; "
+        return OCCURRENCE_REASON_WAITED, f"{text}it was due {span(late_ms)} ago"
     if run.past_attempts:
         past = run.past_attempts[-1]
         wait_ms = max(0, run.next_attempt_ms - now_ms)
@@ -197,6 +213,9 @@ def _why_skipped(run: Run, slot: Slot) -> str:
             return pause or "the job was paused"
         case run_pb2.SKIP_REASON_CATCH_UP_WINDOW:
             window = span(duration_ms(spec.catch_up_window))
+            past = _past_already(slot)
+            if past:
+                return f"{past}, and the catch-up window is {window}"
             late = ""
             if run.skipped_count == 1:
                 late = f", {span(max(0, run.update_ms - slot.due_ms))} after it was due"

@@ -162,7 +162,7 @@ def _late_ms(run: Run) -> int:
 
 
 def _attributes(run: Run) -> Attributes:
-    return {
+    attributes: Attributes = {
         "tickwheel.job.name": str(JobName(run.user, run.job_id)),
         "tickwheel.run.name": str(RunName(JobName(run.user, run.job_id), run.run_id)),
         "tickwheel.run.state": run.state.name.lower(),
@@ -170,5 +170,6 @@ def _attributes(run: Run) -> Attributes:
         "tickwheel.run.attempt": run.attempt,
         "tickwheel.segment": run.segment,
         "tickwheel.epoch": run.epoch,
-        "error.type": run.error_type,
     }
+    # The semantic conventions want it only of what has failed.
+    return {**attributes, "error.type": run.error_type} if run.error_type else attributes

@@ -6,6 +6,7 @@ import sys
 import structlog
 
 from tickwheel.server.trace import current_trace_id
+from tickwheel.worker.logs import route_standard_library
 
 
 def _with_trace(
@@ -45,8 +46,4 @@ def configure_logs(level: str, form: str) -> None:
         cache_logger_on_first_use=True,
     )
     # Drivers speak through the standard library; what they say below a warning is for debugging.
-    logging.basicConfig(
-        level=max(threshold, logging.WARNING),
-        stream=sys.stderr,
-        format="%(levelname)s %(name)s %(message)s",
-    )
+    route_standard_library(threshold, processors, renderer)
