@@ -21,6 +21,9 @@ from tickwheel.worker.telemetry.spans import Context
 
 _TRIGGERS = {trigger: trigger.name.lower() for trigger in Trigger}
 _STATES = {state: state.name.lower() for state in RunState}
+_REASONS = tuple(
+    name.removeprefix("SKIP_REASON_").lower() for name in run_pb2.SkipReason.keys()[1:]
+)
 #: Stretches of skipped occurrences that may still be extended; older ones begin anew.
 _STRETCHES = 10_000
 
@@ -35,6 +38,13 @@ class RunMetrics:
         self._retried = telemetry.counter(RETRIED)
         self._dead_letters = telemetry.counter(DEAD_LETTERS)
         self._lateness = telemetry.histogram(LATENESS)
+        # The first of a kind is an increase only if there was a 0 before it.
+        for trigger in _TRIGGERS.values():
+            self._due.add(0, trigger)
+        for state in (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED):
+            self._ended.add(0, _STATES[state])
+        for reason in _REASONS:
+            self._skipped.add(0, reason)
         #: By run, how many skipped occurrences of its record are counted.
         self._counted: OrderedDict[tuple[str, str], int] = OrderedDict()
 
