@@ -66,6 +66,30 @@ def test_recovery_ends_with_the_last_late_record() -> None:
     verdict = judge(jobs, seen, 9_000)
     assert verdict.recovery_s(2_000, 1_000) == 3
     assert verdict.recovery_s(6_000, 1_000) == 0
+    assert verdict.resumed_s(3_950) == 1.05
+
+
+def test_what_comes_after_somebody_woke_who_had_been_replaced() -> None:
+    seen = [_seen("once", 1_000, 1_001), _seen("once", 1_000, 5_000)]
+    assert judge([ONCE], seen, 2_000, woken_ms=5_001).holds
+    verdict = judge([ONCE], seen, 2_000, woken_ms=5_000)
+    assert len(verdict.stale) == 1
+    assert not verdict.holds
+    # What comes late for the first time is no copy: whoever took over may be slow.
+    assert judge([ONCE], seen[1:], 2_000, woken_ms=4_000).holds
+
+
+def test_what_was_late_before_and_after_a_waking() -> None:
+    jobs = [Job(f"j{at}", at) for at in (1_000, 8_000)]
+    seen = [_seen("j1000", 1_000, 5_000), _seen("j8000", 8_000, 9_500)]
+    verdict = judge(jobs, seen, 9_000)
+    assert verdict.recovery_s(1_000, 1_000, until_ms=9_000) == 4
+    assert verdict.recovery_s(9_000, 1_000) == 0.5
+
+
+def test_a_job_that_was_created_late_is_not_late_by_that() -> None:
+    verdict = judge([Job("once", 1_000, told_ms=6_000)], [_seen("once", 1_000, 6_200)], 9_000)
+    assert verdict.late == [(6_200, 200)]
 
 
 @pytest.fixture

@@ -9,15 +9,18 @@ from pathlib import Path
 
 from background.wait import NotReadyError
 from bootstrap.command import ToolMissingError
+from localcluster.layout import TICKWHEEL
 
 from drills import dev
-from drills.drill import Line, run_drill
+from drills.broken_worker import FOUND_BY
+from drills.drill import Line, Times, run_drill
 from drills.faults import FAULTS, Fault
-from drills.load import Rates
+from drills.load import Load, Rates
 from drills.rig import SMALL, WHOLE, Rig, rig
 from drills.watch import Watch
 from drills.work import KILLS, Kill, WorkLine, run_work_drill
 
+_WORKER: list[str | Path] = [TICKWHEEL, "worker"]
 _DEV = {
     "power-cut": "kill -9 of `tickwheel dev` amid writes, three times",
     "full-disk": "the disk of `tickwheel dev` is full for a while",
@@ -32,9 +35,15 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="say what each one does")
     parser.add_argument("--small", action="store_true", help="engines of one node, fewer parts")
     parser.add_argument("--rate", type=int, default=Rates().one_off, help="one-off jobs a second")
+    parser.add_argument(
+        "--defect",
+        choices=FOUND_BY,
+        help="workers break a promise on purpose: this has to end with a violation",
+    )
     parser.add_argument("--keep", type=Path, help="a folder for logs, which stay")
     arguments = parser.parse_args()
-    wanted: list[str] = arguments.drill or names
+    defect: str | None = arguments.defect
+    wanted: list[str] = arguments.drill or ([FOUND_BY[defect]] if defect else names)
     if unknown := [name for name in wanted if name not in names]:
         parser.error(f"no such drill: {', '.join(unknown)}; there are {', '.join(names)}")
     if arguments.list:
@@ -47,14 +56,16 @@ def main() -> int:
         home: Path = arguments.keep or Path(temporary)
         rates = Rates(one_off=arguments.rate)
         try:
-            lines = _all(wanted, home.absolute(), rates, small=arguments.small)
+            lines = _all(wanted, home.absolute(), rates, small=arguments.small, defect=defect)
         except (ToolMissingError, NotReadyError) as error:
             print(f"drills: {error}", file=sys.stderr)
             return 1
     return 0 if all(line.holds for line in lines) else 1
 
 
-def _all(wanted: list[str], home: Path, rates: Rates, *, small: bool) -> list[Line | WorkLine]:
+def _all(
+    wanted: list[str], home: Path, rates: Rates, *, small: bool, defect: str | None
+) -> list[Line | WorkLine]:
     shape = SMALL if small else WHOLE
     faults = [fault for fault in FAULTS if fault.name in wanted]
     for fault in [each for each in faults if each.needs_nodes and small]:
@@ -64,7 +75,8 @@ def _all(wanted: list[str], home: Path, rates: Rates, *, small: bool) -> list[Li
     lines: list[Line | WorkLine] = []
     if faults or kills:
         _say(f"starting {shape.nodes} Cassandra, {shape.nodes} Kafka and the parts …")
-        with rig(home / "cluster", shape) as running:
+        worker = [sys.executable, "-m", "drills.broken_worker", defect] if defect else _WORKER
+        with rig(home / "cluster", shape, worker=worker) as running:
             for number, each in enumerate([*faults, *kills]):
                 if number:
                     running.restore()
@@ -84,6 +96,7 @@ def _on_cluster(running: Rig, fault: Fault, rates: Rates) -> Line:
         watch=lambda topic: Watch(running.kafka.bootstrap, topic),
         act=lambda load: fault.act(running, load),
         limit_s=fault.limit_s,
+        resume_limit_s=fault.resume_limit_s,
         errors_allowed=fault.errors_allowed,
         rates=rates,
     )
@@ -107,7 +120,7 @@ def _on_dev(name: str, home: Path, rates: Rates) -> Line:
     _say(_DEV[name])
     if name == "full-disk" and not dev.can_mount():
         raise ToolMissingError("full-disk needs user namespaces (unshare --mount), or root")
-    acts: dict[str, Callable[[dev.Dev], Callable[..., int]]] = {
+    acts: dict[str, Callable[[dev.Dev], Callable[[Load], Times]]] = {
         "power-cut": dev.power_cuts,
         "full-disk": dev.full_disk,
     }
@@ -127,7 +140,13 @@ def _told(line: Line, home: Path) -> Line:
     """Prints a line; all that is wrong goes beside the logs."""
     print(line, flush=True)
     verdict = line.verdict
-    if wrong := [*verdict.missing, *verdict.early, *verdict.doubled, *verdict.unwanted]:
+    if wrong := [
+        *verdict.missing,
+        *verdict.early,
+        *verdict.doubled,
+        *verdict.unwanted,
+        *verdict.stale,
+    ]:
         (home / f"{line.name}.txt").write_text("\n".join(wrong) + "\n")
     return line
 

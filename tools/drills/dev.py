@@ -20,7 +20,7 @@ from google.protobuf import duration_pb2
 from localcluster.health import grpc_obstacle
 from localcluster.layout import TICKWHEEL
 
-from drills.drill import now_ms
+from drills.drill import Times, now_ms
 from drills.load import Load
 from drills.targets import Seen
 from drills.watch import seen_of
@@ -176,10 +176,10 @@ class PullWatch:
                 self._seen[record.partition, record.offset] = seen
 
 
-def power_cuts(dev: Dev) -> Callable[[Load], int]:
+def power_cuts(dev: Dev) -> Callable[[Load], Times]:
     """Three power cuts amid writes."""
 
-    def act(load: Load) -> int:
+    def act(load: Load) -> Times:
         since_ms = now_ms()
         for cut in range(3):
             dev.kill()
@@ -188,15 +188,15 @@ def power_cuts(dev: Dev) -> Callable[[Load], int]:
             if cut == 1:
                 load.pause_some()
             time.sleep(4)
-        return since_ms
+        return Times(since_ms)
 
     return act
 
 
-def full_disk(dev: Dev) -> Callable[[Load], int]:
+def full_disk(dev: Dev) -> Callable[[Load], Times]:
     """The disk is full for some seconds; then there is room again."""
 
-    def act(load: Load) -> int:
+    def act(load: Load) -> Times:
         filler = dev.data() / "filler"
         _fill(filler)
         load.pause_some()
@@ -204,7 +204,7 @@ def full_disk(dev: Dev) -> Callable[[Load], int]:
         filler.unlink()
         since_ms = now_ms()
         time.sleep(2)
-        return since_ms
+        return Times(since_ms)
 
     return act
 

@@ -8,7 +8,7 @@ from typing import Protocol, Self
 
 from drills.evidence import what_is_told
 from drills.load import Load, Rates
-from drills.targets import Seen, Verdict, judge
+from drills.targets import FOR_EVER_MS, Seen, Verdict, judge
 
 #: Later than this is not normal, in ms.
 NORMAL_MS = 1_000
@@ -16,8 +16,20 @@ NORMAL_MS = 1_000
 CALM_S = 3.0
 #: How long after the last target is due its record is waited for.
 PATIENCE_S = 90.0
+#: After somebody has woken who had been replaced, all is as usual again within this time.
+WAKING_S = 5.0
 #: So many of what is missing are asked after.
 SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When a fault was; Unix milliseconds."""
+
+    #: From here on recovery counts.
+    since_ms: int
+    #: When a process woke that had been replaced: nothing may come of what it held.
+    woken_ms: int = FOR_EVER_MS
 
 
 class Watching(Protocol):
@@ -39,6 +51,11 @@ class Line:
     #: What Tickwheel itself says of some that are missing.
     told: list[str]
     recovery_s: float
+    #: How long after its end nothing came, where that is limited.
+    resumed_s: float
+    resume_limit_s: float | None
+    #: How long it was not as usual after somebody had woken.
+    waking_s: float
     limit_s: float
     calls: int
     errors: list[str]
@@ -51,6 +68,8 @@ class Line:
         return (
             self.verdict.holds
             and self.recovery_s <= self.limit_s
+            and self.waking_s <= WAKING_S
+            and (self.resume_limit_s is None or self.resumed_s <= self.resume_limit_s)
             and (self.errors_allowed or not self.errors)
         )
 
@@ -63,18 +82,27 @@ class Line:
                 ("early", verdict.early),
                 ("with another ce_id", verdict.doubled),
                 ("unwanted", verdict.unwanted),
+                ("published by who had been replaced", verdict.stale),
             )
             if found
         ]
         if self.recovery_s > self.limit_s:
             wrong.append(f"recovery took more than {self.limit_s:g} s")
+        if self.waking_s > WAKING_S:
+            wrong.append(f"after the waking it took more than {WAKING_S:g} s")
+        resumed = ""
+        if self.resume_limit_s is not None:
+            resumed = f"resumed after {self.resumed_s:.1f} s, "
+            if self.resumed_s > self.resume_limit_s:
+                wrong.append(f"nothing was published for more than {self.resume_limit_s:g} s")
         if self.errors and not self.errors_allowed:
             wrong.append(f"clients noticed: {self.errors[0]}")
         line = (
             f"{self.name:<20} due {verdict.due:>6,}  published {verdict.published:>6,}  "
             f"missing {len(verdict.missing)}  early {len(verdict.early)}  "
             f"duplicates {verdict.duplicates:>3} (other ce_id {len(verdict.doubled)})  "
-            f"unwanted {len(verdict.unwanted)}  recovery {self.recovery_s:>4.1f} s  "
+            f"unwanted {len(verdict.unwanted)}  stale {len(verdict.stale)}  "
+            f"{resumed}recovery {self.recovery_s:>4.1f} s (after a waking {self.waking_s:.1f} s)  "
             f"calls {self.calls} (errors {len(self.errors)}, slowest {self.slowest_s:.1f} s)"
         )
         return (
@@ -89,8 +117,9 @@ def run_drill(
     *,
     api: str,
     watch: Callable[[str], Watching],
-    act: Callable[[Load], int],
+    act: Callable[[Load], Times],
     limit_s: float,
+    resume_limit_s: float | None = None,
     errors_allowed: bool,
     rates: Rates,
 ) -> Line:
@@ -100,19 +129,20 @@ def run_drill(
         name: the drill's.
         api: where clients call.
         watch: sees the records of a topic.
-        act: the fault; returns the instant from which recovery counts, Unix milliseconds.
+        act: the fault.
         limit_s: how long recovery may take.
+        resume_limit_s: how long it may take until anything is published; None: not judged.
         errors_allowed: whether a retrying client may be left with an error.
         rates: the load.
     """
     topic = f"{name}-{uuid.uuid4().hex[:8]}"
     with watch(topic) as watching, Load(api, topic, rates) as load:
         time.sleep(CALM_S)
-        since_ms = act(load)
+        times = act(load)
         jobs = load.end()
         until_ms = max(now_ms(), *(job.first_ms + 1 for job in jobs))
         while True:
-            verdict = judge(jobs, watching.seen(), until_ms)
+            verdict = judge(jobs, watching.seen(), until_ms, times.woken_ms)
             if now_ms() >= until_ms + 1_000 and not verdict.missing:
                 break
             if now_ms() > until_ms + PATIENCE_S * 1000:
@@ -124,8 +154,11 @@ def run_drill(
         name=name,
         verdict=verdict,
         told=told,
-        recovery_s=verdict.recovery_s(since_ms, NORMAL_MS),
+        recovery_s=verdict.recovery_s(times.since_ms, NORMAL_MS, times.woken_ms),
+        waking_s=verdict.recovery_s(times.woken_ms, NORMAL_MS),
         limit_s=limit_s,
+        resumed_s=verdict.resumed_s(times.since_ms),
+        resume_limit_s=resume_limit_s,
         calls=load.calls,
         errors=load.errors,
         errors_allowed=errors_allowed,

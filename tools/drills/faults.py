@@ -1,4 +1,4 @@
-"""The faults of a cluster. Each returns the instant from which recovery counts."""
+"""The faults of a cluster. Each returns when it was."""
 
 import sys
 import time
@@ -6,15 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from background.guard import RECORD
-from background.process import end, spawn
+from background.process import end, recorded, spawn
 from background.wait import until_ready
 from localcluster.health import grpc_obstacle
+from localcluster.layout import metrics_address
 
-from drills.drill import now_ms
+from drills.drill import Times, now_ms
 from drills.load import Load
 from drills.rig import Rig
 
-Act = Callable[[Rig, Load], int]
+Act = Callable[[Rig, Load], Times]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +27,28 @@ class Fault:
     act: Act
     #: Seconds until lateness is normal again.
     limit_s: float
+    #: Seconds until anything is published again, where that is promised by itself.
+    resume_limit_s: float | None = None
     #: A retrying client may be left with an error.
     errors_allowed: bool = True
     #: It needs engines of three nodes.
     needs_nodes: bool = False
 
 
+def _calm(_rig: Rig, load: Load) -> Times:
+    since_ms = now_ms()
+    load.pause_some()
+    time.sleep(3)
+    return Times(since_ms)
+
+
 def _kill(name: str, *, seconds: float = 3) -> Act:
-    def act(rig: Rig, load: Load) -> int:
+    def act(rig: Rig, load: Load) -> Times:
         since_ms = now_ms()
         rig.cluster.kill(name)
         load.pause_some()
         time.sleep(seconds)
-        return since_ms
+        return Times(since_ms)
 
     return act
 
@@ -46,19 +56,20 @@ def _kill(name: str, *, seconds: float = 3) -> Act:
 def _hang(name: str, seconds: float) -> Act:
     """Stands still past its lease, and wakes while others have taken over."""
 
-    def act(rig: Rig, load: Load) -> int:
+    def act(rig: Rig, load: Load) -> Times:
         since_ms = now_ms()
         rig.cluster.pause(name)
         load.pause_some()
         time.sleep(seconds)
+        woken_ms = now_ms()
         rig.cluster.resume(name)
         time.sleep(3)
-        return since_ms
+        return Times(since_ms, woken_ms)
 
     return act
 
 
-def _cut_worker(rig: Rig, load: Load) -> int:
+def _cut_worker(rig: Rig, load: Load) -> Times:
     process = rig.cluster.process("worker-1")
     if process is None:
         raise RuntimeError("worker-1 does not run")
@@ -68,36 +79,36 @@ def _cut_worker(rig: Rig, load: Load) -> int:
     time.sleep(8)
     rig.proxies.mend()
     time.sleep(2)
-    return since_ms
+    return Times(since_ms)
 
 
-def _cut_scheduler(rig: Rig, load: Load) -> int:
+def _cut_scheduler(rig: Rig, load: Load) -> Times:
     rig.proxies.cut_target(rig.cluster.parts["scheduler-1"].address)
     load.pause_some()
     time.sleep(8)
     rig.proxies.mend()
     since_ms = now_ms()
     time.sleep(2)
-    return since_ms
+    return Times(since_ms)
 
 
-def _lose_node(rig: Rig, load: Load) -> int:
+def _lose_node(rig: Rig, load: Load) -> Times:
     since_ms = now_ms()
     rig.cassandra.kill(1)
     load.pause_some()
     time.sleep(8)
-    return since_ms
+    return Times(since_ms)
 
 
-def _lose_broker(rig: Rig, load: Load) -> int:
+def _lose_broker(rig: Rig, load: Load) -> Times:
     since_ms = now_ms()
     rig.kafka.kill(1)
     load.pause_some()
     time.sleep(8)
-    return since_ms
+    return Times(since_ms)
 
 
-def _store_outage(rig: Rig, load: Load) -> int:
+def _store_outage(rig: Rig, load: Load) -> Times:
     for node in rig.cassandra.nodes:
         rig.cassandra.kill(node.number)
     load.pause_some()
@@ -105,10 +116,10 @@ def _store_outage(rig: Rig, load: Load) -> int:
     rig.cassandra.start()
     since_ms = now_ms()
     time.sleep(2)
-    return since_ms
+    return Times(since_ms)
 
 
-def _rolling_restart(rig: Rig, load: Load) -> int:
+def _rolling_restart(rig: Rig, load: Load) -> Times:
     load.pause_some()
     for name in rig.cluster.parts:
         rig.cluster.stop(name)
@@ -118,21 +129,21 @@ def _rolling_restart(rig: Rig, load: Load) -> int:
             for node in instance.nodes:
                 instance.stop_node(node.number)
                 instance.start_node(node.number)
-    return now_ms()
+    return Times(now_ms())
 
 
-def _stop_scheduler(rig: Rig, load: Load) -> int:
+def _stop_scheduler(rig: Rig, load: Load) -> Times:
     since_ms = now_ms()
     rig.cluster.stop("scheduler-1")
     load.pause_some()
     time.sleep(2)
-    return since_ms
+    return Times(since_ms)
 
 
 def _step_clock(off_ms: int) -> Act:
     """A worker that works, and whose clock then steps."""
 
-    def act(rig: Rig, load: Load) -> int:
+    def act(rig: Rig, load: Load) -> Times:
         folder = rig.cluster.home / "worker-stepping"
         folder.mkdir(exist_ok=True)
         like = rig.cluster.parts["worker-1"]
@@ -148,11 +159,12 @@ def _step_clock(off_ms: int) -> Act:
                 **like.settings,
                 "TICKWHEEL_WORKER_ID": "worker-stepping",
                 "TICKWHEEL_WORKER_HEALTH_ADDRESS": address,
+                "TICKWHEEL_METRICS_ADDRESS": metrics_address(address),
             },
         )
         until_ready(
             lambda: grpc_obstacle(address),
-            running=lambda: True,
+            running=lambda: recorded(folder / RECORD) is not None,
             what="the worker with the wrong clock",
             logs=[folder / "output.log"],
             timeout_s=30,
@@ -161,24 +173,27 @@ def _step_clock(off_ms: int) -> Act:
         stepped_ms = now_ms() + 8_000
         time.sleep(14)
         end([process], grace_s=10)
-        return stepped_ms
+        return Times(stepped_ms)
 
     return act
 
 
 FAULTS = (
+    Fault("calm", "nothing happens", _calm, 5, errors_allowed=False),
     Fault("kill-worker", "kill -9 of a worker", _kill("worker-1"), 10),
     Fault("kill-scheduler", "kill -9 of a scheduler", _kill("scheduler-1"), 15),
-    Fault("kill-api", "kill -9 of the api that clients use", _kill("api-1"), 10, False),
+    Fault(
+        "kill-api", "kill -9 of the api that clients use", _kill("api-1"), 10, errors_allowed=False
+    ),
     Fault("stop-scheduler", "a scheduler stops cleanly", _stop_scheduler, 5),
     Fault("hang-worker", "SIGSTOP of a worker past its lease", _hang("worker-1", 8), 10),
-    Fault("hang-scheduler", "SIGSTOP of a scheduler past its lease", _hang("scheduler-1", 15), 15),
+    Fault("hang-scheduler", "SIGSTOP of a scheduler past its lease", _hang("scheduler-1", 18), 15),
     Fault("cut-worker", "a worker is cut from all schedulers", _cut_worker, 10),
     Fault("cut-scheduler", "a scheduler is cut from workers and apis", _cut_scheduler, 10),
     Fault("fast-clock", "a worker's clock steps two seconds forward", _step_clock(2_000), 10),
     Fault("slow-clock", "a worker's clock steps two seconds back", _step_clock(-2_000), 10),
     Fault("lose-cassandra", "one Cassandra node is lost", _lose_node, 10, needs_nodes=True),
     Fault("lose-broker", "one broker is lost", _lose_broker, 15, needs_nodes=True),
-    Fault("store-outage", "all of Cassandra is away, and comes back", _store_outage, 5),
+    Fault("store-outage", "all of Cassandra is away, and comes back", _store_outage, 15, 5),
     Fault("rolling-restart", "everything is restarted, one by one", _rolling_restart, 10),
 )

@@ -157,11 +157,12 @@ class Load:
             return
         finally:
             self.slowest_s = max(self.slowest_s, time.monotonic() - begun)
+        told_ms = _now_ms()
         for due, result in zip(dues, results, strict=True):
             if isinstance(result, ApiError):
                 self.errors.append(f"BatchCreateJobs, one of them: {result}")
             else:
-                self._jobs.append(Job(result.uid, due))
+                self._jobs.append(Job(result.uid, due, told_ms=told_ms))
 
     async def _recurring(self, client: Client) -> None:
         schedule = schedule_pb2.Schedule()

@@ -1,7 +1,7 @@
 """What the drills on a cluster are done with: engines, parts, proxies."""
 
 import contextlib
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 from bootstrap.gateway import gateway
 from engines import Instance, cassandra, kafka
 from localcluster import LocalCluster, Size
-from localcluster.layout import Layout
+from localcluster.layout import TICKWHEEL, Layout
 
 from drills.proxy import Proxies
 
@@ -60,8 +60,21 @@ class Rig:
 
 
 @contextlib.contextmanager
-def rig(home: Path, shape: Shape, settings: Mapping[str, str] | None = None) -> Generator[Rig]:
-    """A fresh cluster in a folder, gone at the end but for the parts' logs."""
+def rig(
+    home: Path,
+    shape: Shape,
+    settings: Mapping[str, str] | None = None,
+    *,
+    worker: Sequence[str | Path] = (TICKWHEEL, "worker"),
+) -> Generator[Rig]:
+    """A fresh cluster in a folder, gone at the end but for the parts' logs.
+
+    Args:
+        home: the folder.
+        shape: how much of everything there is.
+        settings: more environment variables for all parts.
+        worker: the workers' command.
+    """
     with contextlib.ExitStack() as stack:
         instances = (
             cassandra("drills", nodes=shape.nodes, home=home / "cassandra"),
@@ -84,6 +97,7 @@ def rig(home: Path, shape: Shape, settings: Mapping[str, str] | None = None) -> 
                 **(settings or {}),
             },
             fronts=_fronts(shape.size),
+            worker=worker,
         )
         for name, front in cluster.layout.fronts.items():
             proxies.open(front, cluster.parts[name].address)

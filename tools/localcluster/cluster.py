@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -38,6 +38,7 @@ class LocalCluster:
         host: str | None = None,
         settings: Mapping[str, str] | None = None,
         fronts: Callable[[str], Mapping[str, str]] | None = None,
+        worker: Sequence[str | Path] = (TICKWHEEL, "worker"),
     ) -> None:
         """Describe a cluster; nothing is started.
 
@@ -51,13 +52,14 @@ class LocalCluster:
             settings: More environment variables for all parts.
             fronts: From the address that the parts listen on, by name of a scheduler, where the
                 others are to reach it: a proxy's address.
+            worker: The workers' command.
         """
         self.home = home.absolute()
         size = size or Size()
         if host is None:
             ports = Layout("", size, gateway).ports
             host = f"{free_network(self.home, nodes=1, ports=ports)}1"
-        self.layout = Layout(host, size, gateway, fronts(host) if fronts else {})
+        self.layout = Layout(host, size, gateway, fronts(host) if fronts else {}, tuple(worker))
         self.settings = {
             "TICKWHEEL_STORE": "cassandra",
             "TICKWHEEL_CASSANDRA_CONTACT_POINTS": cassandra,

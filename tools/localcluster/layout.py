@@ -51,6 +51,8 @@ class Layout:
     fronts: Mapping[str, str] = field(default_factory=dict[str, str])
     """By name of a scheduler, the address at which the other parts reach it, where that is not
     its own: a proxy's."""
+    worker: tuple[str | Path, ...] = (TICKWHEEL, "worker")
+    """The workers' command."""
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -119,7 +121,7 @@ class Layout:
     def _worker(self, name: str, schedulers: list[str], health: str) -> Part:
         return Part(
             name=name,
-            command=(TICKWHEEL, "worker"),
+            command=self.worker,
             settings={
                 "TICKWHEEL_SCHEDULER_ADDRESSES": ",".join(schedulers),
                 "TICKWHEEL_WORKER_HEALTH_ADDRESS": health,
