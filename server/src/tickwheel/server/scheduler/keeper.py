@@ -136,6 +136,11 @@ class SessionKeeper:
         """How long the session still holds, in milliseconds; not above 0 when it does not."""
         return self._valid_until_steady_ms - self._clock.steady_ms()
 
+    @property
+    def newest_us(self) -> int:
+        """The newest timestamp that was given to any write; Unix microseconds."""
+        return self._last_us
+
     def set_floor(self, segment: int, floor_us: int) -> None:
         """Timestamps for the segment lie above those of its former owner."""
         self._floors[segment] = floor_us

@@ -7,6 +7,7 @@ what is written in `recorder`, what the api asks in `desk`.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 
 import structlog
 
@@ -342,7 +343,9 @@ class Scheduler:
             # goes: whoever said it has not been answered.
             del self._holdings[segment]
         self._let_go([segment])
-        await self._store.leases.release_segment(holding.lease)
+        # The next owner's clock may be behind ours, and its writes are to count all the same.
+        floor_us = max(holding.lease.floor_us, self._keeper.newest_us)
+        await self._store.leases.release_segment(replace(holding.lease, floor_us=floor_us))
         self.fleet.place()
 
     async def _unheld(self, runs: list[LiveRun]) -> None:

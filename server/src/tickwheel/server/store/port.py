@@ -373,7 +373,10 @@ class LeaseStore(ABC):
 
     @abstractmethod
     async def release_segment(self, lease: SegmentLease) -> bool:
-        """Clears session and address of a segment if the lease is still as given."""
+        """Clears session and address of a segment if it is still this session's and epoch's.
+
+        Its floor becomes the given lease's: whoever releases it says how new its writes were.
+        """
 
 
 @dataclass(frozen=True, slots=True)

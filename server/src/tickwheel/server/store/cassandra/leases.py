@@ -137,7 +137,7 @@ class CassandraLeases(LeaseStore):
         return await self._replace(current, new)
 
     async def release_segment(self, lease: SegmentLease) -> bool:
-        """Clears a lease that is still as given; epoch and floor stay."""
+        """As the port says."""
         free = SegmentLease(segment=lease.segment, epoch=lease.epoch, floor_us=lease.floor_us)
         return await self._replace(lease, free)
 

@@ -93,7 +93,8 @@ class SqliteLeaseStore(LeaseStore):
     async def release_segment(self, lease: SegmentLease) -> bool:
         """As the port says."""
         return await self._changed(
-            f"UPDATE segments SET session_id = '', address = '' WHERE {_SAME}",
+            f"UPDATE segments SET session_id = '', address = '', floor = ? WHERE {_SAME}",
+            lease.floor_us,
             lease.segment,
             lease.epoch,
             lease.session_id,
