@@ -11,7 +11,7 @@ from typing import Final
 from simulator.cluster import Cluster
 from simulator.store.cells import Cells, JobRow
 from tickwheel.server.audit.findings import Fault, Finding
-from tickwheel.server.domain.occurrence import EntryKind
+from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
 
 #: Rows that stand further back than this are not being worked at.
 _OLD_MS: Final = 15_000
@@ -33,7 +33,7 @@ def _check_rows(cells: Cells, now_ms: int) -> Iterator[Finding]:
     old: Counter[str] = Counter()
     for segment in cells.segments:
         for key, _, entry in segment.entries.between((0,), (1 << 62,)):
-            if entry.kind is EntryKind.SCHEDULE:
+            if entry.kind is EntryKind.SCHEDULE and not _is_of_nothing(cells, entry):
                 rows[entry.uid] += 1
                 old[entry.uid] += key[0] < now_ms - _OLD_MS
     for key, row in cells.jobs.items():
@@ -44,6 +44,12 @@ def _check_rows(cells: Cells, now_ms: int) -> Iterator[Finding]:
             elif count > 1 or old[key.uid]:
                 text = f"{count} rows, {old[key.uid]} of them behind all readers"
                 yield Finding(Fault.UNBOUNDED, name, "", text)
+
+
+def _is_of_nothing(cells: Cells, entry: ScheduleEntry) -> bool:
+    """Of a change that was tried and never came to be: it is dropped with its bucket."""
+    row = cells.jobs.get(entry.key)
+    return row is None or entry.generation > row.job.generation
 
 
 def _has_more_to_come(row: JobRow) -> bool:

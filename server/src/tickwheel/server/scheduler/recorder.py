@@ -119,13 +119,14 @@ class Recorder:
             holding.advances.append(advance)
         while holding.advances:
             pending = holding.advances[0]
-            if pending.put or pending.remove:
-                await self._store.schedule.advance(
-                    self._stamp(holding), pending.put, pending.remove
-                )
+            # In this order: without its row nobody would find out that a job is to be completed.
             if pending.complete:
                 await self._store.jobs.complete(
                     self._stamp(holding), pending.complete, self._clock.now_ms()
+                )
+            if pending.put or pending.remove:
+                await self._store.schedule.advance(
+                    self._stamp(holding), pending.put, pending.remove
                 )
             del holding.advances[0]
 

@@ -80,6 +80,9 @@ class Loading:
             if not is_former:
                 cursor.next_ms = self._following.first_ms(job, entry, schedule)
             self._agenda.add(cursor, min(now_ms, entry.due_ms - LOOK_AHEAD_MS))
+        elif schedule.is_recurring:
+            # Completed, by an owner that ended before it could remove the row.
+            self._rows.discard(entry)
         spans = [
             Span(self._compile(e.job), e.job.schedule_from_ms, e.until_ms) for e in past.values()
         ]
