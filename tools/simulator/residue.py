@@ -1,7 +1,7 @@
 """What is left when all is quiet again: rows that stand for nothing, and queues in memory.
 
-Everything has healed for half a minute, so the store has one row for each job that has something
-to come, none for the others, and nobody remembers more than the last seconds.
+Everything has healed for half a minute, so there is one row for each job that has something to
+come, where its next owner begins to read, and nobody remembers more than the last seconds.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from simulator.store.cells import Cells, JobRow
 from tickwheel.server.audit.findings import Fault, Finding
 from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
 
-#: Rows that stand further back than this are not being worked at.
+#: What stands further back than this nobody is at work with.
 _OLD_MS: Final = 15_000
 #: What a worker may have told that is not acknowledged yet: of the last moments.
 _UNTOLD: Final = 200
@@ -32,7 +32,8 @@ def _check_rows(cells: Cells, now_ms: int) -> Iterator[Finding]:
     rows: Counter[str] = Counter()
     old: Counter[str] = Counter()
     for segment in cells.segments:
-        for key, _, entry in segment.entries.between((0,), (1 << 62,)):
+        # What landed late behind the position is dropped with its bucket.
+        for key, _, entry in segment.entries.between((segment.position[1],), (1 << 62,)):
             if entry.kind is EntryKind.SCHEDULE and not _is_of_nothing(cells, entry):
                 rows[entry.uid] += 1
                 old[entry.uid] += key[0] < now_ms - _OLD_MS
@@ -40,9 +41,10 @@ def _check_rows(cells: Cells, now_ms: int) -> Iterator[Finding]:
         name, count = str(row.job.name), rows[key.uid]
         if _has_more_to_come(row):
             if not count:
-                yield Finding(Fault.JOB_LOST, name, "", "it has no row in the schedule")
+                text = "it has no row where its next owner would find it"
+                yield Finding(Fault.JOB_LOST, name, "", text)
             elif count > 1 or old[key.uid]:
-                text = f"{count} rows, {old[key.uid]} of them behind all readers"
+                text = f"{count} rows, {old[key.uid]} of them long past"
                 yield Finding(Fault.UNBOUNDED, name, "", text)
 
 
