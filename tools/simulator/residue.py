@@ -15,6 +15,8 @@ from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
 
 #: What stands further back than this nobody is at work with.
 _OLD_MS: Final = 15_000
+#: While a row moves, the one that goes is still there.
+_MOVING: Final = 2
 #: What a worker may have told that is not acknowledged yet: of the last moments.
 _UNTOLD: Final = 200
 
@@ -43,7 +45,7 @@ def _check_rows(cells: Cells, now_ms: int) -> Iterator[Finding]:
             if not count:
                 text = "it has no row where its next owner would find it"
                 yield Finding(Fault.JOB_LOST, name, "", text)
-            elif count > 1 or old[key.uid]:
+            elif count > _MOVING or old[key.uid]:
                 text = f"{count} rows, {old[key.uid]} of them long past"
                 yield Finding(Fault.UNBOUNDED, name, "", text)
 
