@@ -38,7 +38,7 @@ class LocalCluster:
         host: str | None = None,
         settings: Mapping[str, str] | None = None,
         fronts: Callable[[str], Mapping[str, str]] | None = None,
-        worker: Sequence[str | Path] = (TICKWHEEL, "worker"),
+        worker: Sequence[str | Path] = (),
     ) -> None:
         """Describe a cluster; nothing is started.
 
@@ -52,7 +52,7 @@ class LocalCluster:
             settings: More environment variables for all parts.
             fronts: From the address that the parts listen on, by name of a scheduler, where the
                 others are to reach it: a proxy's address.
-            worker: The workers' command.
+            worker: The workers' command, where it is another one than `tickwheel worker`.
         """
         self.home = home.absolute()
         size = size or Size()

@@ -51,8 +51,8 @@ class Layout:
     fronts: Mapping[str, str] = field(default_factory=dict[str, str])
     """By name of a scheduler, the address at which the other parts reach it, where that is not
     its own: a proxy's."""
-    worker: tuple[str | Path, ...] = (TICKWHEEL, "worker")
-    """The workers' command."""
+    worker: tuple[str | Path, ...] = ()
+    """The workers' command, where it is another one than `tickwheel worker`."""
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -121,7 +121,7 @@ class Layout:
     def _worker(self, name: str, schedulers: list[str], health: str) -> Part:
         return Part(
             name=name,
-            command=self.worker,
+            command=self.worker or (TICKWHEEL, "worker"),
             settings={
                 "TICKWHEEL_SCHEDULER_ADDRESSES": ",".join(schedulers),
                 "TICKWHEEL_WORKER_HEALTH_ADDRESS": health,
