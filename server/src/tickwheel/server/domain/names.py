@@ -112,6 +112,13 @@ def discriminator_of(run_id: str) -> str:
     return run_id[run_id.index("-m-") :] if "-m-" in run_id else run_id
 
 
+def occurrence_ms(run_id: str) -> int | None:
+    """The occurrence that a scheduled run is of, Unix milliseconds; None for other runs."""
+    nominal_ms = run_id_instant_ms(run_id)
+    is_scheduled = nominal_ms is not None and run_id == instant_id(nominal_ms)
+    return nominal_ms if is_scheduled else None
+
+
 def run_id_instant_ms(run_id: str) -> int | None:
     """The nominal instant inside a run id, Unix milliseconds; None where it is not a run id."""
     match = RUN_ID_PATTERN.fullmatch(run_id)

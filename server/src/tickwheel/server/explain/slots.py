@@ -148,7 +148,7 @@ def _odd(life: Life, schedule: Schedule, start_ms: int, end_ms: int) -> Iterator
     for absence in absences(schedule, start_ms, end_ms):
         if absence.why is Why.MOVED:
             # It says something of the occurrence that is there, if it is one.
-            if schedule.next_after(absence.at_ms - 1) == absence.at_ms:
+            if schedule.occurs_at(absence.at_ms):
                 yield _nothing(
                     life,
                     absence.at_ms,

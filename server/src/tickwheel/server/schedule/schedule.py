@@ -64,6 +64,10 @@ class Schedule:
             else None
         )
 
+    def occurs_at(self, at_ms: int) -> bool:
+        """Whether an instant is a nominal occurrence; as for `next_after`."""
+        return self.next_after(at_ms - 1) == at_ms
+
     def next_after(self, after_ms: int) -> int | None:
         """The first nominal occurrence strictly after `after_ms`; None when there is none any more.
 

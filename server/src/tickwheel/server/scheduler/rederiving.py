@@ -47,7 +47,7 @@ def rightly_at(job: Job, schedule: Schedule, at_ms: int) -> int:
     that: never early, and not both. Where it would be earlier it stays, a little late: nothing is
     lost.
     """
-    if not depends_on_zone(job.spec.schedule) or schedule.next_after(at_ms - 1) == at_ms:
+    if not depends_on_zone(job.spec.schedule) or schedule.occurs_at(at_ms):
         return at_ms
     near = schedule.next_after(at_ms - _DIFFERENCE_MS - 1)
     return near if near is not None and at_ms < near <= at_ms + _DIFFERENCE_MS else at_ms

@@ -18,4 +18,4 @@ def stands_for(entry: ScheduleEntry, era: Era, schedule: Schedule) -> bool:
         return entry.schedule_ms >= era.job.schedule_from_ms
     first = first_of(era.job, schedule)
     is_begun = first is not None and entry.schedule_ms >= first
-    return is_begun and schedule.next_after(entry.schedule_ms - 1) == entry.schedule_ms
+    return is_begun and schedule.occurs_at(entry.schedule_ms)

@@ -14,7 +14,7 @@ import structlog
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.course import eras
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.names import RUN_ID_PATTERN, JobKey, instant_id, run_id_instant_ms
+from tickwheel.server.domain.names import RUN_ID_PATTERN, JobKey, occurrence_ms, run_id_instant_ms
 from tickwheel.server.domain.occurrence import EntryKind
 from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.schedule import Schedule
@@ -100,8 +100,8 @@ class Strays:
 
     async def _is_skipped(self, job: Job, former: Sequence[Job], run_id: str) -> bool:
         """Whether one of the records that stand for several skipped occurrences has this one."""
-        nominal_ms = run_id_instant_ms(run_id)
-        if nominal_ms is None or run_id != instant_id(nominal_ms):
+        nominal_ms = occurrence_ms(run_id)
+        if nominal_ms is None:
             return False
         schedules = [self._compile(era.job) for era in eras(job, former).values()]
         cursor: bytes | None = b""
@@ -112,7 +112,8 @@ class Strays:
                     continue
                 if run.state is not RunState.SKIPPED or run.last_schedule_ms < nominal_ms:
                     return False
-                if any(has_both(one, run.first_schedule_ms, nominal_ms) for one in schedules):
+                first_ms = run.first_schedule_ms
+                if any(one.occurs_at(first_ms) and one.occurs_at(nominal_ms) for one in schedules):
                     return True
             cursor = page.cursor
         return False
@@ -143,11 +144,6 @@ class Strays:
         _log.info("a run is recorded by its worker's word", run=str(record.name), worker=worker)
 
 
-def has_both(schedule: Schedule, one_ms: int, other_ms: int) -> bool:
-    """Whether both instants are occurrences of a schedule."""
-    return all(schedule.next_after(at_ms - 1) == at_ms for at_ms in (one_ms, other_ms))
-
-
 def stray_run(
     run_id: str,
     attempt: int,
@@ -169,7 +165,7 @@ def stray_run(
     due_ms = nominal_ms
     for era in eras(job, former).values():
         schedule = compile_schedule(era.job)
-        if schedule.next_after(nominal_ms - 1) == nominal_ms:
+        if schedule.occurs_at(nominal_ms):
             due_ms = schedule.due(nominal_ms, salt=job.uid)
             break
     return LiveRun(

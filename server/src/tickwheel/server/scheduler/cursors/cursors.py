@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.names import instant_id, run_id_instant_ms
+from tickwheel.server.domain.names import occurrence_ms
 from tickwheel.server.domain.occurrence import ScheduleEntry
 from tickwheel.server.domain.run import Run
 from tickwheel.server.schedule import Schedule
@@ -124,13 +124,13 @@ class Cursors:
 
     def has_skipped(self, uid: str, run_id: str) -> bool:
         """Whether a stretch that has not left memory yet stands for an occurrence as well."""
-        nominal_ms = run_id_instant_ms(run_id)
-        if nominal_ms is None or run_id != instant_id(nominal_ms):
+        nominal_ms = occurrence_ms(run_id)
+        if nominal_ms is None:
             return False
         return any(
             one.stretch is not None
             and one.stretch.first_schedule_ms <= nominal_ms <= one.stretch.last_schedule_ms
-            and one.schedule.next_after(nominal_ms - 1) == nominal_ms
+            and one.schedule.occurs_at(nominal_ms)
             for one in self._agenda.all_of(uid)
         )
 

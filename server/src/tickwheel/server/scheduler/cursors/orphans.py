@@ -27,7 +27,7 @@ class Span(NamedTuple):
         if self.schedule.spec.at_ms is not None:
             return self.schedule.spec.at_ms == nominal and record.due_ms <= self.until_ms
         is_in_time = self.from_ms <= nominal and record.due_ms <= self.until_ms
-        return is_in_time and self.schedule.next_after(nominal - 1) == nominal
+        return is_in_time and self.schedule.occurs_at(nominal)
 
 
 class Orphans:
