@@ -21,11 +21,11 @@ from tickwheel.server.store.announcing import (
     COMMIT_KNOWN_MS,
     last_change,
     placed,
+    placed_anew,
     promptly,
     stamped,
 )
 from tickwheel.server.store.port import (
-    INBOX_HORIZON_MS,
     ChangeRecord,
     Created,
     CreateResult,
@@ -179,19 +179,7 @@ class SimJobStore(JobStore):
             update_ms=first.create_ms,
             schedule_from_ms=first.create_ms,
         )
-        entry, inbox = first.entry, None
-        if entry is not None:
-            entry = replace(entry, fire_ms=max(entry.fire_ms, now_ms))
-            if entry.fire_ms < now_ms + INBOX_HORIZON_MS:
-                inbox = InboxEntry(
-                    segment=job.segment,
-                    write_ms=now_ms,
-                    user=job.user,
-                    uid=job.uid,
-                    version=job.version,
-                    entry=entry,
-                )
-        return replace(new, job=job, entry=entry, inbox=inbox, made_ms=now_ms)
+        return placed_anew(replace(new, job=job, entry=first.entry), now_ms)
 
     async def _choose(self, draft: _Draft) -> None:
         """Claims the chosen id."""

@@ -29,21 +29,21 @@ _TRIES: Final = 5
 
 def placed(new: NewJob, now_ms: int) -> NewJob:
     """A creation with its rows where an owner looks now."""
-    entry = new.entry
-    if entry is None or not new.made_ms or now_ms - new.made_ms <= FRESH_MS:
+    if new.entry is None or not new.made_ms or now_ms - new.made_ms <= FRESH_MS:
         return new
-    job = new.job
-    entry = replace(entry, fire_ms=max(entry.fire_ms, now_ms))
-    inbox: InboxEntry | None = None
-    if entry.fire_ms < now_ms + INBOX_HORIZON_MS:
-        inbox = InboxEntry(
-            segment=job.segment,
-            write_ms=now_ms,
-            user=job.user,
-            uid=job.uid,
-            version=job.version,
-            entry=entry,
-        )
+    return placed_anew(new, now_ms)
+
+
+def placed_anew(new: NewJob, now_ms: int) -> NewJob:
+    """A creation with its rows where an owner looks now, however fresh they were.
+
+    What came due meanwhile stands at now; its nominal instant, and so its run, stay the same.
+    """
+    entry, inbox = new.entry, None
+    if entry is not None:
+        entry = replace(entry, fire_ms=max(entry.fire_ms, now_ms))
+        if entry.fire_ms < now_ms + INBOX_HORIZON_MS:
+            inbox = last_change(new.job, entry, now_ms)
     return replace(new, entry=entry, inbox=inbox, made_ms=now_ms)
 
 

@@ -8,8 +8,7 @@ from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import OutcomeUnknown, StoreUnavailable
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobKey, segment_of
-from tickwheel.server.domain.occurrence import InboxEntry
-from tickwheel.server.store.announcing import COMMIT_KNOWN_MS, placed, promptly
+from tickwheel.server.store.announcing import COMMIT_KNOWN_MS, placed, placed_anew, promptly
 from tickwheel.server.store.cassandra.changes import Changes
 from tickwheel.server.store.cassandra.claims import (
     COMMIT_WITHIN_MS,
@@ -24,7 +23,6 @@ from tickwheel.server.store.cassandra.job_rows import JobRows
 from tickwheel.server.store.cassandra.session import CassandraSession, gather
 from tickwheel.server.store.cassandra.user_index import UserIndex
 from tickwheel.server.store.port import (
-    INBOX_HORIZON_MS,
     Created,
     CreateResult,
     IdTaken,
@@ -191,20 +189,7 @@ class Creation:
             update_ms=claim.create_ms,
             schedule_from_ms=claim.create_ms,
         )
-        entry = claim.entry
-        inbox: InboxEntry | None = None
-        if entry is not None:
-            entry = replace(entry, fire_ms=max(entry.fire_ms, now_ms))
-            if entry.fire_ms < now_ms + INBOX_HORIZON_MS:
-                inbox = InboxEntry(
-                    segment=job.segment,
-                    write_ms=now_ms,
-                    user=job.user,
-                    uid=job.uid,
-                    version=job.version,
-                    entry=entry,
-                )
-        return replace(new, job=job, entry=entry, inbox=inbox, made_ms=now_ms)
+        return placed_anew(replace(new, job=job, entry=claim.entry), now_ms)
 
     async def _choose(self, draft: _Draft) -> None:
         claim = await self._ids.claim(draft.item.job)
