@@ -1,5 +1,6 @@
 """The drills' own parts: matching records to targets, and a network that can be cut."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -106,7 +107,8 @@ def echo() -> Generator[str]:
                 threading.Thread(target=answer, args=(connection,), daemon=True).start()
 
         def answer(connection: socket.socket) -> None:
-            with connection:
+            # A process that is gone with unread bytes resets its connection.
+            with connection, contextlib.suppress(ConnectionError):
                 while data := connection.recv(100):
                     connection.sendall(data)
 
