@@ -18,6 +18,13 @@ from tickwheel.v1 import run_pb2
 from tickwheel.worker.telemetry.setup import Telemetry, TelemetryOptions
 
 TRACE, SPAN = "ab" * 16, "cd" * 8
+SKIPPED: dict[str, Any] = {
+    "state": RunState.SKIPPED,
+    "publish_ms": 0,
+    "skipped_count": 1,
+    "skip_reason": run_pb2.SKIP_REASON_OVERLAP,
+    "blocking_run": "r",
+}
 
 
 class Kept(SpanProcessor):
@@ -152,20 +159,25 @@ def test_late_and_failed_runs_are_told_from_their_record(traces: RunTraces, kept
 
 
 def test_a_skipped_stretch_is_told_of_once(traces: RunTraces, kept: Kept) -> None:
-    skipped = ended(
-        state=RunState.SKIPPED,
-        publish_ms=0,
-        skipped_count=1,
-        skip_reason=run_pb2.SKIP_REASON_OVERLAP,
-        blocking_run="r",
-    ).record
-    assert skipped is not None
-    traces.recorded((None, [skipped]), None)
-    traces.recorded((None, [replace(skipped, skipped_count=2, revision=2)]), None)
+    made = f"00-{'12' * 16}-{'34' * 8}-00"
+    skipped = ended(made=made, **SKIPPED)
+    traces.ended([skipped])
+    assert skipped.record is not None
+    longer = replace(skipped.record, skipped_count=2, revision=2)
+    traces.ended([replace(skipped, record=longer)])
     (span,) = kept.spans
+    (link,) = span.links
+    assert f"{link.context.trace_id:032x}" == "12" * 16
     assert span.attributes is not None
     assert span.attributes["tickwheel.run.skip_reason"] == "SKIP_REASON_OVERLAP"
     assert span.attributes["tickwheel.run.blocking_run"] == "r"
+
+
+def test_skipped_runs_that_are_sampled_are_not_limited(traces: RunTraces, kept: Kept) -> None:
+    traces.ended([ended(number=number, **SKIPPED) for number in range(2 * MOST_KEPT)])
+    assert len(kept.spans) == MOST_KEPT
+    traces.ended([ended(flags="01", number=3 * MOST_KEPT, **SKIPPED)])
+    assert len(kept.spans) == MOST_KEPT + 1
 
 
 def test_an_outage_makes_no_flood(traces: RunTraces, kept: Kept, clock: Still) -> None:

@@ -67,12 +67,13 @@ def _create(url: str, job_id: str, **more: Any) -> dict[str, Any]:
     return answer.json()
 
 
-def _run(url: str, job_id: str) -> dict[str, Any]:
-    """The job's run once it is over."""
+def _run(url: str, job_id: str, *states: str) -> dict[str, Any]:
+    """The job's latest run once it is over, in one of the states if there are any."""
+    ends = states or ("RUN_STATE_SUCCEEDED", "RUN_STATE_FAILED")
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         runs = httpx.get(f"{url}/v1/users/7/jobs/{job_id}/runs").json()["runs"]
-        if runs and runs[0]["state"] in ("RUN_STATE_SUCCEEDED", "RUN_STATE_FAILED"):
+        if runs and runs[0]["state"] in ends:
             return runs[0]
         time.sleep(0.05)
     raise AssertionError(f"{job_id} has no run that has ended")
@@ -158,6 +159,36 @@ def _run_trace(
     return trace
 
 
+def _skipped_trace(seen: Collector, url: str, api: str, scheduler: str) -> list[Span]:
+    """The trace of a skipped run: linked to the call that made the version it was skipped of."""
+    job = f"{url}/v1/users/7/jobs/skipped"
+    body = {"schedule": {"every": "1s"}, "target": {"topic": "skipped"}}
+    answer = httpx.post(f"{url}/v1/users/7/jobs", params={"job_id": "skipped"}, json=body)
+    assert answer.status_code == 200, answer.text
+    caller = {"traceparent": f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"}
+    answer = httpx.post(f"{job}:pause", json={"reason": "to be seen"}, headers=caller)
+    assert answer.status_code == 200, answer.text
+    run = _run(url, "skipped", "RUN_STATE_SKIPPED")
+
+    def told(spans: list[Span]) -> list[Span] | None:
+        is_there = any(
+            span.name.endswith("JobService/PauseJob") and span.kind == "SERVER"
+            for span in of_trace(spans, caller["traceparent"][3:35])
+        )
+        return spans if is_there and of_trace(spans, run["traceId"]) else None
+
+    spans: list[Span] = seen.until(told, f"the trace of {run['name']}, and of its job's pause")
+    paused = of_trace(spans, caller["traceparent"][3:35])
+    made = _one(paused, api, "tickwheel.v1.JobService/PauseJob")
+    trace = of_trace(spans, run["traceId"])
+    root = _one(trace, scheduler, "run")
+    assert root.parent_id == ""
+    assert root.links == ((made.trace_id, made.span_id),)
+    assert root.attributes["tickwheel.run.name"] == run["name"]
+    assert root.attributes["tickwheel.run.skip_reason"] == "SKIP_REASON_PAUSED"
+    return trace
+
+
 def _served(trace: list[Span], api: str) -> Span:
     return _one(trace, api, "tickwheel.v1.JobService/CreateJob")
 
@@ -178,10 +209,12 @@ def test_dev_mode(received: Collector, tmp_path: Path, capsys: pytest.CaptureFix
                 worker="tickwheel-dev",
                 api="tickwheel-dev",
             )
+        skipped = _skipped_trace(received, dev.url, "tickwheel-dev", "tickwheel-dev")
         # What is left is pushed when it stops.
         dev.stop()
     with capsys.disabled():
         print(f"\n-- a REST call, dev mode\n{drawn(call)}\n-- its run\n{drawn(of_run)}")  # noqa: T201
+        print(f"-- a skipped run\n{drawn(skipped)}")  # noqa: T201
     told = received.metrics()["tickwheel-dev"]
     assert run["traceId"] in received.exemplars(names.LATENESS.name)
     assert {names.LATENESS.name, names.SUBMITTED.name, names.SEGMENTS.name} <= told
@@ -230,10 +263,12 @@ def test_the_cluster(
         assert [span.kind for span in out] == ["CLIENT"]
         owners = [span for span in asked if span.parent_id == out[0].span_id]
         assert [(span.service, span.kind) for span in owners] == [("tickwheel-scheduler", "SERVER")]
+        skipped = _skipped_trace(received, url, "tickwheel-api", "tickwheel-scheduler")
         # What is left is pushed when they stop.
         cluster.stop()
     with capsys.disabled():
         print(f"\n-- a REST call, cluster\n{drawn(call)}\n-- its run\n{drawn(of_run)}")  # noqa: T201
+        print(f"-- a skipped run\n{drawn(skipped)}")  # noqa: T201
     told = received.metrics()
     for service in ("tickwheel-api", "tickwheel-scheduler", "tickwheel-worker"):
         assert told[service]

@@ -18,7 +18,7 @@ from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.schedule import Schedule
 from tickwheel.server.scheduler.cursors import Advance, Cursors
 from tickwheel.server.scheduler.ledger import Batch
-from tickwheel.server.scheduler.live import AttemptKey, LiveRun, Phase
+from tickwheel.server.scheduler.live import AttemptKey, LiveRun, Phase, live_run_of
 from tickwheel.server.scheduler.overlap import Skip, Wait
 from tickwheel.server.scheduler.override import decode_override
 from tickwheel.server.scheduler.reporting import Reporting
@@ -383,10 +383,13 @@ class SegmentOwner:
         self.runs.ledger.put_back(batch)
 
     def stored(self, batch: Batch, now_ms: int) -> list[LiveRun]:
-        """The store has a batch; returns the runs whose end is in it."""
+        """The store has a batch; returns the runs whose end is in it, skipped stretches as well."""
         settled = self.runs.stored(batch, now_ms)
+        stretches: list[LiveRun] = []
         for record in settled.skipped:
-            self._cursors.skip_stored(record)
+            job = self._cursors.skip_stored(record)
+            if job is not None:
+                stretches.append(live_run_of(record, job))
         for run in settled.runs:
             if run.entry is not None:
                 self._finished_entries.append(run.entry)
@@ -396,7 +399,7 @@ class SegmentOwner:
             self.runs.released(uid, now_ms)
         for run in settled.ended:
             self._cursors.go_on(run, now_ms)
-        return settled.ended
+        return [*settled.ended, *stretches]
 
     def take_advance(self, now_ms: int) -> Advance:
         """Rows to move, for all that is recorded. A crash before they are written is harmless."""

@@ -8,11 +8,11 @@ processes would have told of a run whose trace is not sampled is then told from 
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from opentelemetry.trace import SpanKind, StatusCode
 
 from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobName, RunName
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.scheduler.live import LiveRun
@@ -45,40 +45,44 @@ class RunTraces:
         """The final states of these are stored."""
         for live in runs:
             run = live.record
-            if run is None or run.state is RunState.SKIPPED:
+            if run is None:
                 continue
             sampled = Context.sampled(run.traceparent)
-            if sampled is not None:
+            if run.state is RunState.SKIPPED:
+                self._skip(live.job, run, sampled)
+            elif sampled is not None:
                 self._write(live, run, sampled, is_sampled=True)
             elif run.state is RunState.FAILED or _late_ms(run) > LATE_MS:
                 context = Context.of(run.traceparent)
                 if context is not None and self._may_keep():
                     self._write(live, run, context, is_sampled=False)
 
-    def recorded(self, args: tuple[Any, ...], _result: object) -> None:
-        """RunStore.record was called with (stamp, runs): skipped ones are told of, each once."""
-        for run in args[1]:
-            if run.state is not RunState.SKIPPED or (run.job_uid, run.run_id) in self._skipped:
-                continue
-            context = Context.of(run.traceparent)
-            if context is None or not self._may_keep():
-                continue
-            self._skipped[run.job_uid, run.run_id] = None
-            if len(self._skipped) > _STRETCHES:
-                self._skipped.popitem(last=False)
-            self._writer.write(
-                "run",
-                None,
-                run.due_ms * _NS,
-                run.end_ms * _NS,
-                own=context,
-                attributes={
-                    **_attributes(run),
-                    "tickwheel.run.skip_reason": run_pb2.SkipReason.Name(run.skip_reason),
-                    "tickwheel.run.skipped_count": run.skipped_count,
-                    "tickwheel.run.blocking_run": run.blocking_run,
-                },
-            )
+    def _skip(self, job: Job, run: Run, sampled: Context | None) -> None:
+        """Tells of a skipped run, or stretch, once: nobody but its root has anything to tell."""
+        name = (run.job_uid, run.run_id)
+        context = sampled or Context.of(run.traceparent)
+        if name in self._skipped or context is None:
+            return
+        if sampled is None and not self._may_keep():
+            return
+        self._skipped[name] = None
+        if len(self._skipped) > _STRETCHES:
+            self._skipped.popitem(last=False)
+        self._writer.write(
+            "run",
+            None,
+            run.due_ms * _NS,
+            run.end_ms * _NS,
+            own=context,
+            attributes={
+                **_attributes(run),
+                "tickwheel.run.skip_reason": run_pb2.SkipReason.Name(run.skip_reason),
+                "tickwheel.run.skipped_count": run.skipped_count,
+                "tickwheel.run.blocking_run": run.blocking_run,
+                "tickwheel.kept": "skipped" if sampled is None else "sampled",
+            },
+            links=_made_by(job),
+        )
 
     def _may_keep(self) -> bool:
         second = self._clock.steady_ms() // 1000
@@ -90,7 +94,6 @@ class RunTraces:
     def _write(self, live: LiveRun, run: Run, context: Context, *, is_sampled: bool) -> None:
         opened_ms = live.opened_ms or run.create_ms
         begun_ms = min(opened_ms, run.due_ms)
-        made = Context.of(live.job.traceparent)
         failed = run.state is RunState.FAILED
         self._writer.write(
             "run",
@@ -103,7 +106,7 @@ class RunTraces:
                 "tickwheel.run.lateness": _late_ms(run) / 1000,
                 "tickwheel.kept": "sampled" if is_sampled else "late or failed",
             },
-            links=() if made is None else (made,),
+            links=_made_by(live.job),
             status=StatusCode.ERROR if failed else StatusCode.UNSET,
             message=run.error if failed else "",
         )
@@ -153,6 +156,12 @@ class RunTraces:
         self._writer.write(
             name, parent, start_ms * _NS, end_ms * _NS, kind=kind, attributes=attributes
         )
+
+
+def _made_by(job: Job) -> tuple[Context, ...]:
+    """The call that made this version of the job, if it is known."""
+    made = Context.of(job.traceparent)
+    return () if made is None else (made,)
 
 
 def _late_ms(run: Run) -> int:

@@ -18,7 +18,6 @@ from tickwheel.worker.publisher.port import Publisher
 from tickwheel.worker.runtime import Worker
 
 if TYPE_CHECKING:
-    from tickwheel.server.telemetry.store import Heard
     from tickwheel.server.telemetry.tracing import RunTraces
     from tickwheel.worker.telemetry.setup import Telemetry
 
@@ -31,7 +30,6 @@ class Observing:
         self.calls: CallObserver | None = None
         self.interceptors: Sequence[grpc.aio.ClientInterceptor] = ()
         self._traces: RunTraces | None = None
-        self._traced: list[Heard] = []
         if telemetry is not None:
             from tickwheel.server.telemetry.calls import CallsOut, ObservedCalls
 
@@ -42,7 +40,6 @@ class Observing:
 
                 keep_part(telemetry.options.trace_ratio)
                 self._traces = tracing.RunTraces(telemetry, SystemClock())
-                self._traced.append(self._traces.recorded)
 
     def store(self, store: Store) -> Store:
         """The store, observed."""
@@ -56,7 +53,7 @@ class Observing:
             self._telemetry,
             {
                 "jobs.create": [JobMetrics(self._telemetry).created],
-                "runs.record": [RunMetrics(self._telemetry).recorded, *self._traced],
+                "runs.record": [RunMetrics(self._telemetry).recorded],
             },
         )
 

@@ -172,9 +172,9 @@ class Cursors:
         """The cursor's row need not stand for a run any more."""
         self._expansion.settle(run, now_ms)
 
-    def skip_stored(self, record: Run) -> None:
-        """A skipped stretch is recorded, as far as the record says."""
-        self._rows.skip_stored(record)
+    def skip_stored(self, record: Run) -> Job | None:
+        """A skipped stretch is recorded, as far as the record says; its job, while that is near."""
+        return self._rows.skip_stored(record)
 
     def take_advance(self, now_ms: int) -> Advance:
         """Rows to move, for all that is recorded. A crash before they are written is harmless."""

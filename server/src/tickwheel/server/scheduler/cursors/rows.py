@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobKey
 from tickwheel.server.domain.occurrence import ScheduleEntry
 from tickwheel.server.domain.run import Run
@@ -51,8 +52,8 @@ class Rows:
             cursor.entry = replace(entry, fire_ms=max(entry.due_ms, now_ms))
             self.unite(cursor, entry)
 
-    def skip_stored(self, record: Run) -> None:
-        """A skipped stretch is recorded, as far as the record says."""
+    def skip_stored(self, record: Run) -> Job | None:
+        """A skipped stretch is recorded, as far as the record says; its job, while that is near."""
         if record.backfill_id:
             backfill = self._agenda.get((record.job_uid, record.backfill_id))
             cursors = [] if backfill is None else [backfill]
@@ -63,6 +64,7 @@ class Rows:
             if unstored is not None and unstored[2] <= record.revision:
                 del cursor.unstored[record.run_id]
             self._agenda.touch(cursor)
+        return cursors[0].job if cursors else None
 
     def take_advance(self, now_ms: int) -> Advance:
         """Rows to move, for all that is recorded. A crash before they are written is harmless."""
