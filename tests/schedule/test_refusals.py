@@ -198,6 +198,8 @@ def test_iso8601(text: str, said: list[str]) -> None:
         ("FREQ=DAILY;COUNT=-1", ["COUNT: '-1' is not a whole number from 1 on"]),
         ("FREQ=DAILY;COUNT=5;UNTIL=20270101", ["COUNT and UNTIL are both given"]),
         ("FREQ=DAILY;INTERVAL=2;BYHOUR=1;COUNT=10001", ["10000 is the most", "one by one"]),
+        ("FREQ=MONTHLY;INTERVAL=13;COUNT=1001", ["1000 is the most", "more than 200 years"]),
+        ("FREQ=YEARLY;BYHOUR=1;BYSETPOS=1;COUNT=1001", ["1000 is the most", "use UNTIL"]),
         ("FREQ=DAILY;BYHOUR=1;COUNT=73051", ["for more than 200 years", "use UNTIL or maxRuns"]),
         ("FREQ=DAILY;UNTIL=2027", ["UNTIL: '2027' is neither a date"]),
         ("FREQ=DAILY;UNTIL=20261340", ["UNTIL", "no month 13"]),

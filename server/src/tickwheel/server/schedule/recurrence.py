@@ -6,6 +6,7 @@ They answer "the first one from here on" without walking from DTSTART.
 from datetime import date
 from functools import partial
 from itertools import pairwise
+from math import gcd
 
 from tickwheel.server.schedule.calendar import (
     Days,
@@ -21,14 +22,26 @@ from tickwheel.server.schedule.recurrencedays import year_mask
 from tickwheel.server.schedule.rrule import Frequency, RecurrenceRule
 
 _HORIZON_DAY = HORIZON_S // DAY_S
+#: Later than any day.
+_NEVER = 2**62
 #: Periods after which the calendar repeats (400 years).
 _CYCLE = {Frequency.YEARLY: 400, Frequency.MONTHLY: 4800, Frequency.WEEKLY: 20_871}
+_PER_YEAR = {frequency: periods / 400 for frequency, periods in _CYCLE.items()}
 
 
 class DateRecurrence:
     """A yearly, monthly, weekly or daily rule, starting at a wall-clock time."""
 
-    __slots__ = ("_days", "_first_period", "_last_choices", "_positions", "_rule", "_times")
+    __slots__ = (
+        "_days",
+        "_every",
+        "_first_period",
+        "_last_choices",
+        "_last_day",
+        "_positions",
+        "_rule",
+        "_times",
+    )
 
     def __init__(self, rule: RecurrenceRule, start_wall_s: int) -> None:
         start_day, clock = divmod(start_wall_s, DAY_S)
@@ -51,6 +64,15 @@ class DateRecurrence:
         self._rule = rule
         self._days = Days(partial(self._mask, day_of(start_day)))
         self._first_period = self._period(start_day)
+        #: Days of a year at the interval from its first on; 0 where they are not looked at so.
+        self._every = (
+            sum(1 << day for day in range(0, 366, rule.interval))
+            if rule.frequency is Frequency.DAILY and 1 < rule.interval < 366
+            else 0
+        )
+        #: A day that was asked for and the one found, which a change of the clock between them has
+        #: asked for again; replaced whole, as is what follows.
+        self._last_day = (1, 0)
         #: A period and what is chosen in it; replaced whole, so that threads can share it.
         self._last_choices: tuple[int, tuple[int, ...]] = (-1, ())
 
@@ -75,8 +97,15 @@ class DateRecurrence:
         return self._rule.interval == 1 and self._positions is None and len(self._times) > 0
 
     def per_year(self) -> float:
-        """How many there are in a year on average. Countable ones only."""
-        return self._days.per_year() * len(self._times)
+        """How many there are in a year on average; fewer where BYSETPOS finds none in a period."""
+        rule = self._rule
+        # What the mask of a year leaves out already.
+        cycle = {Frequency.MONTHLY: 12, Frequency.DAILY: 7}.get(rule.frequency, 1)
+        found = self._days.per_year() * len(self._times) * gcd(rule.interval, cycle) / rule.interval
+        if self._positions is None:
+            return found
+        periods = _PER_YEAR[rule.frequency] / rule.interval
+        return min(found, periods * len(self._positions))
 
     def skip(self, low_s: int, high_s: int, count: int) -> tuple[int, int | None]:
         """How many are in [low, high), up to `count`; and the count-th. Countable ones only."""
@@ -117,10 +146,21 @@ class DateRecurrence:
 
     def _day(self, day: int) -> int | None:
         """The first wanted date from a day on, in a period that the interval does not pass over."""
+        if self._rule.interval == 1:
+            return self._days.at_or_after(day)
+        asked, found = self._last_day
+        if not asked <= day <= found:
+            following = self._counted_day(day)
+            found = _NEVER if following is None else following
+            self._last_day = (day, found)
+        return None if found == _NEVER else found
+
+    def _counted_day(self, day: int) -> int | None:
+        """As `_day`, of an interval of more than one period."""
         interval = self._rule.interval
         found = self._days.at_or_after(day)
-        if interval == 1:
-            return found
+        if self._every and found is not None:
+            return self._day_by_years(found)
         while found is not None:
             period = self._period(found)
             ahead = (self._first_period - period) % interval
@@ -130,6 +170,20 @@ class DateRecurrence:
             if day >= _HORIZON_DAY:
                 return None
             found = self._days.at_or_after(day)
+        return None
+
+    def _day_by_years(self, day: int) -> int | None:
+        """As `_day`, of a rule of some interval in days: a year's dates are met all at once."""
+        year = day_of(day).year
+        start = january(year)
+        while start < _HORIZON_DAY:
+            following = january(year + 1)
+            ahead = (self._first_period - day) % self._rule.interval
+            mask = (self._days.mask(year) >> (day - start)) & (self._every << ahead)
+            if mask:
+                return day + (mask & -mask).bit_length() - 1
+            day = start = following
+            year += 1
         return None
 
     def _chosen(self, wall_s: int, positions: tuple[int, ...]) -> int | None:

@@ -13,6 +13,8 @@ from tickwheel.server.schedule.wallclock import WallClock
 
 #: Whether an occurrence is within COUNT is found by counting; more would take too long.
 _MOST_COUNTED = 10_000
+#: … and it takes time to get through years as well: no more where they are more than `_MOST_YEARS`.
+_MOST_RARE = 1_000
 #: Where years can be counted whole, so many of them are.
 _MOST_YEARS = 200
 _UNITS_S = {Frequency.HOURLY: 3600, Frequency.MINUTELY: 60, Frequency.SECONDLY: 1}
@@ -124,16 +126,18 @@ def rule_series(
     )
     if count is None:
         return series
-    if times.is_countable and count <= _MOST_YEARS * times.per_year():
+    is_long = count > _MOST_YEARS * times.per_year()
+    if times.is_countable and not is_long:
         return replace(series, until_s=_last_by_counting(series, count))
-    if count > _MOST_COUNTED:
+    most = _MOST_RARE if is_long and not times.is_countable else _MOST_COUNTED
+    if count > most:
         why = (
             f"as it would go on for more than {_MOST_YEARS} years"
-            if times.is_countable
+            if is_long
             else "as its occurrences have to be counted one by one"
         )
         refuse(
-            f"COUNT={count}: for a rule such as this {_MOST_COUNTED} is the most, {why}; "
+            f"COUNT={count}: for a rule such as this {most} is the most, {why}; "
             "use UNTIL or maxRuns"
         )
     return replace(series, count=count)
