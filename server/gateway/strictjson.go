@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	tickwheelv1 "tickwheel.dev/gen/go/tickwheel/v1"
 )
@@ -53,7 +54,7 @@ func (s *strictJSON) NewDecoder(r io.Reader) runtime.Decoder {
 			return err
 		}
 		if err := s.Unmarshal(body, v); err != nil {
-			return explain(body, err)
+			return explain(body, kindOf(v), err)
 		}
 		return nil
 	})
@@ -122,7 +123,7 @@ func checkJSON(body []byte) error {
 // Errors of protojson say where, by line and column, and what.
 var protojsonText = regexp.MustCompile(`\(line (\d+):(\d+)\): (.*)$`)
 
-func explain(body []byte, err error) error {
+func explain(body []byte, kind protoreflect.MessageDescriptor, err error) error {
 	match := protojsonText.FindStringSubmatch(err.Error())
 	if match == nil {
 		return malformed{reason: reasonMalformed, text: "the body cannot be read: " + err.Error()}
@@ -133,7 +134,8 @@ func explain(body []byte, err error) error {
 	what := match[3]
 	switch {
 	case strings.HasPrefix(what, "unknown field"):
-		return malformed{reasonUnknown, field, fmt.Sprintf("there is no field %q", field)}
+		return malformed{reasonUnknown, field, fmt.Sprintf("there is no field %q%s",
+			field, meantField(kind, field))}
 	case strings.Contains(what, "oneof") && strings.Contains(what, "already set"):
 		return malformed{reasonConflicting, field, fmt.Sprintf(
 			"%q cannot be set beside another field of its kind: exactly one of them may be", field)}
@@ -144,10 +146,22 @@ func explain(body []byte, err error) error {
 		if field == "" {
 			return malformed{reasonMalformed, field, "the body has to be a JSON object"}
 		}
-		return malformed{reasonInvalid, field, fmt.Sprintf("%q has a value of the wrong type: %s",
-			field, strings.TrimPrefix(what, "unexpected token "))}
+		return malformed{reasonInvalid, field, fmt.Sprintf("%q has a value of the wrong type: %s%s",
+			field, spokenToken(what), wantedType(kind, field))}
 	default:
 		return malformed{reasonInvalid, field, what + meant(what)}
+	}
+}
+
+// spokenToken names what protojson did not expect: of a list or an object it has the bracket alone.
+func spokenToken(what string) string {
+	switch token := strings.TrimPrefix(what, "unexpected token "); token {
+	case "[":
+		return "a list"
+	case "{":
+		return "an object"
+	default:
+		return token
 	}
 }
 

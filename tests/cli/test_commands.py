@@ -196,6 +196,15 @@ async def test_runs_are_listed_and_shown(api: StandIn, tickwheel: Run) -> None:
     assert ["published", "2026-11-23T12:00:00.003Z"] in shown
 
 
+async def test_a_backfilled_run_is_not_late(api: StandIn, tickwheel: Run) -> None:
+    backfilled = run(run_pb2.RUN_STATE_SUCCEEDED, 3)
+    backfilled.trigger = run_pb2.TRIGGER_BACKFILL
+    await api.change(backfilled)
+    ended = await tickwheel("runs", "list", "--user", "7")
+    assert "backfilled" in ended.out
+    assert "ms late" not in ended.out
+
+
 async def test_watch_prints_each_state_and_ends_after_so_many_runs(
     api: StandIn, start: Start
 ) -> None:

@@ -40,6 +40,10 @@ def refusal(spec: ScheduleSpec) -> ScheduleError:
         (f"R5/{START}/PT1H", ["looks like iso8601"]),
         (START, ["looks like at;"]),
         ("5m", ["looks like every"]),
+        ("0 0 * * * root /bin/true", ["'root /bin/true' is no part", "did you mean '0 0 * * *'?"]),
+        ("*/5 * * * mon-fri backup.sh --all", ["its target", "did you mean '*/5 * * * mon-fri'?"]),
+        ("0 0 * * * /bin/true", ["'/bin/true' is no part", "did you mean '0 0 * * *'?"]),
+        ("0 0 0 * * MONDAY", ["did you mean MON?"]),
         ("0 0 0 1 1 ? 2026", ["has 7 fields", "use startTime and endTime", "'0 0 0 1 1 ?'"]),
         # Which field, its place, and its range.
         ("60 * * * *", ["minute '60' (field 1 of 5)", "60 is out of range", "0-59"]),
@@ -262,6 +266,7 @@ def nested(depth: int) -> ScheduleSpec:
     ("spec", "reason", "field", "said"),
     [
         (cron(time_zone="Berlin"), Reason.TIME_ZONE_UNKNOWN, "timeZone", "Europe/Berlin?"),
+        (cron(time_zone="Factory"), Reason.TIME_ZONE_UNKNOWN, "timeZone", "nobody has set"),
         (cron(time_zone="CEST"), Reason.TIME_ZONE_UNKNOWN, "timeZone", "an abbreviation"),
         (
             ScheduleSpec(rrule="DTSTART;TZID=Berlin:20261123T120000\nFREQ=DAILY"),

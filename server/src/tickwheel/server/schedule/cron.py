@@ -10,7 +10,13 @@ import re
 from dataclasses import dataclass
 from typing import NoReturn
 
-from tickwheel.server.schedule.cronhints import day_hint, not_a_value, range_hint, wrong_count
+from tickwheel.server.schedule.cronhints import (
+    command_line,
+    day_hint,
+    not_a_value,
+    range_hint,
+    wrong_count,
+)
 from tickwheel.server.schedule.cronkinds import DAY, HOUR, MINUTE, MONTH, SECOND, WEEKDAY, FieldKind
 from tickwheel.server.schedule.errors import ScheduleError, ScheduleErrorReason
 from tickwheel.server.schedule.instants import shorten, stray_character
@@ -87,6 +93,10 @@ def parse_cron(expression: str) -> CronFields:
         _refuse(f"{shorten(parts[0])} does not belong here; set the field timeZone instead")
     if parts[0].startswith("@"):
         parts = _macro(parts).split()
+    if len(parts) == 6:
+        line = command_line(parts)
+        if line:
+            _refuse(f"{shorten(expression)}: {line}")
     if len(parts) not in (5, 6):
         _refuse(wrong_count(expression, parts))
     total = len(parts)

@@ -17,12 +17,15 @@ def wrong_count(expression: str, parts: list[str]) -> str:
     other = other_form(expression, "cron")
     if other is not None:
         return f"{shorten(expression)} is not a cron expression: {other}"
+    line = command_line(parts)
+    if line:
+        return f"{shorten(expression)}: {line}"
     has = f"{shorten(expression)} has {len(parts)} field{'' if len(parts) == 1 else 's'}; {_TAKES}"
     remark = re.search(r"[ \t]+#.*$", expression)
     if remark:
         without = expression[: remark.start()]
         return f"{has}: a remark is not part of it; did you mean {shorten(without)}?"
-    if len(parts) == 7:
+    if len(parts) == 7 and re.fullmatch(r"[0-9*?,/-]+", parts[6]):
         without = shorten(" ".join(parts[:-1]))
         return (
             f"{has}: a year is not one of them, use startTime and endTime; did you mean {without}?"
@@ -32,6 +35,21 @@ def wrong_count(expression: str, parts: list[str]) -> str:
     if not re.search(r"[0-9*]", expression):
         return f"{has}; daily at midnight is '0 0 * * *'"
     return has
+
+
+def command_line(parts: list[str]) -> str:
+    """For a line of a crontab, which has a command behind the expression, and perhaps a user."""
+    times, rest = parts[:5], parts[5:]
+    if not rest or any(not re.fullmatch(r"[0-9A-Za-z*?,/#-]+", field) for field in times):
+        return ""
+    is_name = rest[0][:3].upper() in WEEKDAY.names
+    if is_name or not re.search(r"[a-z_]{4}|[/.~][a-z]|[$=\"'|&;<>]", rest[0], re.IGNORECASE):
+        return ""
+    command = shorten(" ".join(rest))
+    return (
+        f"{command} is no part of the expression, what a job does is its target; "
+        f"did you mean {shorten(' '.join(times))}?"
+    )
 
 
 def range_hint(kind: FieldKind, number: int) -> str:

@@ -36,6 +36,8 @@ _FOLD_S = (date(_FOLD_YEAR, 1, 1).toordinal() - EPOCH_ORDINAL) * DAY_S
 
 
 _LONGEST_NAME = 64
+#: Names of the data that are no place's: what a computer has whose zone nobody has set.
+_NO_ZONES = frozenset({"Factory"})
 #: Nothing that could lead out of the folder.
 _ZONE_NAME = re.compile(r"[A-Za-z0-9_+-]{1,32}(?:/[A-Za-z0-9_+-]{1,32}){0,3}")
 #: When and how large a file was written, and as which one.
@@ -177,7 +179,7 @@ class ZoneDatabase:
             ScheduleError: TIME_ZONE_UNKNOWN, with the names that were probably meant.
         """
         known = self._zones.get(name)
-        if known is None and not _ZONE_NAME.fullmatch(name):
+        if known is None and (not _ZONE_NAME.fullmatch(name) or name in _NO_ZONES):
             raise self._unknown(self._complaint(name))
         path = self._root / name if known is None else known.path
         try:
@@ -201,7 +203,7 @@ class ZoneDatabase:
 
     def names(self) -> tuple[str, ...]:
         """All names that are known, sorted."""
-        return tuple(sorted(_names_under(self._root)))
+        return tuple(sorted(set(_names_under(self._root)) - _NO_ZONES))
 
     @property
     def version(self) -> str:
@@ -220,6 +222,11 @@ class ZoneDatabase:
         if len(name) > _LONGEST_NAME:
             return (
                 f"no time zone is called {name[:_LONGEST_NAME]!r} and more; "
+                "use an IANA name such as Europe/Berlin or UTC"
+            )
+        if name in _NO_ZONES:
+            return (
+                f"{name} stands for a time zone that nobody has set; "
                 "use an IANA name such as Europe/Berlin or UTC"
             )
         known = {one.lower(): one for one in self.names()}

@@ -141,7 +141,8 @@ class Form:
             schedule.rrule = self.rrule
         elif schedule.WhichOneof("form") is None:
             raise typer.BadParameter(
-                "say when: give one of --at, --in, --cron, --every, --iso8601, --rrule"
+                "say when: give one of --at, --in, --cron, --every, --iso8601, --rrule, or JSON "
+                "with --file (-f), as for anyOf"
             )
         if self.time_zone:
             schedule.time_zone = self.time_zone

@@ -84,7 +84,12 @@ def state(value: run_pb2.RunState) -> Text:
 
 
 def late(run: run_pb2.Run) -> str:
-    """How long after it was due the record was on the log; empty until it is."""
+    """How long after it was due the record was on the log; empty until it is.
+
+    A backfilled run is due in the past, and was asked for later: that is not late.
+    """
+    if run.trigger == run_pb2.TRIGGER_BACKFILL:
+        return "backfilled"
     if not (run.HasField("publish_time") and run.HasField("due_time")):
         return ""
     late_ms = run.publish_time.ToMilliseconds() - run.due_time.ToMilliseconds()
