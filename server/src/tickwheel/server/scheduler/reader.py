@@ -1,8 +1,9 @@
 """Reads what the owners are to fire: the schedule, the inbox beside it, and what was left."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.job import Job
@@ -25,6 +26,8 @@ MAX_BACKLOG = 50_000
 #: Each read of the inbox overlaps the last by the time a write usually takes; what is read again
 #: now and then overlaps by INBOX_HORIZON_MS, the longest that it may take.
 INBOX_OVERLAP_MS = 2_000
+#: Rows further apart than this are not asked after in one read.
+STRETCH_GAP_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,9 +242,8 @@ class Reader:
     async def _read_inbox(self, segments: list[int], since_ms: int) -> None:
         """Takes in what is new in the inbox; reads overlap, what was seen before is passed over."""
         fresh = self._fresh(await self._store.schedule.read_inbox(segments, since_ms))
-        await self._take_in(
-            [await self._still(item) if _is_told_late(item) else item for item in fresh]
-        )
+        late = {item.entry for item in fresh if item.entry is not None and _is_told_late(item)}
+        await self._take_in(await self._still(fresh, late))
 
     def _fresh(self, found: Iterable[InboxEntry]) -> list[InboxEntry]:
         return [item for item in found if (item.uid, item.version) not in self._seen]
@@ -266,7 +268,7 @@ class Reader:
         begun = self._clock.now_ms()
         since_ms = self._inbox_reread_ms - INBOX_HORIZON_MS
         found = await self._store.schedule.read_inbox(list(self._holdings), since_ms)
-        await self._take_in([await self._still(item) for item in self._fresh(found)])
+        await self._take_in(await self._still(self._fresh(found)))
         oldest = self._inbox_reread_ms - 2 * INBOX_HORIZON_MS
         self._inbox_reread_ms = begun
         self._seen = {mark: at for mark, at in self._seen.items() if at >= oldest}
@@ -281,16 +283,24 @@ class Reader:
             for item in self._fresh(found)
             if item.entry is not None and item.entry.fire_ms < self._position(item.segment)
         ]
-        await self._take_in([await self._still(item) for item in behind])
+        await self._take_in(await self._still(behind))
 
-    async def _still(self, item: InboxEntry) -> InboxEntry:
-        """An inbox entry without its row, where that was done with meanwhile, by a former owner."""
-        row = item.entry
-        if row is None:
-            return item
-        there = await self._store.schedule.read_due([row.segment], row.fire_ms, row.fire_ms + 1)
-        is_there = any(one.place == row.place for one in there)
-        return item if is_there else replace(item, entry=None)
+    async def _still(
+        self, items: Sequence[InboxEntry], doubtful: Iterable[ScheduleEntry] | None = None
+    ) -> list[InboxEntry]:
+        """Inbox entries, without those rows that were done with meanwhile, by a former owner.
+
+        Only the `doubtful` rows are asked after; by default all are.
+        """
+        rows = {item.entry for item in items if item.entry is not None}
+        gone = rows if doubtful is None else set(doubtful)
+        for stretch in _stretches(gone):
+            segments = sorted({row.segment for row in stretch})
+            since_ms, until_ms = stretch[0].fire_ms, stretch[-1].fire_ms + 1
+            found = await self._store.schedule.read_due(segments, since_ms, until_ms)
+            there = {row.place for row in found}
+            gone = {row for row in gone if row.place not in there}
+        return [replace(item, entry=None) if item.entry in gone else item for item in items]
 
     async def sweep(self) -> None:
         """Reads everything since the positions again: the net below the watermark."""
@@ -315,6 +325,18 @@ class Reader:
 def _is_told_late(item: InboxEntry) -> bool:
     """Whether a row may have been read and done with before it was told of."""
     return item.entry is not None and item.entry.fire_ms < item.write_ms - FRESH_MS
+
+
+def _stretches(rows: Iterable[ScheduleEntry]) -> Iterator[list[ScheduleEntry]]:
+    """Rows in order of time, in stretches that are worth one read each."""
+    stretch: list[ScheduleEntry] = []
+    for row in sorted(rows, key=attrgetter("fire_ms")):
+        if stretch and row.fire_ms - stretch[-1].fire_ms > STRETCH_GAP_MS:
+            yield stretch
+            stretch = []
+        stretch.append(row)
+    if stretch:
+        yield stretch
 
 
 def _by_segment(runs: Iterable[Run]) -> dict[int, list[Run]]:
