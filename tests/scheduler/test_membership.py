@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tickwheel.server.domain.lease import SchedulerSession, SegmentLease
-from tickwheel.server.scheduler.membership import SessionWatch, plan_moves
+from tickwheel.server.scheduler.membership import Regroup, SessionWatch, plan_moves
 from tickwheel.server.scheduler.placement import place_segments
 
 
@@ -87,6 +87,24 @@ def test_a_session_that_is_gone_from_the_store_is_dead() -> None:
     watch = SessionWatch(lease_ms=10_000)
     watch.observe([], 0)
     assert watch.is_dead("a", 0)
+
+
+def test_who_is_expected_back_is_left_its_share() -> None:
+    leases = [SegmentLease(segment=n, epoch=1) for n in range(9)]
+    assert len(plan_moves("a", [], leases, ["a"], awaited=2).take) == 3
+    assert len(plan_moves("a", [], leases, ["a", "b"], awaited=1).take) == 3
+    assert len(plan_moves("a", [], leases, ["a"]).take) == 9
+
+
+def test_who_lived_before_our_session_was_lost_is_awaited_for_a_while() -> None:
+    regroup = Regroup(regroup_ms=2_500)
+    assert regroup.awaited({"a:1", "b:1", "c:1"}, 0) == set()
+    assert regroup.awaited({"a:1", "b:1"}, 1_000) == set(), "c has left, nothing was lost"
+    regroup.lost()
+    assert regroup.awaited({"a:1"}, 60_000) == {"b:1"}
+    assert regroup.awaited({"a:1", "b:1"}, 61_000) == set()
+    assert regroup.awaited({"a:1"}, 62_499) == {"b:1"}
+    assert regroup.awaited({"a:1"}, 62_500) == set(), "b does not come back"
 
 
 @given(

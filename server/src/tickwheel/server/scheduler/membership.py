@@ -39,6 +39,40 @@ class SessionWatch:
         return seen is None or steady_ms - seen[1] >= self.lease_ms
 
 
+@dataclass(slots=True)
+class Regroup:
+    """Who is expected back after our session was lost.
+
+    Where the store was away, all have lost theirs, and return within moments. Whoever is first
+    would take everything, only to give most of it back amid all that has come due.
+    """
+
+    regroup_ms: int
+    _known: set[str] = field(default_factory=set[str])
+    _is_lost: bool = False
+    _until_ms: int = 0
+
+    def lost(self) -> None:
+        """Our session is lost."""
+        self._is_lost = True
+
+    def awaited(self, living: set[str], steady_ms: int) -> set[str]:
+        """Those that lived before and do not yet again, for a while after our return.
+
+        Args:
+            living: addresses of the schedulers that live now.
+            steady_ms: the steady clock.
+        """
+        if self._is_lost:
+            self._is_lost = False
+            self._until_ms = steady_ms + self.regroup_ms
+        if steady_ms >= self._until_ms:
+            self._known = set(living)
+        else:
+            self._known |= living
+        return self._known - living
+
+
 @dataclass(frozen=True, slots=True)
 class Moves:
     """What to do with segments now."""
@@ -52,6 +86,7 @@ def plan_moves(
     owned: Iterable[int],
     leases: Sequence[SegmentLease],
     living: Iterable[str],
+    awaited: int = 0,
 ) -> Moves:
     """Takes free segments up to an even share, and gives back what is above it.
 
@@ -65,10 +100,11 @@ def plan_moves(
         owned: the segments we hold.
         leases: all segments as the store has them.
         living: the sessions that are alive and not closed.
+        awaited: how many more schedulers are expected: their shares are left to them.
     """
     alive = set(living) | {own_session}
     mine = set(owned)
-    shares = _shares(alive, len(leases), _loads(leases, alive))
+    shares = _shares(alive, len(leases), _loads(leases, alive), awaited)
     share = shares[own_session]
     unheld = [lease for lease in leases if lease.segment not in mine]
     # What bears our name but is not held by us we lost, or never knew that we had got. Nobody else
@@ -87,9 +123,11 @@ def _loads(leases: Sequence[SegmentLease], alive: set[str]) -> Counter[str]:
     return Counter(lease.session_id for lease in leases if lease.session_id in alive)
 
 
-def _shares(alive: set[str], segments: int, loads: Mapping[str, int]) -> dict[str, int]:
+def _shares(
+    alive: set[str], segments: int, loads: Mapping[str, int], awaited: int
+) -> dict[str, int]:
     """Even shares; the larger ones go to those who already hold the most."""
-    floor, rest = divmod(segments, len(alive))
+    floor, rest = divmod(segments, len(alive) + awaited)
     order = sorted(alive, key=lambda session: (-loads.get(session, 0), session))
     return {session: floor + (place < rest) for place, session in enumerate(order)}
 

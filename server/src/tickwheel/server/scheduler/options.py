@@ -20,6 +20,8 @@ class SchedulerOptions:
     #: An owner stops this long before its lease ends, on its own steady clock.
     lease_margin_ms: int = 2_000
     membership_ms: int = 1_000
+    #: Who comes back after an outage of the store leaves the others their share for this long.
+    regroup_ms: int = 2_500
     #: Rounds of handing out are at least this far apart, but for those that an event asks for.
     pace_ms: int = 20
     #: How often the schedule and the inbox are read.

@@ -1,13 +1,12 @@
-"""Carries out what the pure parts decide: takes and gives segments, hands out, keeps the lease.
+"""Carries out what the pure parts decide: hands out what is due, keeps the lease.
 
 One instance is one scheduler. Its loops are the tasks of one TaskGroup; when the session is lost
-they all let go of what they own and begin anew under a new session. What is read is in `reader`,
-what is written in `recorder`, what the api asks in `desk`.
+they all let go of what they own and begin anew under a new session. Who owns what is in
+`ownership`, what is read in `reader`, what is written in `recorder`, what the api asks in `desk`.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import replace
 
 import structlog
 
@@ -15,31 +14,27 @@ from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import Fenced, StoreUnavailable
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.lease import SegmentLease
 from tickwheel.server.scheduler.assignment import key_of
-from tickwheel.server.scheduler.bounded import bounded
 from tickwheel.server.scheduler.census import Census
 from tickwheel.server.scheduler.desk import OwnerDesk
 from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.gaps import HistoryGaps
-from tickwheel.server.scheduler.holding import AwaitedAck, Holding, Holdings, Told
+from tickwheel.server.scheduler.holding import AwaitedAck, Holdings, Told
 from tickwheel.server.scheduler.keeper import SessionKeeper, SessionLostError
 from tickwheel.server.scheduler.latecomers import Latecomers
-from tickwheel.server.scheduler.live import REPORTABLE, AttemptKey, LiveRun, Phase
-from tickwheel.server.scheduler.membership import SessionWatch, plan_moves
+from tickwheel.server.scheduler.live import AttemptKey, LiveRun
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
+from tickwheel.server.scheduler.ownership import Ownership
 from tickwheel.server.scheduler.pauser import Pauser, to_be_looked_at
 from tickwheel.server.scheduler.reader import News, Reader
 from tickwheel.server.scheduler.recorder import Recorder
 from tickwheel.server.scheduler.rederiver import Rederiver, ZoneData, unwatched
 from tickwheel.server.scheduler.runlog import log_ended
 from tickwheel.server.scheduler.runs import fire_then_priority
-from tickwheel.server.scheduler.segment import SegmentOwner
 from tickwheel.server.scheduler.strays import Strays
 from tickwheel.server.scheduler.terms import expire_ms
 from tickwheel.server.scheduler.throttle import Throttle
 from tickwheel.server.store.port import LOOK_AHEAD_MS, Store
-from tickwheel.server.trace import new_traceparent
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
 _log = structlog.get_logger(__name__)
@@ -60,7 +55,6 @@ class Scheduler:
         self._clock = clock
         self._options = options
         self._keeper = SessionKeeper(store.leases, clock, identity, options)
-        self._watch = SessionWatch(0 if options.exclusive else options.lease_ms)
         self._holdings: Holdings = {}
         self._wake = asyncio.Event()
         self._records_due = asyncio.Event()
@@ -92,6 +86,21 @@ class Scheduler:
         )
         self.census = Census(clock, self._keeper, self.fleet, self._holdings)
         self._throttle = Throttle(options.limits)
+        self._ownership = Ownership(
+            store.leases,
+            clock,
+            self._keeper,
+            options,
+            self.fleet,
+            self._holdings,
+            self._reader,
+            self._recorder,
+            self._rederiver,
+            self._throttle,
+            self.census,
+            self.outcome,
+            self._wake,
+        )
         self._gaps = HistoryGaps(store.runs, self._keeper, self._holdings)
         self._latecomers = Latecomers(store, clock, self._holdings)
         self._strays = Strays(store, clock, self.fleet, self._holdings, schedule_of)
@@ -100,7 +109,6 @@ class Scheduler:
         self._stopping = asyncio.Event()
         #: Workers are to publish nothing of ours any more.
         self._is_over = False
-        self.ready = asyncio.Event()
         #: Hear of runs whose end has been stored.
         self.on_ended: list[Callable[[list[LiveRun]], None]] = [log_ended]
 
@@ -112,6 +120,11 @@ class Scheduler:
     def owned(self) -> dict[int, int]:
         """The segments it owns, with their epochs."""
         return {segment: holding.owner.epoch for segment, holding in self._holdings.items()}
+
+    @property
+    def ready(self) -> asyncio.Event:
+        """Set while it has looked at the leases under its present session."""
+        return self._ownership.ready
 
     # -- life --------------------------------------------------------------------------------
 
@@ -142,7 +155,7 @@ class Scheduler:
                 tasks.create_task(loop)
                 for loop in (
                     self._every(self._options.renew_ms, self._keeper.renew_once),
-                    self._every(self._options.membership_ms, self._membership),
+                    self._every(self._options.membership_ms, self._ownership.look),
                     self._every(self._options.read_ms, self._read),
                     self._every(self._options.sweep_ms, self._reader.sweep),
                     self._every(self._options.reread_ms, self._reader.reread_inbox),
@@ -173,7 +186,7 @@ class Scheduler:
     async def _leave(self) -> None:
         """Gives all segments back, so that others may take them at once."""
         self.fleet.drain()
-        await bounded(self._give(segment) for segment in list(self._holdings))
+        await self._ownership.leave()
         if self._holdings:
             # Workers try to publish what they began. Others may take over when they cannot.
             self._is_over = True
@@ -183,15 +196,8 @@ class Scheduler:
 
     def _abandon(self) -> None:
         self._keeper.forfeit()
-        self._let_go(self._holdings)
-        self._holdings.clear()
-        self.ready.clear()
+        self._ownership.abandon()
         self.fleet.place()
-
-    def _let_go(self, segments: Iterable[int]) -> None:
-        """These are not ours any more: what becomes of their runs is not our concern."""
-        self.fleet.forget(segments)
-        self._throttle.forget(segments)
 
     async def _every(self, interval_ms: int, action: Callable[[], Awaitable[None]]) -> None:
         """Repeats an action; a store that is away is waited for, with what is held kept."""
@@ -205,157 +211,6 @@ class Scheduler:
                 if self._keeper.left_ms() <= 0:
                     raise SessionLostError from group
             await self._clock.sleep(interval_ms / 1000)
-
-    # -- who owns what -----------------------------------------------------------------------
-
-    async def _membership(self) -> None:
-        if self._stopping.is_set():
-            return
-        sessions = await self._store.leases.sessions()
-        leases = await self._store.leases.segments()
-        now = self._clock.steady_ms()
-        self._watch.observe(sessions, now)
-        mine = self.identity.session_id
-        living = [
-            session
-            for session in sessions
-            if not session.closed
-            and (session.session_id == mine or not self._watch.is_dead(session.session_id, now))
-        ]
-        self.fleet.set_topology(session.address for session in living if session.address != "local")
-        self._drop_lost(leases)
-        alive = {session.session_id for session in living}
-        self.census.unowned = sum(lease.session_id not in alive for lease in leases)
-        self._throttle.set_share(len(self._holdings), len(leases))
-        moves = plan_moves(mine, self._holdings, leases, [s.session_id for s in living])
-        await bounded(self._give(segment) for segment in moves.give)
-        if moves.take:
-            ends = {session.session_id: session.lease_until_ms for session in sessions}
-            await self._take(moves.take, ends)
-        for session in sessions:
-            ended = session.closed or self._watch.is_dead(session.session_id, now)
-            owns = any(lease.session_id == session.session_id for lease in leases)
-            if session.session_id != mine and ended and not owns:
-                await self._store.leases.remove_session(session)
-        self.ready.set()
-
-    def _drop_lost(self, leases: Iterable[SegmentLease]) -> None:
-        """Lets go of segments that somebody else holds in the store."""
-        for lease in leases:
-            holding = self._holdings.get(lease.segment)
-            if holding is not None and lease.epoch > holding.owner.epoch:
-                _log.error("segment lost", segment=lease.segment, epoch=lease.epoch)
-                del self._holdings[lease.segment]
-                self.census.leases_lost += 1
-                self._let_go([lease.segment])
-
-    async def _take(self, wanted: Iterable[SegmentLease], ends: Mapping[str, int]) -> None:
-        taken: dict[int, int] = {}
-
-        async def take(current: SegmentLease) -> None:
-            former_end_us = ends.get(current.session_id, 0) * 1000
-            lease = SegmentLease(
-                segment=current.segment,
-                epoch=current.epoch + 1,
-                session_id=self.identity.session_id,
-                address=self.identity.address,
-                floor_us=max(current.floor_us, former_end_us, self._clock.now_us()),
-            )
-            if await self._store.leases.take_segment(current, lease):
-                self._keeper.set_floor(lease.segment, lease.floor_us)
-                owner = SegmentOwner(
-                    lease.segment,
-                    lease.epoch,
-                    compile_schedule=schedule_of,
-                    new_traceparent=new_traceparent,
-                )
-                self._holdings[lease.segment] = Holding(lease, owner)
-                taken[lease.segment] = lease.epoch
-
-        try:
-            await bounded(take(current) for current in wanted)
-            if taken:
-                _log.info("segments taken", count=len(taken), owned=len(self._holdings))
-                await self._keeper.reach_floors()
-                await self.fleet.settle(taken)
-                await self._recover(list(taken))
-                self.fleet.announce_epochs()
-                await self._recorder.save_first_positions(taken)
-        except BaseException:
-            # Half taken is not owned: they are taken anew, under a further epoch.
-            for segment in taken:
-                holding = self._holdings.get(segment)
-                if holding is not None and not holding.ready:
-                    del self._holdings[segment]
-            raise
-
-    async def _recover(self, segments: list[int]) -> None:
-        """Goes on from what the former owners have left, and lets the owners fire."""
-        await self._rederiver.compare(segments)
-        await self._reader.recover(segments)
-        await self._reader.read()
-        await self._reader.look_back(segments)
-        # From here on nothing is awaited: what workers told meanwhile is known before anything
-        # is handed out.
-        for segment in segments:
-            holding = self._holdings.get(segment)
-            if holding is None:
-                continue
-            holding.ready = True
-            for phase in REPORTABLE:
-                for run in holding.owner.runs.in_phase(phase):
-                    self._throttle.resume(run)
-            # What workers have published must not be taken for missed.
-            holding.owner.foretell(key_of(outcome.key) for outcome, _ in holding.early)
-            holding.owner.step(self._clock.now_ms())
-            for outcome, worker in holding.early:
-                if not self.outcome(outcome, worker):
-                    self.fleet.acknowledge(worker, [outcome.key])
-            holding.early.clear()
-        self._wake.set()
-
-    async def _give(self, segment: int) -> None:
-        """Gives a segment back cleanly: nothing of it is held, all is written."""
-        holding = self._holdings.get(segment)
-        if holding is None:
-            return
-        holding.leaving = True
-        held = holding.owner.assigned_runs()
-        try:
-            if held:
-                self.fleet.revoke(held)
-                await self._unheld(held)
-            await self._recorder.write(holding)
-            await self._recorder.advance(holding)
-            await self._recorder.save_position(holding)
-        except BaseException:
-            # It stays ours, and is given back another time.
-            holding.leaving = self._stopping.is_set()
-            self.fleet.place()
-            raise
-        if any(run.phase is Phase.ASSIGNED for run in held):
-            _log.warning("not given back: a worker is still at it", segment=segment)
-            holding.leaving = self._stopping.is_set()
-            self.fleet.place()
-            return
-        async with holding.writing:
-            # What came meanwhile and is under way to the store is ours to the end. What is not
-            # goes: whoever said it has not been answered.
-            del self._holdings[segment]
-        self._let_go([segment])
-        # The next owner's clock may be behind ours, and its writes are to count all the same.
-        floor_us = max(holding.lease.floor_us, self._keeper.newest_us)
-        await self._store.leases.release_segment(replace(holding.lease, floor_us=floor_us))
-        self.fleet.place()
-
-    async def _unheld(self, runs: list[LiveRun]) -> None:
-        """Waits until no worker holds any of the runs as assigned, for a bounded time."""
-        longest_ms = self._options.worker_lease_ms + self._options.permission_ms
-        deadline = self._clock.steady_ms() + longest_ms
-        while self._clock.steady_ms() < deadline:
-            if not any(run.phase is Phase.ASSIGNED for run in runs):
-                return
-            await self._clock.sleep(0.01)
 
     # -- firing ------------------------------------------------------------------------------
 

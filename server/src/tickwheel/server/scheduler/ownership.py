@@ -1,0 +1,261 @@
+"""Who owns which segment: looks at the leases, takes what is free, and gives back what is too much.
+
+What a segment's former owner left is taken in before it may fire (`reader`); nothing of it is held
+by a worker, and all is written, before it is given back.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+import structlog
+
+from tickwheel.server.convert.schedule import schedule_of
+from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.lease import SegmentLease
+from tickwheel.server.scheduler.assignment import key_of
+from tickwheel.server.scheduler.bounded import bounded
+from tickwheel.server.scheduler.census import Census
+from tickwheel.server.scheduler.fleet import Fleet
+from tickwheel.server.scheduler.holding import Holding, Holdings
+from tickwheel.server.scheduler.keeper import SessionKeeper
+from tickwheel.server.scheduler.live import REPORTABLE, LiveRun, Phase
+from tickwheel.server.scheduler.membership import Regroup, SessionWatch, plan_moves
+from tickwheel.server.scheduler.options import SchedulerOptions
+from tickwheel.server.scheduler.reader import Reader
+from tickwheel.server.scheduler.recorder import Recorder
+from tickwheel.server.scheduler.rederiver import Rederiver
+from tickwheel.server.scheduler.segment import SegmentOwner
+from tickwheel.server.scheduler.throttle import Throttle
+from tickwheel.server.store.port import LeaseStore
+from tickwheel.server.trace import new_traceparent
+from tickwheel.v1 import scheduler_service_pb2 as pb
+
+_log = structlog.get_logger(__name__)
+
+
+class Ownership:
+    """The segments of one scheduler, as they come and go; it alone changes `holdings`."""
+
+    def __init__(
+        self,
+        leases: LeaseStore,
+        clock: Clock,
+        keeper: SessionKeeper,
+        options: SchedulerOptions,
+        fleet: Fleet,
+        holdings: Holdings,
+        reader: Reader,
+        recorder: Recorder,
+        rederiver: Rederiver,
+        throttle: Throttle,
+        census: Census,
+        hear: Callable[[pb.Outcome, str], bool],
+        wake: asyncio.Event,
+    ) -> None:
+        """Makes it.
+
+        Args:
+            leases: what the store has of sessions and segments.
+            clock: tells the time.
+            keeper: our session.
+            options: how long things may take.
+            fleet: our workers.
+            holdings: what we own; shared with who reads, fires and writes.
+            reader: takes in what former owners left.
+            recorder: writes what is to be written before a segment is given back.
+            rederiver: knows by which time-zone data rows were made.
+            throttle: is told of runs that are under way already.
+            census: counts what operators want to know.
+            hear: takes in an outcome that a worker told before the segment was ready, by which
+                worker; False: it may be forgotten at once.
+            wake: is set when there is something new to fire.
+        """
+        self._leases = leases
+        self._clock = clock
+        self._keeper = keeper
+        self._options = options
+        self._fleet = fleet
+        self._holdings = holdings
+        self._reader = reader
+        self._recorder = recorder
+        self._rederiver = rederiver
+        self._throttle = throttle
+        self._census = census
+        self._hear = hear
+        self._wake = wake
+        self._watch = SessionWatch(0 if options.exclusive else options.lease_ms)
+        self._regroup = Regroup(options.regroup_ms)
+        #: We leave for good: nothing is taken any more, and what is leaving stays so.
+        self._is_ending = False
+        #: The leases have been looked at under the present session.
+        self.ready = asyncio.Event()
+
+    async def look(self) -> None:
+        """Compares what there is with what is ours, and makes it so."""
+        if self._is_ending:
+            return
+        sessions = await self._leases.sessions()
+        leases = await self._leases.segments()
+        now = self._clock.steady_ms()
+        self._watch.observe(sessions, now)
+        mine = self._keeper.identity.session_id
+        living = [
+            session
+            for session in sessions
+            if not session.closed
+            and (session.session_id == mine or not self._watch.is_dead(session.session_id, now))
+        ]
+        addresses = {session.address for session in living}
+        awaited = self._regroup.awaited(addresses, now)
+        self._fleet.set_topology((addresses | awaited) - {"local"})
+        self._drop_lost(leases)
+        alive = {session.session_id for session in living}
+        self._census.unowned = sum(lease.session_id not in alive for lease in leases)
+        self._throttle.set_share(len(self._holdings), len(leases))
+        moves = plan_moves(mine, self._holdings, leases, alive, len(awaited))
+        await bounded(self._give(segment) for segment in moves.give)
+        if moves.take:
+            ends = {session.session_id: session.lease_until_ms for session in sessions}
+            await self._take(moves.take, ends)
+        for session in sessions:
+            ended = session.closed or self._watch.is_dead(session.session_id, now)
+            owns = any(lease.session_id == session.session_id for lease in leases)
+            if session.session_id != mine and ended and not owns:
+                await self._leases.remove_session(session)
+        self.ready.set()
+
+    def _drop_lost(self, leases: Iterable[SegmentLease]) -> None:
+        """Lets go of segments that somebody else holds in the store."""
+        for lease in leases:
+            holding = self._holdings.get(lease.segment)
+            if holding is not None and lease.epoch > holding.owner.epoch:
+                _log.error("segment lost", segment=lease.segment, epoch=lease.epoch)
+                del self._holdings[lease.segment]
+                self._census.leases_lost += 1
+                self._let_go([lease.segment])
+
+    async def _take(self, wanted: Iterable[SegmentLease], ends: Mapping[str, int]) -> None:
+        taken: dict[int, int] = {}
+
+        async def take(current: SegmentLease) -> None:
+            former_end_us = ends.get(current.session_id, 0) * 1000
+            lease = SegmentLease(
+                segment=current.segment,
+                epoch=current.epoch + 1,
+                session_id=self._keeper.identity.session_id,
+                address=self._keeper.identity.address,
+                floor_us=max(current.floor_us, former_end_us, self._clock.now_us()),
+            )
+            if await self._leases.take_segment(current, lease):
+                self._keeper.set_floor(lease.segment, lease.floor_us)
+                owner = SegmentOwner(
+                    lease.segment,
+                    lease.epoch,
+                    compile_schedule=schedule_of,
+                    new_traceparent=new_traceparent,
+                )
+                self._holdings[lease.segment] = Holding(lease, owner)
+                taken[lease.segment] = lease.epoch
+
+        try:
+            await bounded(take(current) for current in wanted)
+            if taken:
+                _log.info("segments taken", count=len(taken), owned=len(self._holdings))
+                await self._keeper.reach_floors()
+                await self._fleet.settle(taken)
+                await self._recover(list(taken))
+                self._fleet.announce_epochs()
+                await self._recorder.save_first_positions(taken)
+        except BaseException:
+            # Half taken is not owned: they are taken anew, under a further epoch.
+            for segment in taken:
+                holding = self._holdings.get(segment)
+                if holding is not None and not holding.ready:
+                    del self._holdings[segment]
+            raise
+
+    async def _recover(self, segments: list[int]) -> None:
+        """Goes on from what the former owners have left, and lets the owners fire."""
+        await self._rederiver.compare(segments)
+        await self._reader.recover(segments)
+        await self._reader.read()
+        await self._reader.look_back(segments)
+        # From here on nothing is awaited: what workers told meanwhile is known before anything
+        # is handed out.
+        for segment in segments:
+            holding = self._holdings.get(segment)
+            if holding is None:
+                continue
+            holding.ready = True
+            for phase in REPORTABLE:
+                for run in holding.owner.runs.in_phase(phase):
+                    self._throttle.resume(run)
+            # What workers have published must not be taken for missed.
+            holding.owner.foretell(key_of(outcome.key) for outcome, _ in holding.early)
+            holding.owner.step(self._clock.now_ms())
+            for outcome, worker in holding.early:
+                if not self._hear(outcome, worker):
+                    self._fleet.acknowledge(worker, [outcome.key])
+            holding.early.clear()
+        self._wake.set()
+
+    async def leave(self) -> None:
+        """Gives back all that can be; `holdings` has what workers are still at."""
+        self._is_ending = True
+        await bounded(self._give(segment) for segment in list(self._holdings))
+
+    def abandon(self) -> None:
+        """Lets go of all at once: the session is lost."""
+        self._regroup.lost()
+        self._let_go(self._holdings)
+        self._holdings.clear()
+        self.ready.clear()
+
+    async def _give(self, segment: int) -> None:
+        """Gives a segment back cleanly: nothing of it is held, all is written."""
+        holding = self._holdings.get(segment)
+        if holding is None:
+            return
+        holding.leaving = True
+        held = holding.owner.assigned_runs()
+        try:
+            if held:
+                self._fleet.revoke(held)
+                await self._unheld(held)
+            await self._recorder.write(holding)
+            await self._recorder.advance(holding)
+            await self._recorder.save_position(holding)
+        except BaseException:
+            # It stays ours, and is given back another time.
+            holding.leaving = self._is_ending
+            self._fleet.place()
+            raise
+        if any(run.phase is Phase.ASSIGNED for run in held):
+            _log.warning("not given back: a worker is still at it", segment=segment)
+            holding.leaving = self._is_ending
+            self._fleet.place()
+            return
+        async with holding.writing:
+            # What came meanwhile and is under way to the store is ours to the end. What is not
+            # goes: whoever said it has not been answered.
+            del self._holdings[segment]
+        self._let_go([segment])
+        # The next owner's clock may be behind ours, and its writes are to count all the same.
+        floor_us = max(holding.lease.floor_us, self._keeper.newest_us)
+        await self._leases.release_segment(replace(holding.lease, floor_us=floor_us))
+        self._fleet.place()
+
+    async def _unheld(self, runs: list[LiveRun]) -> None:
+        """Waits until no worker holds any of the runs as assigned, for a bounded time."""
+        longest_ms = self._options.worker_lease_ms + self._options.permission_ms
+        deadline = self._clock.steady_ms() + longest_ms
+        while self._clock.steady_ms() < deadline:
+            if not any(run.phase is Phase.ASSIGNED for run in runs):
+                return
+            await self._clock.sleep(0.01)
+
+    def _let_go(self, segments: Iterable[int]) -> None:
+        """These are not ours any more: what becomes of their runs is not our concern."""
+        self._fleet.forget(segments)
+        self._throttle.forget(segments)
