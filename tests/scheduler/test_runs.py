@@ -415,6 +415,10 @@ def test_overlap_buffer_one() -> None:
     store(owner, NOW + 25 * SECOND)
     (released,) = assign(owner)
     assert (released.run_id, released.fire_ms) == (waiting.run_id, NOW + 25 * SECOND)
+    publish(owner, released, NOW + 25 * SECOND + 3)
+    (record,) = store(owner).records
+    # It waited, but nobody was late: its attempt was due once the other run had ended.
+    assert (record.due_ms, record.attempt_due_ms) == (NOW + 10 * SECOND, NOW + 25 * SECOND)
     assert released.due_ms == NOW + 10 * SECOND
 
 

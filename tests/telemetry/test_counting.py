@@ -1,9 +1,16 @@
-"""What is counted of runs is there as 0 before the first one."""
+"""What is counted of runs: each kind is there as 0 before its first, and who is to blame is told."""
 
 from typing import Any
 
+import pytest
+
+from scheduler.making import NOW, SECOND, entry_of, load, make_job, make_owner, publish
+from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.run import RunState
+from tickwheel.server.scheduler.live import LiveRun
+from tickwheel.server.scheduler.segment import SegmentOwner
 from tickwheel.server.telemetry.runs import RunMetrics
-from tickwheel.worker.telemetry.names import DUE, ENDED, SKIPPED, Metric
+from tickwheel.worker.telemetry.names import DUE, ENDED, LATENESS, SKIPPED, Metric
 from tickwheel.worker.telemetry.setup import Telemetry, TelemetryOptions
 
 
@@ -15,15 +22,27 @@ class _Counter:
         self.added.append((count, *labels))
 
 
+class _Duration:
+    def __init__(self) -> None:
+        self.recorded: list[tuple[Any, ...]] = []
+
+    def record(self, seconds: float, *labels: str, sampled: object = None) -> None:
+        self.recorded.append((seconds, *labels))
+
+
 class _Kept(Telemetry):
-    """Keeps its counters, as a list of what was added."""
+    """Keeps its counters and histograms, as lists of what was added."""
 
     def __init__(self) -> None:
         super().__init__(TelemetryOptions(service="s", instance="i", version="1"))
         self.counters: dict[str, _Counter] = {}
+        self.durations: dict[str, _Duration] = {}
 
     def counter(self, metric: Metric) -> Any:
         return self.counters.setdefault(metric.name, _Counter())
+
+    def histogram(self, metric: Metric) -> Any:
+        return self.durations.setdefault(metric.name, _Duration())
 
 
 def test_each_label_begins_with_nothing() -> None:
@@ -37,5 +56,58 @@ def test_each_label_begins_with_nothing() -> None:
     }  # fmt: skip
     assert set(kept.counters[SKIPPED.name].added) == {
         (0, "overlap"), (0, "buffer_full"), (0, "catch_up_window"), (0, "paused"),
-        (0, "updated"), (0, "deleted"),
+        (0, "updated"), (0, "deleted"), (0, "past_when_accepted"),
     }  # fmt: skip
+
+
+LONG_AGO = NOW - 7200 * SECOND
+
+
+def store(owner: SegmentOwner, metrics: RunMetrics, now_ms: int = NOW) -> list[LiveRun]:
+    """The store takes what is to be recorded, and it is counted."""
+    batch = owner.take_batch()
+    metrics.recorded((None, batch.records), None)
+    ended = owner.stored(batch, now_ms)
+    metrics.ended(ended)
+    return ended
+
+
+@pytest.mark.parametrize(
+    ("job", "late_s"),
+    [
+        (make_job(at_ms=LONG_AGO, window_s=None), 0.005),
+        # It was accepted in time, and nobody ran it.
+        (make_job(at_ms=LONG_AGO, create_ms=LONG_AGO - SECOND, window_s=None), 7200.005),
+    ],
+)
+def test_lateness_begins_when_the_job_was_accepted(job: Job, late_s: float) -> None:
+    kept = _Kept()
+    metrics, owner = RunMetrics(kept), make_owner()
+    (run,) = load(owner, job, entry_of(job, LONG_AGO))
+    assert owner.runs.first_unpublished_ms() == max(LONG_AGO, job.create_ms if late_s < 1 else 0)
+    publish(owner, run, NOW + 5)
+    (ended,) = store(owner, metrics)
+    assert ended.record is not None
+    # Early and late of the run itself refer to its due instant all the same.
+    assert ended.record.due_ms == LONG_AGO
+    ((seconds, trigger),) = kept.durations[LATENESS.name].recorded
+    assert (seconds, trigger) == (pytest.approx(late_s), "schedule")
+
+
+@pytest.mark.parametrize(
+    ("job", "reason"),
+    [
+        (make_job(at_ms=LONG_AGO), "past_when_accepted"),
+        (make_job(at_ms=LONG_AGO, create_ms=LONG_AGO - SECOND), "catch_up_window"),
+        (make_job(every_s=7200, create_ms=LONG_AGO), "catch_up_window"),
+    ],
+)
+def test_what_was_past_already_is_not_counted_as_missed(job: Job, reason: str) -> None:
+    kept = _Kept()
+    metrics, owner = RunMetrics(kept), make_owner()
+    load(owner, job, entry_of(job, LONG_AGO))
+    (ended,) = store(owner, metrics)
+    assert ended.record is not None
+    assert ended.record.state is RunState.SKIPPED
+    assert [add for add in kept.counters[SKIPPED.name].added if add[0]] == [(1, reason)]
+    assert [add for add in kept.counters[DUE.name].added if add[0]] == [(1, "schedule")]

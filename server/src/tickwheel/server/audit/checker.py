@@ -224,9 +224,7 @@ class _Check:
 
     def _is_judged(self, due_ms: int) -> bool:
         """Whether it came due in the window; a one-off job's past instant, when that was set."""
-        job = self.case.subject.job
-        is_one_off = job.spec.schedule.HasField("at")
-        came_ms = max(due_ms, job.schedule_from_ms) if is_one_off else due_ms
+        came_ms = self.case.subject.job.could_run_ms(due_ms)
         return self.rules.start_ms <= due_ms and came_ms < self.rules.end_ms
 
     def _run(self, run: Run, records: Sequence[LogRecord]) -> Iterator[Finding]:

@@ -85,6 +85,14 @@ class Job:
             return JobState.COMPLETED
         return JobState.PAUSED if self.paused else JobState.ACTIVE
 
+    def could_run_ms(self, due_ms: int) -> int:
+        """From when on something of its schedule that was due then could run.
+
+        An `at` may name an instant that was past already when it was given: nobody missed that.
+        """
+        is_past = due_ms < self.schedule_from_ms and self.spec.schedule.HasField("at")
+        return self.schedule_from_ms if is_past else due_ms
+
     @property
     def etag(self) -> str:
         """Strong etag (AIP-154); changes with each version, and on completion."""

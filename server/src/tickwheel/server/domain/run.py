@@ -99,7 +99,8 @@ class Run:
     retention_ms: int = 604_800_000
     #: When its first state was made.
     create_ms: int = 0
-    #: When the present attempt was due; 0: as the run itself.
+    #: When the present attempt was due: later than the run itself where it is not the first one,
+    #: has waited for another run, or was past already when the job was accepted. 0: as the run.
     attempt_due_ms: int = 0
     #: The epoch under which the present attempt was published.
     fence: int = 0

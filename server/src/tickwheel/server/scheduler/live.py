@@ -136,6 +136,10 @@ class LiveRun:
         """Of the state that was recorded last; 0 for none."""
         return self.record.revision if self.record else 0
 
+    def attempt_due_ms(self, now_ms: int) -> int:
+        """When the present attempt could go first: from here on it is late."""
+        return max(self.fire_ms, min(self.job.could_run_ms(self.fire_ms), now_ms))
+
     def as_run(self, state: RunState, now_ms: int, epoch: int, **changes: Any) -> Run:
         """Its next state, which from here on is its `record`.
 
@@ -157,6 +161,7 @@ class LiveRun:
             record = replace(self.record, revision=self.record.revision + 1, **common)
         else:
             common.setdefault("topic", self.job.spec.target.topic)
+            common.setdefault("attempt_due_ms", self.attempt_due_ms(now_ms))
             record = Run(
                 user=self.job.user,
                 job_id=self.job.job_id,
@@ -166,7 +171,6 @@ class LiveRun:
                 trigger=TRIGGERS[self.kind],
                 schedule_ms=self.schedule_ms,
                 due_ms=self.due_ms,
-                attempt_due_ms=self.fire_ms,
                 create_ms=now_ms,
                 traceparent=self.traceparent,
                 retention_ms=retention_ms(self.job.spec),

@@ -98,9 +98,8 @@ class Runs:
         What waits for an earlier run or a backoff is not behind.
         """
         with_worker = (Phase.READY, Phase.ASSIGNED)
-        return min(
-            (run.fire_ms for run in self._live.values() if run.phase in with_worker), default=None
-        )
+        waiting = (run for run in self._live.values() if run.phase in with_worker)
+        return min((run.job.could_run_ms(run.fire_ms) for run in waiting), default=None)
 
     def names(self) -> Iterable[tuple[str, str]]:
         """(job uid, run id) of what is live or was done since the position."""
@@ -266,6 +265,7 @@ class Runs:
             return self._dead_lettered(run, now_ms)
         log = {
             "publish_ms": ack.publish_ms,
+            "attempt_due_ms": run.attempt_due_ms(now_ms),
             "partition": ack.partition,
             "offset": ack.offset,
             "fence": fence,

@@ -1,10 +1,12 @@
-"""Counts runs as they are recorded."""
+"""Counts runs as their states are stored."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
+from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.run import Run, RunState, Trigger
+from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.store.port import Created, IdTaken
 from tickwheel.v1 import run_pb2
 from tickwheel.worker.telemetry.names import (
@@ -24,12 +26,15 @@ _STATES = {state: state.name.lower() for state in RunState}
 _REASONS = tuple(
     name.removeprefix("SKIP_REASON_").lower() for name in run_pb2.SkipReason.keys()[1:]
 )
+#: In place of catch_up_window, where nobody has missed it: its instant (`at`) was past already when
+#: the job was accepted.
+_PAST = "past_when_accepted"
 #: Stretches of skipped occurrences that may still be extended; older ones begin anew.
 _STRETCHES = 10_000
 
 
 class RunMetrics:
-    """Hears of what RunStore.record has stored."""
+    """Hears of what RunStore.record has stored, and of the runs that have ended by it."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._due = telemetry.counter(DUE)
@@ -43,7 +48,7 @@ class RunMetrics:
             self._due.add(0, trigger)
         for state in (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED):
             self._ended.add(0, _STATES[state])
-        for reason in _REASONS:
+        for reason in (*_REASONS, _PAST):
             self._skipped.add(0, reason)
         #: By run, how many skipped occurrences of its record are counted.
         self._counted: OrderedDict[tuple[str, str], int] = OrderedDict()
@@ -53,13 +58,10 @@ class RunMetrics:
         runs: Sequence[Run] = args[1]
         due: Counter[str] = Counter()
         ended: Counter[str] = Counter()
-        skipped: Counter[str] = Counter()
         for run in runs:
             trigger = _TRIGGERS[run.trigger]
             if run.state is RunState.SKIPPED:
-                count = self._newly_skipped(run)
-                skipped[_reason(run)] += count
-                due[trigger] += count if run.revision == run.skipped_count else 0
+                # The record alone does not tell why; see `ended`.
                 continue
             if run.revision == 1:
                 due[trigger] += 1
@@ -76,8 +78,17 @@ class RunMetrics:
             self._due.add(count, trigger)
         for state, count in ended.items():
             self._ended.add(count, state)
-        for reason, count in skipped.items():
-            self._skipped.add(count, reason)
+
+    def ended(self, runs: Sequence[LiveRun]) -> None:
+        """The final states of these are stored; what was skipped is counted."""
+        for live in runs:
+            run = live.record
+            if run is None or run.state is not RunState.SKIPPED:
+                continue
+            count = self._newly_skipped(run)
+            self._skipped.add(count, _reason(run, live.job))
+            if run.revision == run.skipped_count:
+                self._due.add(count, _TRIGGERS[run.trigger])
 
     def _newly_skipped(self, run: Run) -> int:
         """How many of a record's occurrences were not counted yet; a stretch grows."""
@@ -103,7 +114,10 @@ def _is_published_now(run: Run) -> bool:
     return run.state is RunState.SUCCEEDED and run.end_ms == run.publish_ms
 
 
-def _reason(run: Run) -> str:
+def _reason(run: Run, job: Job) -> str:
+    is_too_old = run.skip_reason == run_pb2.SKIP_REASON_CATCH_UP_WINDOW
+    if is_too_old and job.could_run_ms(run.due_ms) > run.due_ms:
+        return _PAST
     name = run_pb2.SkipReason.Name(run.skip_reason)
     return name.removeprefix("SKIP_REASON_").lower()
 

@@ -52,7 +52,7 @@ class RunTraces:
                 self._skip(live.job, run, sampled)
             elif sampled is not None:
                 self._write(live, run, sampled, is_sampled=True)
-            elif run.state is RunState.FAILED or _late_ms(run) > LATE_MS:
+            elif run.state is RunState.FAILED or _late_ms(live.job, run) > LATE_MS:
                 context = Context.of(run.traceparent)
                 if context is not None and self._may_keep():
                     self._write(live, run, context, is_sampled=False)
@@ -103,7 +103,7 @@ class RunTraces:
             own=context,
             attributes={
                 **_attributes(run),
-                "tickwheel.run.lateness": _late_ms(run) / 1000,
+                "tickwheel.run.lateness": _late_ms(live.job, run) / 1000,
                 "tickwheel.kept": "sampled" if is_sampled else "late or failed",
             },
             links=_made_by(live.job),
@@ -164,10 +164,10 @@ def _made_by(job: Job) -> tuple[Context, ...]:
     return () if made is None else (made,)
 
 
-def _late_ms(run: Run) -> int:
+def _late_ms(job: Job, run: Run) -> int:
     """By how much the first attempt was late; 0 where none was published."""
     first = run.past_attempts[0].publish_ms if run.past_attempts else run.publish_ms
-    return max(0, first - run.due_ms) if first else 0
+    return max(0, first - job.could_run_ms(run.due_ms)) if first else 0
 
 
 def _attributes(run: Run) -> Attributes:

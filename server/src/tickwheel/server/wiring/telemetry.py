@@ -18,6 +18,7 @@ from tickwheel.worker.publisher.port import Publisher
 from tickwheel.worker.runtime import Worker
 
 if TYPE_CHECKING:
+    from tickwheel.server.telemetry.runs import RunMetrics
     from tickwheel.server.telemetry.tracing import RunTraces
     from tickwheel.worker.telemetry.setup import Telemetry
 
@@ -29,10 +30,13 @@ class Observing:
         self._telemetry = telemetry
         self.calls: CallObserver | None = None
         self.interceptors: Sequence[grpc.aio.ClientInterceptor] = ()
+        self._runs: RunMetrics | None = None
         self._traces: RunTraces | None = None
         if telemetry is not None:
             from tickwheel.server.telemetry.calls import CallsOut, ObservedCalls
+            from tickwheel.server.telemetry.runs import RunMetrics
 
+            self._runs = RunMetrics(telemetry)
             self.calls = ObservedCalls(telemetry)
             self.interceptors = (CallsOut(telemetry),)
             if telemetry.spans is not None:
@@ -43,9 +47,9 @@ class Observing:
 
     def store(self, store: Store) -> Store:
         """The store, observed."""
-        if self._telemetry is None:
+        if self._telemetry is None or self._runs is None:
             return store
-        from tickwheel.server.telemetry.runs import JobMetrics, RunMetrics
+        from tickwheel.server.telemetry.runs import JobMetrics
         from tickwheel.server.telemetry.store import ObservedStore
 
         return ObservedStore(
@@ -53,7 +57,7 @@ class Observing:
             self._telemetry,
             {
                 "jobs.create": [JobMetrics(self._telemetry).created],
-                "runs.record": [RunMetrics(self._telemetry).recorded],
+                "runs.record": [self._runs.recorded],
             },
         )
 
@@ -84,6 +88,8 @@ class Observing:
             return
         from tickwheel.server.telemetry.scheduler import sample
 
+        if self._runs is not None:
+            scheduler.on_ended.append(self._runs.ended)
         if self._traces is not None:
             scheduler.on_ended.append(self._traces.ended)
         sampler = asyncio.create_task(sample(scheduler.census, self._telemetry, clock))

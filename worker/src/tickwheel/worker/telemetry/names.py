@@ -74,14 +74,17 @@ SKIPPED = Metric(
     Kind.COUNTER,
     "{run}",
     "Occurrences that were skipped, by SkipReason: overlap, buffer_full, catch_up_window, "
-    "paused, updated or deleted.",
+    "paused, updated or deleted; past_when_accepted is an `at` that its catch-up window left "
+    "behind before the job was accepted.",
     ("reason",),
 )
 LATENESS = Metric(
     "tickwheel.run.lateness",
     Kind.HISTOGRAM,
     "s",
-    "From when an attempt was due to when the log had acknowledged its record.",
+    "From when an attempt was due to when the log had acknowledged its record; of an `at` that was "
+    "past already, from when the job was accepted, and of a run that waited for another one, from "
+    "when that had ended.",
     ("trigger",),
     _LATENESS,
 )
