@@ -64,6 +64,24 @@ def test_dashboard_and_alerts_ask_for_what_there_is() -> None:
     assert used == {metric.name for metric in names.ALL}
 
 
+def _unit(expression: str) -> str:
+    """What Grafana is to call the values of an expression."""
+    (metric,) = {_SERIES[name].name for name in _NAME.findall(expression) if name in _SERIES}
+    if "histogram_quantile(" in expression:
+        return "s"
+    if "rate(" in expression:
+        return "ops"
+    kinds = {one.name: one for one in names.ALL}
+    return "s" if kinds[metric].unit == "s" else "short"
+
+
+def test_a_panel_has_one_unit() -> None:
+    dashboard: dict[str, Any] = json.loads(DASHBOARD.read_text())
+    for panel in dashboard["panels"]:
+        shown = panel["fieldConfig"]["defaults"]["unit"]
+        assert {_unit(target["expr"]) for target in panel["targets"]} == {shown}, panel["title"]
+
+
 def test_alerts_are_named_in_the_document() -> None:
     alerts = re.findall(r"- alert: (\w+)", RULES.read_text())
     assert len(alerts) == len(set(alerts))

@@ -1,10 +1,15 @@
 """Our own histograms, as the SDK's readers hand them on."""
 
+from collections.abc import Iterator
+
 import httpx
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import Histogram, HistogramDataPoint, InMemoryMetricReader
+from prometheus_client import Metric as Family
+from prometheus_client.openmetrics import parser
 
 from tickwheel.worker.telemetry.names import LATENESS, RETRIED, SEND
 from tickwheel.worker.telemetry.setup import Telemetry, TelemetryOptions
@@ -65,17 +70,49 @@ def test_a_sampled_value_leads_to_its_trace() -> None:
     assert (exemplar.value, exemplar.trace_id, exemplar.span_id) == (0.022, 8, 10)
 
 
-def test_prometheus_reads_them_and_counters() -> None:
+@pytest.fixture
+def telemetry() -> Iterator[Telemetry]:
     options = TelemetryOptions(
         service="s", instance="i", version="1", metrics_address="127.0.0.1:0", metrics_required=True
     )
-    telemetry = Telemetry(options)
-    try:
-        telemetry.counter(RETRIED).add(2)
-        telemetry.histogram(LATENESS).record(0.3, "manual")
-        text = httpx.get(f"http://127.0.0.1:{telemetry.metrics_port}/metrics").text
-    finally:
-        telemetry.close()
+    made = Telemetry(options)
+    yield made
+    made.close()
+
+
+def scraped(telemetry: Telemetry, accept: str) -> httpx.Response:
+    url = f"http://127.0.0.1:{telemetry.metrics_port}/metrics"
+    return httpx.get(url, headers={"accept": accept})
+
+
+def test_prometheus_is_led_to_traces(telemetry: Telemetry) -> None:
+    lateness, send = telemetry.histogram(LATENESS), telemetry.histogram(SEND)
+    lateness.record(0.3, "manual", sampled=Context(7, 9))
+    lateness.record(9_999.0, "manual", sampled=Context(8, 9))
+    lateness.record(0.001, "manual")
+    send.record(0.02, "kafka", "send", "refused")
+    send.record(0.02, "kafka", "send", "")
+    telemetry.counter(RETRIED).add(2)
+    answer = scraped(telemetry, "application/openmetrics-text; version=1.0.0")
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    families: list[Family] = list(parser.text_string_to_metric_families(answer.text))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    samples = [sample for family in families for sample in family.samples]
+    led = {
+        sample.labels["le"]: (sample.exemplar.labels["trace_id"], sample.exemplar.value)
+        for sample in samples
+        if sample.exemplar is not None
+    }
+    assert led == {"0.5": (f"{7:032x}", 0.3), "+Inf": (f"{8:032x}", 9_999.0)}
+    counts = [sample for sample in samples if sample.name == f"{SEND.prometheus}_count"]
+    assert [sample.value for sample in counts] == [1, 1]
+    # Whoever asks for plain text gets what it can read.
+    assert "trace_id" not in scraped(telemetry, "text/plain").text
+
+
+def test_prometheus_reads_them_and_counters(telemetry: Telemetry) -> None:
+    telemetry.counter(RETRIED).add(2)
+    telemetry.histogram(LATENESS).record(0.3, "manual")
+    text = scraped(telemetry, "text/plain").text
     assert 'tickwheel_run_lateness_seconds_bucket{le="0.25",trigger="manual"} 0.0' in text
     assert 'tickwheel_run_lateness_seconds_bucket{le="0.5",trigger="manual"} 1.0' in text
     assert "tickwheel_runs_retried_total 2.0" in text

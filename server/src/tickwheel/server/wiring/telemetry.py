@@ -33,10 +33,10 @@ class Observing:
         self._runs: RunMetrics | None = None
         self._traces: RunTraces | None = None
         if telemetry is not None:
+            from tickwheel.server.telemetry import runs
             from tickwheel.server.telemetry.calls import CallsOut, ObservedCalls
-            from tickwheel.server.telemetry.runs import RunMetrics
 
-            self._runs = RunMetrics(telemetry)
+            self._runs = runs.RunMetrics(telemetry)
             self.calls = ObservedCalls(telemetry)
             self.interceptors = (CallsOut(telemetry),)
             if telemetry.spans is not None:

@@ -29,6 +29,7 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, 
 from typing_extensions import override
 
 from tickwheel.worker.telemetry.names import Metric
+from tickwheel.worker.telemetry.scraping import ScrapedTimings
 from tickwheel.worker.telemetry.spans import SCOPE
 from tickwheel.worker.telemetry.timing import Timing, Timings
 
@@ -83,21 +84,6 @@ class Tally:
             yield Observation(count, {self._label: value} if self._label else {})
 
 
-class _Scraped(PrometheusMetricReader):
-    """Answers Prometheus, also with our own histograms."""
-
-    def __init__(self, timings: Timings, **options: Any) -> None:
-        self._timings = timings
-        super().__init__(**options)
-
-    @override
-    def _receive_metrics(
-        self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any
-    ) -> None:
-        data = self._timings.added_to(metrics_data)
-        super()._receive_metrics(data, timeout_millis, **kwargs)  # pyright: ignore[reportUnknownMemberType]
-
-
 class _Pushed(PeriodicExportingMetricReader):
     """Pushes every few seconds, also our own histograms."""
 
@@ -137,8 +123,9 @@ class Telemetry:
         readers: list[MetricReader] = []
         if options.metrics_address and self._serve():
             readers.append(
-                _Scraped(self._timings, scope_info_enabled=False, registry=self._registry)
+                PrometheusMetricReader(scope_info_enabled=False, registry=self._registry)
             )
+            self._registry.register(ScrapedTimings(self._timings))
         self.spans: SpanProcessor | None = None
         self.tracers = TracerProvider(
             resource=self.resource,

@@ -7,6 +7,7 @@ or twice for each run and each call. They are handed to the SDK's readers whole,
 
 import time
 from bisect import bisect_left
+from collections.abc import Iterator
 
 from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.metrics.export import (
@@ -70,15 +71,19 @@ class Timing:
 
     def read(self, since_ns: int, now_ns: int) -> SdkMetric | None:
         """What there is so far, as the SDK has it; None for nothing."""
-        points = [
-            self._point(labels, series, since_ns, now_ns)
-            for labels, series in list(self._series.items())
-        ]
+        points = self.points(since_ns, now_ns)
         if not points:
             return None
         metric = self.metric
         data = Histogram(points, AggregationTemporality.CUMULATIVE)
         return SdkMetric(metric.name, metric.description, metric.unit, data)
+
+    def points(self, since_ns: int, now_ns: int) -> list[HistogramDataPoint]:
+        """Likewise, one for each set of labels."""
+        return [
+            self._point(labels, series, since_ns, now_ns)
+            for labels, series in list(self._series.items())
+        ]
 
     def _point(
         self, labels: tuple[str, ...], series: _Series, since_ns: int, now_ns: int
@@ -117,6 +122,13 @@ class Timings:
         timing = Timing(metric)
         self._all.append(timing)
         return timing
+
+    def points(self, now_ns: int) -> Iterator[tuple[Metric, list[HistogramDataPoint]]]:
+        """What there is so far of each that has something."""
+        for timing in self._all:
+            points = timing.points(self._since_ns, now_ns)
+            if points:
+                yield timing.metric, points
 
     def added_to(self, data: MetricsData) -> MetricsData:
         """What a reader has collected from the SDK, and all of these."""
