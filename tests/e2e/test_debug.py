@@ -92,6 +92,13 @@ def test_the_bundle_tells_and_hides(
     settings = json.loads(files["settings.json"])
     assert settings["cassandra_password"] == "(hidden)"
     assert settings["grpc_address"] == dev.grpc_address
+    about = json.loads(files[f"about-{dev.metrics_address.replace(':', '-')}.json"])
+    assert about["service"] == "tickwheel-dev"
+    assert about["settings"]["grpc_address"] == dev.grpc_address
+    assert about["settings"]["cassandra_password"] == "(hidden)"
+    # What the process is told, and not what the command is.
+    assert (about["settings"]["store"], settings["store"]) == ("sqlite", "cassandra")
+    assert about["versions"]["installed"]["grpcio"]
     assert json.loads(files["cluster.json"])["engine"] == "embedded"
     assert json.loads(files["versions.json"])["installed"]["tickwheel-server"]
     (failed,) = json.loads(files["failed-runs.json"])

@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import platform
 import re
-import sys
 import urllib.error
 import urllib.request
 import zipfile
@@ -13,36 +11,19 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import json_format
-from pydantic import SecretStr
 
 from tickwheel.client import ApiError, Client
 from tickwheel.server.settings import Settings
+from tickwheel.worker.about import HIDDEN, USERINFO, versions, visible
 
 TIMEOUT_S = 5.0
 FAILED_RUNS = 50
 LOG_LINES = 1_000
-_DISTRIBUTIONS = (
-    "tickwheel-server",
-    "tickwheel-worker",
-    "tickwheel-client",
-    "tickwheel-proto",
-    "grpcio",
-    "protobuf",
-    "scylla-driver",
-    "aiokafka",
-    "opentelemetry-sdk",
-    "tzdata",
-)
-_WHOSE = "taken from the environment of this command; the flags of running parts are not in it"
-HIDDEN = "(hidden)"
-#: In a URL: user and password.
-_USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
-_SECRET_NAME = re.compile(r"password|secret|token|credential|private", re.IGNORECASE)
+_WHOSE = "taken from the environment of this command; about-….json have those of running parts"
 #: As both forms of our logs have a level.
 _WORTH = re.compile(
     r"\[(?:warning|error|critical)\s*\]"
@@ -81,30 +62,19 @@ class Part:
 async def gather(sources: Sources) -> list[Part]:
     """All parts; what cannot be had says why."""
     parts = [
-        Part("versions.json", _json(_versions())),
+        Part("versions.json", _json(versions())),
         Part("settings.json", _json(visible(Settings())), note=_WHOSE),
     ]
     async with Client(sources.address, timeout=TIMEOUT_S) as client:
         parts.append(await _asked("cluster.json", lambda: _cluster(client)))
         parts.append(await _asked("failed-runs.json", lambda: _failed_runs(client)))
     for place in sources.metrics:
-        name = f"metrics-{re.sub(r'[^0-9A-Za-z.-]', '-', place)}.txt"
-        parts.append(await asyncio.to_thread(_metrics, name, place))
+        ending = re.sub(r"[^0-9A-Za-z.-]", "-", place)
+        for name, path in (("about-{}.json", "about"), ("metrics-{}.txt", "metrics")):
+            url = f"http://{place}/{path}"
+            parts.append(await asyncio.to_thread(_fetched, name.format(ending), url))
     parts += [_log(path) for path in sources.logs]
     return parts
-
-
-def visible(settings: Settings) -> dict[str, Any]:
-    """The settings without their secrets."""
-    found: dict[str, Any] = {}
-    for name, value in settings:
-        is_secret = isinstance(value, SecretStr) or _SECRET_NAME.search(name) is not None
-        if is_secret:
-            raw = value.get_secret_value() if isinstance(value, SecretStr) else value
-            found[name] = HIDDEN if raw else ""
-        else:
-            found[name] = _USERINFO.sub(f"{HIDDEN}@", value) if isinstance(value, str) else value
-    return found
 
 
 def write(target: Path, parts: list[Part], now: datetime) -> None:
@@ -116,20 +86,6 @@ def write(target: Path, parts: list[Part], now: datetime) -> None:
         for part in parts:
             if not part.missing:
                 archive.writestr(part.name, part.text)
-
-
-def _versions() -> dict[str, Any]:
-    installed: dict[str, str] = {}
-    for name in _DISTRIBUTIONS:
-        try:
-            installed[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            installed[name] = "not installed"
-    return {
-        "python": sys.version,
-        "system": platform.platform(),
-        "installed": installed,
-    }
 
 
 async def _asked(name: str, ask: Callable[[], Awaitable[Any]]) -> Part:
@@ -160,12 +116,12 @@ async def _failed_runs(client: Client) -> list[dict[str, Any]]:
     return found
 
 
-def _metrics(name: str, place: str) -> Part:
+def _fetched(name: str, url: str) -> Part:
     try:
-        with urllib.request.urlopen(f"http://{place}/metrics", timeout=TIMEOUT_S) as answer:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
             return Part(name, answer.read().decode())
     except (OSError, ValueError, urllib.error.URLError) as error:
-        return Part(name, missing=f"http://{place}/metrics does not answer: {error}")
+        return Part(name, missing=f"{url} does not answer: {error}")
 
 
 def _log(path: Path) -> Part:
@@ -175,7 +131,7 @@ def _log(path: Path) -> Part:
             kept = deque((line for line in lines if _WORTH.search(line)), LOG_LINES)
     except OSError as error:
         return Part(name, missing=f"cannot be read: {error.strerror}")
-    return Part(name, _USERINFO.sub(f"{HIDDEN}@", "".join(kept)))
+    return Part(name, USERINFO.sub(f"{HIDDEN}@", "".join(kept)))
 
 
 def _json(value: Any) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 import uvloop
 
+from tickwheel.worker.about import visible
 from tickwheel.worker.clock import Clock, SystemClock
 from tickwheel.worker.collector import collect_when_quiet
 from tickwheel.worker.core import Identity, Limits, WorkerCore
@@ -54,6 +55,7 @@ async def _run(settings: WorkerSettings, clock: Clock) -> None:
             metrics_required="metrics_address" in settings.model_fields_set,
             otlp_endpoint=settings.otlp_endpoint,
             trace_ratio=settings.trace_ratio,
+            settings=visible(settings),
         )
     )
     try:

@@ -14,6 +14,7 @@ from tickwheel.server.settings import Settings
 from tickwheel.server.store.port import Store
 from tickwheel.server.trace import keep_part
 from tickwheel.server.wiring.version import program_version
+from tickwheel.worker.about import visible
 from tickwheel.worker.publisher.port import Publisher
 from tickwheel.worker.runtime import Worker
 
@@ -126,6 +127,7 @@ async def observing(settings: Settings, part: str, instance: str) -> AsyncGenera
             metrics_required="metrics_address" in settings.model_fields_set,
             otlp_endpoint=settings.otlp_endpoint,
             trace_ratio=settings.trace_ratio,
+            settings=visible(settings),
         )
     )
     try:

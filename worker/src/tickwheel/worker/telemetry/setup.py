@@ -3,8 +3,9 @@
 OTLP is pushed over gRPC; the standard's own variables (OTEL_EXPORTER_OTLP_HEADERS, …) hold as well.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -25,9 +26,16 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    ProcessCollector,
+    make_wsgi_app,  # pyright: ignore[reportUnknownVariableType]
+    start_http_server,
+)
 from typing_extensions import override
 
+from tickwheel.worker.about import versions
 from tickwheel.worker.telemetry.names import Metric
 from tickwheel.worker.telemetry.scraping import ScrapedTimings
 from tickwheel.worker.telemetry.spans import SCOPE
@@ -54,6 +62,8 @@ class TelemetryOptions:
     metrics_address: str = ""
     #: The metrics address was asked for: that it cannot be had is an error.
     metrics_required: bool = False
+    #: The settings in effect, without secrets; served beside the metrics.
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     #: `http://host:port` of an OTLP receiver; none where empty.
     otlp_endpoint: str = ""
     #: Part of the traces that begin here that is kept.
@@ -61,6 +71,27 @@ class TelemetryOptions:
 
     def __bool__(self) -> bool:
         return bool(self.metrics_address or self.otlp_endpoint)
+
+
+def _pages(registry: CollectorRegistry, options: TelemetryOptions) -> Callable[..., Any]:
+    """What is served: the metrics, and at `/about` what the process is and what it was told."""
+    metrics: Callable[..., Any] = make_wsgi_app(registry)  # pyright: ignore[reportUnknownVariableType]
+    about = {
+        "service": options.service,
+        "instance": options.instance,
+        "version": options.version,
+        "settings": options.settings,
+        "versions": versions(),
+    }
+    text = json.dumps(about, indent=2, default=str).encode() + b"\n"
+
+    def answer(request: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if request["PATH_INFO"] != "/about":
+            return metrics(request, start)
+        start("200 OK", [("Content-Type", "application/json")])
+        return [text]
+
+    return answer
 
 
 class Tally:
@@ -149,6 +180,7 @@ class Telemetry:
         host, _, port = self.options.metrics_address.rpartition(":")
         try:
             self._server, _ = start_http_server(int(port), host, self._registry)
+            self._server.set_app(_pages(self._registry, self.options))
         except OSError as error:
             if self.options.metrics_required:
                 address = self.options.metrics_address
