@@ -67,7 +67,7 @@ FORMS = {
     "FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO": replace(BERLIN, rrule="FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO"),
     "anyOf of 5": replace(
         BERLIN,
-        any_of=tuple(S(cron=f"0 {hour} * * *", time_zone="") for hour in (3, 9, 12, 17, 23)),
+        any_of=tuple(S(cron=f"0 {hour} * * *") for hour in (3, 9, 12, 17, 23)),
     ),
     "*/15 but 365 dates": S(
         cron="*/15 * * * *",

@@ -76,8 +76,8 @@ def test_excluded_and_out_of_bounds() -> None:
 
 def test_members_of_a_union_speak_for_themselves() -> None:
     members = (
-        ScheduleSpec(cron="0 12 * * *", excludes=("2026-12-03",), time_zone=""),
-        ScheduleSpec(cron="0 13 * * *", end_ms=_ms("2026-12-03T00:00:00Z"), time_zone=""),
+        ScheduleSpec(cron="0 12 * * *", excludes=("2026-12-03",)),
+        ScheduleSpec(cron="0 13 * * *", end_ms=_ms("2026-12-03T00:00:00Z")),
     )
     assert _found(ScheduleSpec(any_of=members), "2026-12-03T00:00:00Z", "2026-12-04T00:00:00Z") == [
         ("2026-12-03T12:00Z", Why.EXCLUDED),

@@ -464,12 +464,12 @@ class TestAnyOf:
         ]
 
     def test_members_go_by_the_whole_and_by_themselves(self) -> None:
-        daily = S(cron="30 2 * * *", time_zone="")
+        daily = S(cron="30 2 * * *")
         spec = S(
             any_of=(
                 daily,
                 S(cron="0 4 * * *", time_zone="UTC", end_ms=ms("2026-03-30T00:00:00Z")),
-                S(cron="45 2 * * *", time_zone="", dst_gap=DstGap.NEXT_VALID),
+                S(cron="45 2 * * *", dst_gap=DstGap.NEXT_VALID),
             ),
             time_zone="Europe/Berlin",
             dst_gap=DstGap.SKIP,

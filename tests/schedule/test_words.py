@@ -92,13 +92,13 @@ def test_cron(cron: str, words: str) -> None:
             "at 09:00 every day; or every hour",
         ),
         (
-            S(any_of=(S(cron="0 9 * * *", time_zone=""),), time_zone="Europe/Berlin"),
+            S(any_of=(S(cron="0 9 * * *"),), time_zone="Europe/Berlin"),
             "at 09:00 every day (Europe/Berlin)",
         ),
         (
             S(
                 any_of=(
-                    S(cron="0 9 * * *", time_zone=""),
+                    S(cron="0 9 * * *"),
                     S(cron="0 8 * * *", time_zone="Asia/Tokyo"),
                     S(cron="0 7 * * *", time_zone="UTC"),
                 ),

@@ -1013,7 +1013,8 @@ type BackfillJobRequest struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// The first nominal instant that belongs to the range (inclusive).
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// The range ends before this instant (exclusive), which is not in the future.
+	// The range ends before this instant (exclusive), which is not in the future. It
+	// has up to 2,000,000 occurrences.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// Between the backfilled runs and other unfinished ones, in place of the job's
 	// policy. Default: the job's.

@@ -450,7 +450,8 @@ export type BackfillJobRequest = Message<"tickwheel.v1.BackfillJobRequest"> & {
   startTime?: Timestamp | undefined;
 
   /**
-   * The range ends before this instant (exclusive), which is not in the future.
+   * The range ends before this instant (exclusive), which is not in the future. It
+   * has up to 2,000,000 occurrences.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 3;
    */

@@ -39,7 +39,7 @@ class ScheduleSpec:
     rrule: str | None = None
     any_of: "tuple[ScheduleSpec, ...] | None" = None
     #: IANA name. Empty: that of the schedule this one is part of (any_of), UTC at the top.
-    time_zone: str = "UTC"
+    time_zone: str = ""
     #: No occurrence before it.
     start_ms: int | None = None
     #: No occurrence at it or after it.

@@ -1,0 +1,51 @@
+"""BackfillJob: which ranges it takes. What becomes of them is the scheduler's."""
+
+import pytest
+
+from api.harness import ApiUnderTest, refused
+from tickwheel.server.api.commands import backfill_job
+from tickwheel.v1 import job_pb2, job_service_pb2
+
+NAME = "users/7/jobs/a"
+
+
+def asked(api: ApiUnderTest, seconds: int) -> job_service_pb2.BackfillJobRequest:
+    """The last so many seconds."""
+    request = job_service_pb2.BackfillJobRequest(name=NAME)
+    end_ms = api.clock.now_ms() // 1000 * 1000
+    request.end_time.FromMilliseconds(end_ms)
+    request.start_time.FromMilliseconds(end_ms - seconds * 1000)
+    return request
+
+
+async def make(api: ApiUnderTest) -> None:
+    job = job_pb2.Job(target=api.at().target)
+    job.schedule.every.FromSeconds(1)
+    job.schedule.anchor.FromSeconds(0)
+    await api.create(job, "a")
+
+
+async def test_a_million_occurrences_are_one_request(api: ApiUnderTest) -> None:
+    await make(api)
+
+    told = await api.jobs.BackfillJob(asked(api, 1_000_000))
+
+    assert told.count == 1_000_000
+    # The owner is told where to begin and to end, not what lies between.
+    (begun,) = api.owners.backfilled
+    assert begun.end_ms - begun.first_ms == 1_000_000_000
+
+
+async def test_a_range_that_takes_too_long_to_count_is_refused(
+    api: ApiUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backfill_job, "MAX_OCCURRENCES", 2_000)
+    await make(api)
+
+    assert (await api.jobs.BackfillJob(asked(api, 2_000))).count == 2_000
+    refusal = await refused(api.jobs.BackfillJob(asked(api, 2_001)))
+
+    assert refusal.info.reason == "TIME_RANGE_INVALID"
+    assert refusal.bad.field_violations[0].field == "endTime"
+    assert "more than 2,000 occurrences; ask for it in parts" in refusal.message
+    assert len(api.owners.backfilled) == 1
