@@ -15,6 +15,7 @@ from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.gaps import final_states
 from tickwheel.server.scheduler.holding import Holding, Holdings
 from tickwheel.server.scheduler.keeper import SET_BACK_MS
+from tickwheel.server.scheduler.rounds import Rounds
 from tickwheel.server.scheduler.segment import POSITION_LAG_MS, is_underway
 from tickwheel.server.store.announcing import FRESH_MS
 from tickwheel.server.store.port import INBOX_HORIZON_MS, LOOK_AHEAD_MS, Store
@@ -55,6 +56,7 @@ class Reader:
         self._told: dict[str, tuple[int, int]] = {}
         self._inbox_read_ms = 0
         self._inbox_reread_ms = 0
+        self._rounds = Rounds(self._read_news)
 
     def begin(self) -> None:
         """A new session: nothing of the inbox has been read."""
@@ -216,13 +218,15 @@ class Reader:
         """Takes in changes of jobs that somebody tells of, and what else is new in the inbox."""
         for one in news:
             self._tell(one.key.uid, one.version)
-        segments = sorted({one.segment for one in news if one.segment in self._holdings})
-        await self._read_inbox(segments, self._inbox_read_ms - INBOX_OVERLAP_MS)
-        await self._load_uncommitted()
+        await self._rounds.ask({one.segment for one in news if one.segment in self._holdings})
         behind = [one for one in news if self._is_behind(one)]
         if behind:
             # Their inbox entries came late, or never did.
             await self._refresh(behind)
+
+    async def _read_news(self, segments: list[int]) -> None:
+        await self._read_inbox(segments, self._inbox_read_ms - INBOX_OVERLAP_MS)
+        await self._load_uncommitted()
 
     def _is_behind(self, one: News) -> bool:
         holding = self._holdings.get(one.segment)
@@ -249,19 +253,27 @@ class Reader:
         return [item for item in found if (item.uid, item.version) not in self._seen]
 
     async def _take_in(self, fresh: Sequence[InboxEntry]) -> None:
-        if not fresh:
-            return
         for item in fresh:
             self._tell(item.uid, item.version)
-        jobs, past = await self._jobs([(one.key, one.segment, one.entry) for one in fresh])
+        news = [item for item in fresh if self._concerns(item)]
+        jobs, past = await self._jobs([(one.key, one.segment, one.entry) for one in news])
         now = self._clock.now_ms()
-        for item in fresh:
+        for item in news:
             holding = self._holdings.get(item.segment)
             if holding is not None:
-                self._seen[item.uid, item.version] = now
                 former = past.get(item.key, ())
                 revoked = holding.owner.notice(item, jobs.get(item.key), now, former)
                 self._fleet.revoke([*revoked, *holding.owner.take_revocations()])
+        # Not before: what could not be read is to be taken in another time.
+        for item in fresh:
+            if item.segment in self._holdings:
+                self._seen[item.uid, item.version] = now
+
+    def _concerns(self, item: InboxEntry) -> bool:
+        holding = self._holdings.get(item.segment)
+        return holding is not None and (
+            item.entry is not None or holding.owner.has_older(item.uid, item.version)
+        )
 
     async def reread_inbox(self) -> None:
         """Reads again what may have been written late: longer ago than a usual read looks back."""

@@ -200,6 +200,12 @@ class SegmentOwner:
         cursor = self._cursors.of_job(uid)
         return cursor is not None and cursor.job.version < version
 
+    def has_older(self, uid: str, version: int) -> bool:
+        """Whether anything here goes by a former version of a job: its cursor, or an open run."""
+        return self.is_behind(uid, version) or any(
+            run.job.version < version for run in self.runs.unfinished.of(uid)
+        )
+
     def foretell(self, keys: Iterable[AttemptKey]) -> None:
         """Workers have outcomes of these, to be taken in once `step` has opened their runs."""
         self._cursors.foretell(frozenset((key.uid, key.run_id) for key in keys))
