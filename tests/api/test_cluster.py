@@ -6,7 +6,7 @@ import pytest
 
 from api.harness import PARENT, ApiUnderTest, refused
 from tickwheel.internal.v1 import owner_service_pb2
-from tickwheel.server.domain.lease import SchedulerSession
+from tickwheel.server.domain.lease import SESSION_LEASE_MS, SchedulerSession
 from tickwheel.v1 import cluster_service_pb2 as pb
 
 
@@ -123,3 +123,13 @@ async def test_a_worker_that_nobody_knows(api: ApiUnderTest, is_silent: bool) ->
 async def test_a_name_that_is_none(api: ApiUnderTest) -> None:
     refusal = await refused(api.cluster.DrainWorker(pb.DrainWorkerRequest(name=f"{PARENT}/w")))
     assert (refusal.code_name, refusal.fields) == ("INVALID_ARGUMENT", ["name"])
+
+
+async def test_since_when_it_is_silent_is_told_from_its_last_renewal(api: ApiUnderTest) -> None:
+    until_ms = api.clock.now_ms() + SESSION_LEASE_MS - 4_000
+    await api.store.leases.open_session(
+        SchedulerSession(session_id="a", address="a:7420", beat=1, lease_until_ms=until_ms)
+    )
+    found = await cluster(api)
+    (silent,) = [one for one in found.schedulers if one.name.endswith("/a")]
+    assert (silent.answering, silent.heartbeat_age.ToMilliseconds()) == (False, 4_000)

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+#: A session's lease ends so long after it was renewed last.
+SESSION_LEASE_MS = 10_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerSession:

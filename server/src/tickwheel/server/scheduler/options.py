@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from tickwheel.server.domain.lease import SchedulerSession
+from tickwheel.server.domain.lease import SESSION_LEASE_MS, SchedulerSession
 from tickwheel.server.scheduler.throttle import DispatchLimits
 
 
@@ -15,7 +15,7 @@ class SchedulerOptions:
     """
 
     #: A session that does not beat for this long is dead; its segments may be taken.
-    lease_ms: int = 10_000
+    lease_ms: int = SESSION_LEASE_MS
     renew_ms: int = 2_500
     #: An owner stops this long before its lease ends, on its own steady clock.
     lease_margin_ms: int = 2_000

@@ -141,7 +141,13 @@ class Strays:
             run, worker, outcome.epoch, outcome.published, self._clock.now_ms()
         )
         holding.unacknowledged[name] = AwaitedAck(worker, outcome.key, record.revision)
-        _log.info("a run is recorded by its worker's word", run=str(record.name), worker=worker)
+        _log.info(
+            "a run is recorded by its worker's word",
+            job=str(record.name.job),
+            run=str(record.name),
+            trace=record.trace_id,
+            worker=worker,
+        )
 
 
 def stray_run(

@@ -140,11 +140,17 @@ class ExplainJob:
         segments = {life.job.uid: life.job.segment for life in lives}
         leases = await self.store.leases.segments()
         positions = await self.store.schedule.positions(sorted(set(segments.values())))
+        sessions = await self.store.leases.sessions()
+        now_ms = self.clock.now_ms()
+        # Who was killed has given nothing back.
+        living = {
+            one.session_id for one in sessions if not one.closed and one.lease_until_ms > now_ms
+        }
         return Surroundings(
-            now_ms=self.clock.now_ms(),
+            now_ms=now_ms,
             done_ms={uid: positions.get(segment, 0) for uid, segment in segments.items()},
             unowned=frozenset(
-                uid for uid, segment in segments.items() if not leases[segment].session_id
+                uid for uid, segment in segments.items() if leases[segment].session_id not in living
             ),
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tickwheel.server.convert.instants import timestamp
-from tickwheel.server.domain.lease import SchedulerSession
+from tickwheel.server.domain.lease import SESSION_LEASE_MS, SchedulerSession
 from tickwheel.server.owner.schedulers import Overview, Schedulers
 from tickwheel.v1 import cluster_service_pb2 as pb
 
@@ -55,8 +55,8 @@ def _scheduler(session: SchedulerSession, overview: Overview) -> pb.Scheduler:
             if lease.session_id == session.session_id
         ],
     )
-    # At least so long: a session is renewed well before its lease ends.
-    scheduler.heartbeat_age.FromMilliseconds(max(0, overview.read_ms - session.lease_until_ms))
+    renewed_ms = session.lease_until_ms - SESSION_LEASE_MS
+    scheduler.heartbeat_age.FromMilliseconds(max(0, overview.read_ms - renewed_ms))
     return scheduler
 
 
