@@ -226,3 +226,43 @@ def test_a_new_schedule_needs_no_row_to_begin() -> None:
     owner.step(NOW + 2 * SECOND)
     assert seconds(held)[:2] == [1, 2]
     assert seconds(assign(owner)) == [4]
+
+
+def test_what_a_former_owner_has_skipped_is_not_skipped_again() -> None:
+    first, job = make_owner(), make_job(every_s=1, window_s=2)
+    first.load([entry_of(job, NOW + SECOND)], {job.key: job}, NOW + 6 * SECOND)
+    first.step(NOW + 6 * SECOND)
+    (told,) = [run for run in store_records(first) if run.state is RunState.SKIPPED]
+    assert skipped([told]) == [(1, 3, run_pb2.SKIP_REASON_CATCH_UP_WINDOW)]
+    # It ended before its row had moved on.
+    owner = make_owner(epoch=2)
+    owner.recover([told])
+    owner.load([entry_of(job, NOW + SECOND)], {job.key: job}, NOW + 8 * SECOND)
+    owner.step(NOW + 8 * SECOND)
+    assert skipped(store_records(owner)) == [(4, 2, run_pb2.SKIP_REASON_CATCH_UP_WINDOW)]
+
+
+def test_a_run_that_a_former_owner_began_and_that_comes_to_light_late_ends() -> None:
+    job = make_job(every_s=1, window_s=2)
+    begun = take_first(job)[0].as_run(RunState.PENDING, NOW + SECOND, 1)
+    owner = make_owner(epoch=2)
+    owner.load([entry_of(job, NOW + 2 * SECOND)], {job.key: job}, NOW + 2 * SECOND)
+    owner.step(NOW + 2 * SECOND)
+    assert owner.unknown_of([begun]) == [begun]
+    owner.take_late(begun, job, NOW + 2 * SECOND)
+    (ended,) = [run for run in store_records(owner) if run.run_id == begun.run_id]
+    assert (ended.state, ended.skip_reason) == (
+        RunState.SKIPPED,
+        run_pb2.SKIP_REASON_CATCH_UP_WINDOW,
+    )
+
+
+def test_a_run_that_comes_to_light_before_its_turn_goes_on() -> None:
+    job = make_job(every_s=1)
+    begun = take_first(job)[1].as_run(RunState.PENDING, NOW + SECOND, 1)
+    owner = make_owner(epoch=2)
+    owner.load([entry_of(job, NOW + SECOND)], {job.key: job}, NOW - 10 * SECOND)
+    owner.take_late(begun, job, NOW)
+    owner.step(NOW)
+    (_, second, *_) = assign(owner)
+    assert (second.run_id, second.traceparent) == (begun.run_id, begun.traceparent)

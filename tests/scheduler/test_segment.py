@@ -181,6 +181,18 @@ def test_a_run_that_had_begun_when_the_pause_came_stays_a_run() -> None:
     assert [record.state for record in store_records(owner)] == [RunState.SKIPPED]
 
 
+def test_the_outcome_of_a_run_that_is_being_taken_back_counts() -> None:
+    owner, job = make_owner(), make_job(every_s=2)
+    runs = load(owner, job, entry_of(job, NOW + 2 * SECOND))
+    paused = changed(job, NOW + 2 * SECOND - 1, paused=True)
+    owner.notice(notice(paused, NOW), paused, NOW + 2 * SECOND)
+    publish(owner, runs[0], NOW + 2 * SECOND)
+    assert set(owner.revoking(job.uid)) == {run.key for run in runs[1:]}
+    owner.confirm_revoked([run.key for run in runs], (), NOW + 2 * SECOND)
+    owner.step(NOW + 2 * SECOND)
+    assert [record.state for record in store_records(owner)] == [RunState.SUCCEEDED]
+
+
 def test_an_update_of_the_schedule_replaces_what_is_to_come() -> None:
     owner, job = make_owner(), make_job(every_s=3)
     runs = load(owner, job, entry_of(job, NOW + 3 * SECOND))
