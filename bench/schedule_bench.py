@@ -61,10 +61,11 @@ FORMS = {
         rrule="FREQ=SECONDLY;INTERVAL=97;BYMINUTE=15,5;BYSECOND=59,56;BYSETPOS=1",
         time_zone="Australia/Lord_Howe",
     ),
-    "FREQ=DAILY;INTERVAL=97;BYMONTHDAY=2,-19": replace(
-        BERLIN, rrule="FREQ=DAILY;INTERVAL=97;BYMONTHDAY=2,-19"
+    "FREQ=DAILY;INTERVAL=3;BYMONTHDAY=2,-19": replace(
+        BERLIN, rrule="FREQ=DAILY;INTERVAL=3;BYMONTHDAY=2,-19"
     ),
     "FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO": replace(BERLIN, rrule="FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO"),
+    "* * * * * * up to 0.5 s later": S(cron="* * * * * *", jitter_ms=500),
     "anyOf of 5": replace(
         BERLIN,
         any_of=tuple(S(cron=f"0 {hour} * * *") for hour in (3, 9, 12, 17, 23)),

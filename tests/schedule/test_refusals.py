@@ -307,6 +307,12 @@ def nested(depth: int) -> ScheduleSpec:
             "33 schedules",
         ),
         (
+            ScheduleSpec(any_of=(ScheduleSpec(any_of=(cron(),) * 32),) * 4),
+            Reason.SCHEDULE_INVALID,
+            "anyOf",
+            "more than 128 schedules",
+        ),
+        (
             ScheduleSpec(any_of=(cron(), ScheduleSpec(cron="0 24 * * *"))),
             Reason.CRON_INVALID,
             "anyOf.schedules[1].cron",

@@ -28,6 +28,7 @@ class TimesOfDay:
         "_next_second",
         "first",
         "hours",
+        "last",
         "minutes",
         "seconds",
     )
@@ -41,8 +42,9 @@ class TimesOfDay:
         self._next_hour = next_values(self.hours, 24)
         self._next_minute = next_values(self.minutes, 60)
         self._next_second = next_values(self.seconds, 60)
-        #: The earliest of them.
+        #: The earliest of them, and the latest.
         self.first = self.hours[0] * 3600 + self.minutes[0] * 60 + self.seconds[0]
+        self.last = self.hours[-1] * 3600 + self.minutes[-1] * 60 + self.seconds[-1]
 
     def __len__(self) -> int:
         return len(self.hours) * len(self.minutes) * len(self.seconds)
@@ -105,12 +107,12 @@ class TimesOfDay:
 class ChosenTimes:
     """A few seconds of a day or of an hour that are listed one by one; perhaps none. Immutable."""
 
-    __slots__ = ("_times", "first")
+    __slots__ = ("_times", "first", "last")
 
     def __init__(self, times: tuple[int, ...]) -> None:
         self._times = times
-        #: The earliest of them; -1 where there is none.
-        self.first = times[0] if times else -1
+        #: The earliest of them, and the latest; -1 where there is none.
+        self.first, self.last = (times[0], times[-1]) if times else (-1, -1)
 
     @classmethod
     def of(cls, times: list[int], positions: Iterable[int]) -> "ChosenTimes":

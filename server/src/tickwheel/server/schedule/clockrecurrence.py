@@ -128,14 +128,12 @@ class ClockRecurrence:
         step_s = self._unit_s * self._interval
         if self._interval == 1 and self._narrowed:
             step_s = self._open.smallest_gap() or DAY_S
-            *_, last = self._open
-            step_s = min(step_s, DAY_S - last + self._open.first)
+            step_s = min(step_s, DAY_S - self._open.last + self._open.first)
         within = self._within.smallest_gap()
         if within is None:
             # One in a unit, or none at all.
             return step_s
-        *_, last = self._within
-        return min(within, step_s - last + self._within.first)
+        return min(within, step_s - self._within.last + self._within.first)
 
     def _unit(self, unit: int, first: int) -> int | None:
         """The first wanted unit from one on, where `first` is one of those that are counted."""

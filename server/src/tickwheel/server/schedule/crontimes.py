@@ -39,8 +39,7 @@ class CronTimes:
         """No two of the times are closer than this, on a clock without changes."""
         within = self._times.smallest_gap()
         days = 1 if self._every_day else self._days.smallest_gap()
-        *_, last = self._times
-        across = days * DAY_S - last + self._times.first
+        across = days * DAY_S - self._times.last + self._times.first
         return across if within is None else min(within, across)
 
 

@@ -124,8 +124,7 @@ class DateRecurrence:
         elif rule.frequency is Frequency.YEARLY and days >= 365:
             days = max(days, 365 * rule.interval)
         within = self._times.smallest_gap()
-        *_, last = self._times
-        across = days * DAY_S - last + self._times.first
+        across = days * DAY_S - self._times.last + self._times.first
         return across if within is None else min(within, across)
 
     def _mask(self, start: date, year: int) -> int:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from itertools import islice
 
 from tickwheel.server.schedule.crontimes import cron_times
 from tickwheel.server.schedule.errors import ScheduleError, ScheduleErrorReason
@@ -29,6 +30,8 @@ from tickwheel.server.schedule.zone import ZONES, Zone
 #: Schedules within schedules; deeper nesting says nothing that a flat list does not.
 _DEEPEST = 4
 _MOST_MEMBERS = 32
+#: … in all, those inside of others included.
+_MOST_IN_ALL = 128
 #: Around so many occurrences of a union it is looked at how close they come.
 _WALKED = 400
 #: Beyond it an instant has no year of four digits.
@@ -140,8 +143,20 @@ def compile_schedule(spec: ScheduleSpec, *, anchor_ms: int) -> Schedule:
     Raises:
         ScheduleError: the schedule cannot be used.
     """
+    in_all = sum(1 for _ in islice(_members(spec), _MOST_IN_ALL + 1))
+    if in_all > _MOST_IN_ALL:
+        raise _invalid(
+            "anyOf", f"there are more than {_MOST_IN_ALL} schedules in it, at all depths"
+        )
     utc = WallClock(ZONES.zone("UTC"), DstGap.NEXT_VALID, DstOverlap.FIRST)
     return _compile(spec, _Outer(utc, anchor_ms, 0))
+
+
+def _members(spec: ScheduleSpec) -> Iterator[ScheduleSpec]:
+    """What is inside of a schedule, at all depths; those inside of another after it."""
+    for member in spec.any_of or ():
+        yield member
+        yield from _members(member)
 
 
 @dataclass(frozen=True, slots=True)
