@@ -9,6 +9,7 @@ from scheduler.making import NOW, SECOND, entry_of, make_job
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.job import Job
 from tickwheel.server.scheduler.assignment import key_message
+from tickwheel.server.scheduler.fairqueue import FairQueue
 from tickwheel.server.scheduler.fleet import ConnectRefusedError, Fleet
 from tickwheel.server.scheduler.link import CLOCK_READINGS
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun, Phase
@@ -144,6 +145,13 @@ def _run(runtime: Runtime) -> LiveRun:
     return run
 
 
+def assign(fleet: Fleet, run: LiveRun) -> bool:
+    """Offers a run to the workers; whether one has taken it."""
+    waiting = FairQueue(lambda run: run.job.segment)
+    waiting.add(run)
+    return fleet.assign(waiting, 10, NOW) == [run]
+
+
 async def test_a_worker_is_welcomed_and_given_segments_and_runs(
     fleet: Fleet, runtime: Runtime
 ) -> None:
@@ -152,7 +160,7 @@ async def test_a_worker_is_welcomed_and_given_segments_and_runs(
     await stream.hear("welcome")
     assert [s.epoch for s in (await stream.hear("segments")).segments.segments] == [3]
     run = _run(runtime)
-    assert fleet.assign([run]) == []
+    assert assign(fleet, run)
     (assignment,) = (await stream.hear("assignments")).assignments.assignments
     assert (assignment.epoch, assignment.due_ms) == (3, run.due_ms)
     assert run.phase is Phase.ASSIGNED
@@ -180,7 +188,7 @@ async def test_a_worker_whose_clock_is_far_off_gets_no_segments(
     stream.hello(ahead_ms=2_000)
     assert not (await stream.hear("segments")).segments.segments
     run = _run(runtime)
-    assert fleet.assign([run]) == [run]
+    assert not assign(fleet, run)
 
 
 async def test_a_heartbeat_that_was_long_under_way_is_not_taken_for_a_slow_clock(
@@ -191,7 +199,7 @@ async def test_a_heartbeat_that_was_long_under_way_is_not_taken_for_a_slow_clock
     await stream.hear("segments")
     stream.beat(behind_ms=864)
     await stream.hear("heartbeat_ack")
-    assert fleet.assign([_run(runtime)]) == []
+    assert assign(fleet, _run(runtime))
 
 
 async def test_a_worker_whose_clock_stays_behind_gets_nothing_more(
@@ -204,7 +212,7 @@ async def test_a_worker_whose_clock_stays_behind_gets_nothing_more(
         stream.beat(behind_ms=864)
         await stream.hear("heartbeat_ack")
     run = _run(runtime)
-    assert fleet.assign([run]) == [run]
+    assert not assign(fleet, run)
 
 
 async def test_what_a_departed_worker_held_is_free_once_it_may_not_publish(
@@ -216,7 +224,7 @@ async def test_what_a_departed_worker_held_is_free_once_it_may_not_publish(
     stream.beat()
     await stream.hear("heartbeat_ack")
     run = _run(runtime)
-    fleet.assign([run])
+    assert assign(fleet, run)
     await stream.hang_up()
     fleet.tick()
     assert runtime.free == []
@@ -232,7 +240,7 @@ async def test_a_returning_worker_keeps_what_it_held_and_drops_what_is_not_its_o
     first.hello()
     await first.hear("segments")
     run = _run(runtime)
-    fleet.assign([run])
+    assert assign(fleet, run)
     await first.hang_up()
     second = Stream(fleet)
     stranger = pb.RunKey(job_uid="x", run_id="y", attempt=1, segment=0)
@@ -251,7 +259,7 @@ async def test_a_revocation_is_confirmed_and_what_was_not_begun_is_free(
     stream.hello()
     await stream.hear("segments")
     run = _run(runtime)
-    fleet.assign([run])
+    assert assign(fleet, run)
     fleet.revoke([run])
     revocation = (await stream.hear("revocation")).revocation
     stream.say(revocation_ack=pb.RevocationAck(revocation_id=revocation.revocation_id))

@@ -1,13 +1,13 @@
 """How often a scheduler looks at all its segments when something comes due all the time."""
 
 import asyncio
-from collections.abc import Sequence
 
 import pytest
 
 from scheduler.making import SECOND, entry_of, make_job
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.names import new_uid
+from tickwheel.server.scheduler.fairqueue import FairQueue
 from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
@@ -46,11 +46,12 @@ async def test_what_comes_due_shortly_after_each_other_is_handed_out_together(
     enough = asyncio.Event()
     at_first = JOBS * LOOK_AHEAD_MS // SECOND
 
-    def assign(runs: Sequence[LiveRun]) -> list[LiveRun]:
-        sizes.append(len(runs))
+    def assign(waiting: FairQueue, most: int, now_ms: int) -> list[LiveRun]:
+        taken = waiting.take(most, now_ms, lambda run: True)
+        sizes.append(len(taken))
         if sum(sizes) >= at_first + RUNS:
             enough.set()
-        return []
+        return taken
 
     monkeypatch.setattr(scheduler.fleet, "assign", assign)
     running = asyncio.create_task(scheduler.run())

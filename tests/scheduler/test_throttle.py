@@ -40,7 +40,7 @@ def test_no_more_of_a_user_than_allowed_until_one_has_ended() -> None:
     throttle = Throttle(DispatchLimits(in_flight_per_user=2))
     first, second, third = runs = [a_run() for _ in range(3)]
     other = a_run(user="8")
-    assert throttle.admit([*runs, other], NOW) == [first, second, other]
+    assert throttle.admit([*runs, other], NOW) == [first, other, second]
     assert not throttle.admit([], NOW)
     throttle.ended(first)
     assert throttle.admit([], NOW) == [third]
@@ -152,8 +152,21 @@ def test_a_user_who_fills_a_window_leaves_room_for_others() -> None:
     link.set_window(pb.Window(max_count=80, max_bytes=1 << 20))
     storm = [a_run(user="a") for _ in range(200)]
     calm = a_run(user="b")
-    taken, left = link.admit([*storm, calm])
-    assert calm in taken
-    assert (len(taken), len(left)) == (71, 130)
+    assert [link.admit(run) for run in storm] == [True] * 70 + [False] * 130
+    assert link.admit(calm)
     link.let_go(storm[0].key)
-    assert link.admit(left)[0] == storm[70:71]
+    assert link.admit(storm[70])
+    assert not link.admit(storm[71])
+
+
+def test_users_take_turns_at_the_places_of_a_topic() -> None:
+    throttle = Throttle(DispatchLimits(in_flight_per_topic={"t": 1}))
+    (running,) = throttle.admit([a_run(user="storm")], NOW)
+    storm = [a_run(user="storm", priority=9) for _ in range(100)]
+    assert not throttle.admit(storm, NOW)
+    calm = a_run(user="calm", fire_ms=NOW + SECOND)
+    assert not throttle.admit([calm], NOW)
+    throttle.ended(running)
+    (next_one,) = throttle.admit([], NOW + SECOND)
+    throttle.ended(next_one)
+    assert calm in (next_one, *throttle.admit([], NOW + SECOND))

@@ -26,9 +26,9 @@ GHOST = (
 )
 
 
-def plan(*faults: Fault) -> Plan:
+def plan(*faults: Fault, seed: int = 3) -> Plan:
     return Plan(
-        seed=3,
+        seed=seed,
         start_ms=1_795_435_200_000,
         schedulers=2,
         workers=2,
@@ -43,7 +43,8 @@ PLANS = {
     "no-permission": (plan(*SLEEPERS), "STALE"),
     "no-due-check": (plan(), "EARLY"),
     "forgotten-outcomes": (plan(), "UNRECORDED"),
-    "no-lease-check": (plan(*GHOST), "STALE"),
+    # Whether the ghost hands out before it reads whose its segments are is a matter of chance.
+    "no-lease-check": (plan(*GHOST, seed=1), "STALE"),
 }
 
 

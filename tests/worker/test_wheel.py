@@ -141,6 +141,21 @@ def test_users_take_turns_so_that_the_storm_of_one_does_not_hold_up_another() ->
     assert "calm" in {item.run.job_uid for item in wheel.pop_due(BASE_MS + 40, 500)}
 
 
+def test_a_storm_of_high_priority_does_not_hold_up_another_user_either() -> None:
+    wheel = Wheel[Item]()
+    for number in range(10_000):
+        wheel.add(Item(RunId("storm", str(number), 1), 0, 1, 9, "a"), BASE_MS)
+    wheel.add(Item(RunId("calm", "1", 1), 0, 1, 0, "b"), BASE_MS)
+    assert "calm" in {item.run.job_uid for item in wheel.pop_due(BASE_MS, 500)}
+
+
+def test_of_more_users_than_are_taken_at_once_the_highest_priorities_go_first() -> None:
+    wheel = Wheel[Item]()
+    for user in range(50):
+        wheel.add(Item(RunId(f"job-{user}", "1", 1), 0, 1, user % 10, str(user)), BASE_MS)
+    assert {item.priority for item in wheel.pop_due(BASE_MS, 10)} == {9, 8}
+
+
 def test_a_higher_priority_overtakes_what_is_due_already() -> None:
     wheel = Wheel[Item]()
     for number in range(100):

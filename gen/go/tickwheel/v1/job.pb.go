@@ -249,7 +249,8 @@ type Job struct {
 	// The job pauses itself after this many runs in a row have failed. Default 0:
 	// never.
 	PauseAfterFailures int32 `protobuf:"varint,12,opt,name=pause_after_failures,json=pauseAfterFailures,proto3" json:"pause_after_failures,omitempty"`
-	// 0-9; among runs that are due, 9 goes first. Default: 5.
+	// 0-9; among the user's runs that are due, 9 goes first. Users take turns,
+	// whatever their priorities. Default: 5.
 	Priority *int32 `protobuf:"varint,13,opt,name=priority,proto3,oneof" json:"priority,omitempty"`
 	// How many unfinished runs of this job there may be at once, whatever
 	// `overlap_policy` allows; those over it wait. Default 0: no limit. Ignored for

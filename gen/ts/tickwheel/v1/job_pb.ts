@@ -133,7 +133,8 @@ export type Job = Message<"tickwheel.v1.Job"> & {
   pauseAfterFailures: number;
 
   /**
-   * 0-9; among runs that are due, 9 goes first. Default: 5.
+   * 0-9; among the user's runs that are due, 9 goes first. Users take turns,
+   * whatever their priorities. Default: 5.
    *
    * @generated from field: optional int32 priority = 13;
    */

@@ -248,7 +248,7 @@ class WorkerCore:
     def take_due(self, now: Moment, limit: int) -> list[Record]:
         """Records to be published now, at most `limit`; each is with the publisher from here on.
 
-        Of each scheduler in the wheel's order (priority, users in turn, instant); schedulers share
+        Of each scheduler in the wheel's order (users in turn, priority, instant); schedulers share
         the limit, so that what is late of one does not hold up another.
         """
         due: list[Record] = []

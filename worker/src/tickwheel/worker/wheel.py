@@ -5,8 +5,8 @@ cost O(1) where instants repeat (bursts, round instants) and O(log slots) where 
 far ahead or behind the instants lie. A wheel of fixed circles would need a tick for each empty
 slot; this one sleeps until the next occupied one.
 
-Among what is due, a higher priority goes first, and users take turns: the storm of one leaves the
-lateness of another alone.
+Among what is due, users take turns, and of one user a higher priority goes first: the storm of one
+leaves the lateness of another alone, whatever priority it claims.
 """
 
 import heapq
@@ -37,12 +37,12 @@ class Holdable(Protocol):
 
     @property
     def priority(self) -> int:
-        """Higher ones come first among those that are due."""
+        """Higher ones come first among those of a user that are due."""
         ...
 
     @property
     def user(self) -> str:
-        """Users take turns among those of one priority."""
+        """Users take turns."""
         ...
 
 
@@ -50,7 +50,7 @@ T = TypeVar("T", bound=Holdable)
 
 
 class _LaneKey(NamedTuple):
-    """Lanes sort as they are served."""
+    """A user's lanes sort as they are served."""
 
     #: The negative priority.
     rank: int
@@ -164,24 +164,26 @@ class Wheel(Generic[T]):
     def pop_due(self, until_ms: int, limit: int) -> list[T]:
         """Takes out items at instants up to and including `until_ms`.
 
-        Higher priorities first; of one priority, users in turn, who has waited longest first; of
-        one user, by instant, then arrival.
+        Users in turn, whose highest priority that is due is the highest first, then who has waited
+        longest; of one user by priority, instant, then arrival.
 
         Args:
             until_ms: Unix time in milliseconds.
             limit: at most this many, from 1.
         """
         lanes = self._due_lanes(until_ms)
+        users: dict[str, list[_LaneKey]] = {}
+        for key in sorted(lanes, key=lambda key: (key.rank, lanes[key])):
+            users.setdefault(key.user, []).append(key)
         taken: list[T] = []
-        for _, group in itertools.groupby(sorted(lanes), key=lambda key: key.rank):
-            turns: list[_LaneKey] = sorted(group, key=lambda key: lanes[key])
-            while turns and len(taken) < limit:
-                share = max(1, (limit - len(taken)) // len(turns))
-                turns = [
-                    key
-                    for key in turns
-                    if self._serve(key, until_ms, min(share, limit - len(taken)), taken)
-                ]
+        turns: list[list[_LaneKey]] = list(users.values())
+        while turns and len(taken) < limit:
+            share = max(1, (limit - len(taken)) // len(turns))
+            turns = [
+                keys
+                for keys in turns
+                if self._serve(keys, until_ms, min(share, limit - len(taken)), taken)
+            ]
         for key in lanes:
             lane = self._lanes.get(key)
             if lane is not None:
@@ -195,17 +197,18 @@ class Wheel(Generic[T]):
             lanes[heapq.heappop(self._heads)[1]] = at_ms
         return lanes
 
-    def _serve(self, key: _LaneKey, until_ms: int, most: int, taken: list[T]) -> bool:
-        """Takes a lane's share; whether it has more that is due."""
-        lane = self._lanes[key]
-        while key in self._lanes and lane.next_ms() <= until_ms:
-            if most <= 0:
-                return True
-            items = lane.first(most)
-            for item in items:
-                self._forget(item)
-            taken.extend(items)
-            most -= len(items)
+    def _serve(self, keys: list[_LaneKey], until_ms: int, most: int, taken: list[T]) -> bool:
+        """Takes a user's share out of its lanes; whether it has more that is due."""
+        for key in keys:
+            lane = self._lanes.get(key)
+            while lane is not None and lane.slots and lane.next_ms() <= until_ms:
+                if most <= 0:
+                    return True
+                items = lane.first(most)
+                for item in items:
+                    self._forget(item)
+                taken.extend(items)
+                most -= len(items)
         return False
 
     def remove(self, run: RunId) -> T | None:

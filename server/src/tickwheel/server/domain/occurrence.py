@@ -9,6 +9,10 @@ from tickwheel.server.domain.names import JobKey
 KEEP_ORDINAL = -1
 
 
+#: As in ScheduleEntry.place.
+RowPlace = tuple[int, str, int, int, str, int]
+
+
 class EntryKind(enum.IntEnum):
     """Why an entry is there. A job has at most one SCHEDULE entry; others are runs of their own."""
 
@@ -54,7 +58,7 @@ class ScheduleEntry:
         return JobKey(self.user, self.uid)
 
     @property
-    def place(self) -> tuple[int, str, int, int, str, int]:
+    def place(self) -> RowPlace:
         """Where it stands in its segment: entries of the same place are one row."""
         return (
             self.fire_ms,

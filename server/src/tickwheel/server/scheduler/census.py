@@ -46,6 +46,8 @@ class Census:
             if holding.ready and visit_ms is not None:
                 # Further occurrences have come inside the look-ahead than could be computed yet.
                 first_ms = min(first_ms, visit_ms + LOOK_AHEAD_MS)
+            # Rows that were read are still to be taken in.
+            first_ms = min(first_ms, *holding.unloaded.values(), first_ms)
             waiting_ms = holding.owner.runs.first_unpublished_ms()
             if waiting_ms is not None:
                 first_ms = min(first_ms, waiting_ms)

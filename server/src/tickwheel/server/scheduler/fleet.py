@@ -11,6 +11,7 @@ import structlog
 
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.scheduler.assignment import batches, key_message, key_of
+from tickwheel.server.scheduler.fairqueue import FairQueue
 from tickwheel.server.scheduler.link import WorkerLink
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
@@ -316,27 +317,38 @@ class Fleet:
             link.segments = frozenset()
         self.place()
 
-    def assign(self, runs: list[LiveRun]) -> list[LiveRun]:
-        """Hands runs to the workers of their segments; returns those nobody could take."""
+    def assign(self, waiting: FairQueue, most: int, now_ms: int) -> list[LiveRun]:
+        """Hands runs to the workers of their segments, as far as there is room; returns them.
+
+        Args:
+            waiting: where they are taken from.
+            most: that many.
+            now_ms: the present.
+        """
         epochs = dict(self._listener.epochs())
-        left: list[LiveRun] = []
-        grouped: dict[str, list[LiveRun]] = {}
-        for run in runs:
+        full: set[tuple[str, str]] = set()
+
+        def admit(run: LiveRun) -> bool:
             worker_id = self._placement.get(run.job.segment)
-            if worker_id is None or run.job.segment not in epochs:
-                left.append(run)
-            else:
-                grouped.setdefault(worker_id, []).append(run)
+            mark = (worker_id or "", run.job.user)
+            if worker_id is None or run.job.segment not in epochs or mark in full:
+                return False
+            if self._links[worker_id].admit(run):
+                return True
+            # What follows of the user may not overtake it.
+            full.add(mark)
+            return False
+
+        taken = waiting.take(most, now_ms, admit)
+        grouped: dict[str, list[LiveRun]] = {}
+        for run in taken:
+            run.assigned_ms = now_ms
+            grouped.setdefault(run.worker, []).append(run)
         for worker_id, group in grouped.items():
-            taken, rest = self._links[worker_id].admit(group)
-            left.extend(rest)
-            self.dispatched += len(taken)
-            now_ms = self._clock.now_ms()
-            for run in taken:
-                run.assigned_ms = now_ms
-            for batch in batches(taken, epochs):
+            for batch in batches(group, epochs):
                 self._send(worker_id, pb.ConnectResponse(assignments=batch))
-        return left
+        self.dispatched += len(taken)
+        return taken
 
     def forget(self, segments: Iterable[int]) -> None:
         """These segments are not ours any more: what workers hold of them is not our concern."""

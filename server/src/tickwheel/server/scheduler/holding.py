@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tickwheel.server.domain.lease import SegmentLease
+from tickwheel.server.domain.occurrence import RowPlace
 from tickwheel.server.domain.run import Run
 from tickwheel.server.scheduler.cursors import Advance
 from tickwheel.server.scheduler.segment import SegmentOwner
@@ -36,6 +37,8 @@ class Holding:
     owner: SegmentOwner
     #: The schedule has been read up to here.
     read_to_ms: int = 0
+    #: Rows that were read and are still to be taken in, by place, with when they fire.
+    unloaded: dict[RowPlace, int] = field(default_factory=dict[RowPlace, int])
     position_ms: int = 0
     #: By which time-zone data its rows are derived, as the store has it; see ScheduleStore.
     zone_data: str = ""
@@ -64,6 +67,11 @@ class Holding:
     #: One writes at a time, in order: the loops, and who gives the segment back.
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     advancing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def taken_in_ms(self) -> int:
+        """Up to here the schedule is not only read: its rows have been taken in."""
+        return min(self.unloaded.values(), default=self.read_to_ms)
 
     @property
     def segment(self) -> int:

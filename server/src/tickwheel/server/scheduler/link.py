@@ -70,26 +70,17 @@ class WorkerLink:
             and abs(self.clocks_apart_ms) <= clock_bound_ms
         )
 
-    def admit(self, runs: Iterable[LiveRun]) -> tuple[list[LiveRun], list[LiveRun]]:
-        """Takes runs into its window; returns those it took and those there was no room for.
+    def admit(self, run: LiveRun) -> bool:
+        """Takes a run into its window; False: there is no room for it.
 
         The last eighth of the window is closed to a user who holds all of the rest.
 
         One run that is larger than the whole window is taken when nothing else is held.
         """
-        taken: list[LiveRun] = []
-        left: list[LiveRun] = []
-        full: set[str] = set()
-        for run in runs:
-            user = run.job.user
-            if user in full or not self._has_room(run):
-                # What follows of the user may not overtake it.
-                full.add(user)
-                left.append(run)
-            else:
-                self.keep(run)
-                taken.append(run)
-        return taken, left
+        if not self._has_room(run):
+            return False
+        self.keep(run)
+        return True
 
     def _has_room(self, run: LiveRun) -> bool:
         if not self.held:

@@ -16,6 +16,7 @@ from tickwheel.server.domain.lease import SegmentLease
 from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.bounded import bounded
 from tickwheel.server.scheduler.census import Census
+from tickwheel.server.scheduler.dispatcher import Dispatcher
 from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.holding import Holding, Holdings
 from tickwheel.server.scheduler.keeper import SessionKeeper
@@ -26,7 +27,6 @@ from tickwheel.server.scheduler.reader import Reader
 from tickwheel.server.scheduler.recorder import Recorder
 from tickwheel.server.scheduler.rederiver import Rederiver
 from tickwheel.server.scheduler.segment import SegmentOwner
-from tickwheel.server.scheduler.throttle import Throttle
 from tickwheel.server.store.port import LeaseStore
 from tickwheel.server.trace import new_traceparent
 from tickwheel.v1 import scheduler_service_pb2 as pb
@@ -48,7 +48,7 @@ class Ownership:
         reader: Reader,
         recorder: Recorder,
         rederiver: Rederiver,
-        throttle: Throttle,
+        dispatcher: Dispatcher,
         census: Census,
         hear: Callable[[pb.Outcome, str], bool],
         wake: asyncio.Event,
@@ -65,7 +65,7 @@ class Ownership:
             reader: takes in what former owners left.
             recorder: writes what is to be written before a segment is given back.
             rederiver: knows by which time-zone data rows were made.
-            throttle: is told of runs that are under way already.
+            dispatcher: is told of runs that are under way already.
             census: counts what operators want to know.
             hear: takes in an outcome that a worker told before the segment was ready, by which
                 worker; False: it may be forgotten at once.
@@ -80,7 +80,7 @@ class Ownership:
         self._reader = reader
         self._recorder = recorder
         self._rederiver = rederiver
-        self._throttle = throttle
+        self._dispatcher = dispatcher
         self._census = census
         self._hear = hear
         self._wake = wake
@@ -112,7 +112,7 @@ class Ownership:
         self._drop_lost(leases)
         alive = {session.session_id for session in living}
         self._census.unowned = sum(lease.session_id not in alive for lease in leases)
-        self._throttle.set_share(len(self._holdings), len(leases))
+        self._dispatcher.set_share(len(self._holdings), len(leases))
         moves = plan_moves(mine, self._holdings, leases, alive, len(awaited))
         await bounded(self._give(segment) for segment in moves.give)
         if moves.take:
@@ -180,6 +180,7 @@ class Ownership:
         await self._rederiver.compare(segments)
         await self._reader.recover(segments)
         await self._reader.read()
+        await self._reader.load_all(segments)
         await self._reader.look_back(segments)
         # From here on nothing is awaited: what workers told meanwhile is known before anything
         # is handed out.
@@ -190,7 +191,7 @@ class Ownership:
             holding.ready = True
             for phase in REPORTABLE:
                 for run in holding.owner.runs.in_phase(phase):
-                    self._throttle.resume(run)
+                    self._dispatcher.resume(run)
             # What workers have published must not be taken for missed.
             holding.owner.foretell(key_of(outcome.key) for outcome, _ in holding.early)
             holding.owner.step(self._clock.now_ms())
@@ -258,4 +259,4 @@ class Ownership:
     def _let_go(self, segments: Iterable[int]) -> None:
         """These are not ours any more: what becomes of their runs is not our concern."""
         self._fleet.forget(segments)
-        self._throttle.forget(segments)
+        self._dispatcher.forget(segments)

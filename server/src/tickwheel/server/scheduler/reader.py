@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobKey
-from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
+from tickwheel.server.domain.occurrence import InboxEntry, RowPlace, ScheduleEntry
 from tickwheel.server.domain.run import Run
+from tickwheel.server.scheduler.backlog import Backlog
 from tickwheel.server.scheduler.bounded import MAX_CALLS, bounded
 from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.gaps import final_states
@@ -24,6 +26,10 @@ from tickwheel.server.store.port import INBOX_HORIZON_MS, LOOK_AHEAD_MS, Store
 CATCH_UP_STRETCH_MS = 600_000
 #: While more runs than this are open, a catching-up owner reads no further.
 MAX_BACKLOG = 50_000
+#: Rows whose jobs are read and taken in between two turns of the event loop.
+SLICE = 250
+#: What could not be taken in as the store was away is tried again after this long.
+RETRY_S = 0.5
 #: Each read of the inbox overlaps the last by the time a write usually takes; what is read again
 #: now and then overlaps by INBOX_HORIZON_MS, the longest that it may take.
 INBOX_OVERLAP_MS = 2_000
@@ -44,8 +50,18 @@ class News:
 class Reader:
     """The reading side of one scheduler."""
 
-    def __init__(self, store: Store, clock: Clock, fleet: Fleet, holdings: Holdings) -> None:
-        """Makes it; `holdings` are shared, and changed by others."""
+    def __init__(
+        self, store: Store, clock: Clock, fleet: Fleet, holdings: Holdings, wake: asyncio.Event
+    ) -> None:
+        """Makes it.
+
+        Args:
+            store: where from.
+            clock: the scheduler's.
+            fleet: whose workers drop what is taken back.
+            holdings: the segments that are owned; shared, and changed by others.
+            wake: is set when something was taken in.
+        """
         self._store = store
         self._clock = clock
         self._fleet = fleet
@@ -57,6 +73,11 @@ class Reader:
         self._inbox_read_ms = 0
         self._inbox_reread_ms = 0
         self._rounds = Rounds(self._read_news)
+        self._wake = wake
+        self._backlog = Backlog[ScheduleEntry]()
+        self._some = asyncio.Event()
+        #: One slice of the backlog is taken in at a time.
+        self._loading = asyncio.Lock()
 
     def begin(self) -> None:
         """A new session: nothing of the inbox has been read."""
@@ -103,7 +124,7 @@ class Reader:
         holding.recovered = True
 
     async def read(self) -> None:
-        """Reads schedule and inbox up to the look-ahead."""
+        """Reads schedule and inbox up to the look-ahead; `load_some` takes the rows in."""
         now = self._clock.now_ms()
         horizon = now + LOOK_AHEAD_MS
         groups: dict[int, list[int]] = {}
@@ -122,8 +143,7 @@ class Reader:
         if end_ms - start_ms > CATCH_UP_STRETCH_MS:
             await bounded(self._catch_up(segment, start_ms, end_ms) for segment in segments)
             return
-        entries = await self._store.schedule.read_due(segments, start_ms, end_ms)
-        await self._load(entries)
+        self._put_off(await self._store.schedule.read_due(segments, start_ms, end_ms))
         self._mark_read(segments, end_ms)
 
     async def _catch_up(self, segment: int, start_ms: int, end_ms: int) -> None:
@@ -133,10 +153,10 @@ class Reader:
             if found is None or found >= end_ms:
                 break
             until_ms = min(end_ms, max(at_ms, found) + CATCH_UP_STRETCH_MS)
-            await self._load(await self._store.schedule.read_due([segment], found, until_ms))
+            self._put_off(await self._store.schedule.read_due([segment], found, until_ms))
             at_ms = until_ms
             holding = self._holdings.get(segment)
-            if holding is None or holding.owner.count_live() > MAX_BACKLOG:
+            if holding is None or len(holding.unloaded) + holding.owner.count_live() > MAX_BACKLOG:
                 # Goes on from here with the next read, when what is open has become less.
                 self._mark_read([segment], at_ms)
                 return
@@ -147,6 +167,51 @@ class Reader:
             holding = self._holdings.get(segment)
             if holding is not None:
                 holding.read_to_ms = read_to_ms
+
+    def _put_off(self, entries: Iterable[ScheduleEntry]) -> None:
+        """Rows to be taken in, as soon as their turn comes."""
+        for entry in sorted(entries, key=lambda one: one.fire_ms):
+            holding = self._holdings.get(entry.segment)
+            if holding is not None and entry.place not in holding.unloaded:
+                holding.unloaded[entry.place] = entry.fire_ms
+                self._backlog.extend([entry])
+        if self._backlog:
+            self._some.set()
+
+    async def load_some(self) -> None:
+        """Waits for rows that were read, and takes a slice of them in, users in turn."""
+        await self._some.wait()
+        try:
+            await self._load_slice()
+        except StoreUnavailable:
+            await self._clock.sleep(RETRY_S)
+            raise
+
+    async def load_all(self, segments: Iterable[int]) -> None:
+        """Takes in all that was read of these segments."""
+        holdings = [self._holdings[segment] for segment in segments if segment in self._holdings]
+        while any(holding.unloaded for holding in holdings):
+            await self._load_slice()
+
+    async def _load_slice(self) -> None:
+        async with self._loading:
+            entries = self._backlog.take(SLICE)
+            wanted = [one for one in entries if one.place in self._unloaded(one.segment)]
+            try:
+                await self._load(wanted)
+            except BaseException:
+                self._backlog.put_back(entries)
+                raise
+            for entry in wanted:
+                self._unloaded(entry.segment).pop(entry.place, None)
+            if not self._backlog:
+                self._some.clear()
+        self._wake.set()
+
+    def _unloaded(self, segment: int) -> dict[RowPlace, int]:
+        """The rows of a segment that are to be taken in; none of one that was let go."""
+        holding = self._holdings.get(segment)
+        return holding.unloaded if holding is not None else {}
 
     async def _load(self, entries: list[ScheduleEntry]) -> None:
         if not entries:
@@ -255,7 +320,14 @@ class Reader:
     async def _take_in(self, fresh: Sequence[InboxEntry]) -> None:
         for item in fresh:
             self._tell(item.uid, item.version)
-        news = [item for item in fresh if self._concerns(item)]
+        waiting = Backlog(fresh)
+        while waiting:
+            await self._take_in_slice(waiting.take(SLICE))
+            if waiting:
+                self._wake.set()
+
+    async def _take_in_slice(self, fresh: Sequence[InboxEntry]) -> None:
+        news = [item for item in self._fresh(fresh) if self._concerns(item)]
         jobs, past = await self._jobs([(one.key, one.segment, one.entry) for one in news])
         now = self._clock.now_ms()
         for item in news:
@@ -327,7 +399,7 @@ class Reader:
         if start < end:
             found = await self._store.schedule.read_due(segments, start, end)
             # What stands before its own segment's position is done with.
-            await self._load([row for row in found if row.fire_ms >= self._position(row.segment)])
+            self._put_off(row for row in found if row.fire_ms >= self._position(row.segment))
 
     def _position(self, segment: int) -> int:
         holding = self._holdings.get(segment)

@@ -103,7 +103,7 @@ class Rederiver:
 
     async def _go_through(self, holding: Holding, digest: str) -> None:
         """Looks at all rows of a segment that are not in memory."""
-        at_ms, stretch_ms = holding.read_to_ms, _SHORTEST_MS
+        at_ms, stretch_ms = holding.taken_in_ms, _SHORTEST_MS
         while (found := await self._first_ms(holding, at_ms)) is not None:
             from_ms = max(at_ms, found)
             at_ms = from_ms + stretch_ms

@@ -17,6 +17,7 @@ from tickwheel.server.domain.job import Job
 from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.census import Census
 from tickwheel.server.scheduler.desk import OwnerDesk
+from tickwheel.server.scheduler.dispatcher import Dispatcher
 from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.gaps import HistoryGaps
 from tickwheel.server.scheduler.holding import AwaitedAck, Holdings, Told
@@ -30,14 +31,14 @@ from tickwheel.server.scheduler.reader import News, Reader
 from tickwheel.server.scheduler.recorder import Recorder
 from tickwheel.server.scheduler.rederiver import Rederiver, ZoneData, unwatched
 from tickwheel.server.scheduler.runlog import log_ended
-from tickwheel.server.scheduler.runs import fire_then_priority
 from tickwheel.server.scheduler.strays import Strays
-from tickwheel.server.scheduler.terms import expire_ms
-from tickwheel.server.scheduler.throttle import Throttle
-from tickwheel.server.store.port import LOOK_AHEAD_MS, Store
+from tickwheel.server.store.port import Store
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
 _log = structlog.get_logger(__name__)
+
+#: Occurrences gone over between two turns of the event loop: some 20 ms of work.
+SLICE = 250
 
 
 class Scheduler:
@@ -59,7 +60,7 @@ class Scheduler:
         self._wake = asyncio.Event()
         self._records_due = asyncio.Event()
         self.fleet = Fleet(clock, identity, options, self)
-        self._reader = Reader(store, clock, self.fleet, self._holdings)
+        self._reader = Reader(store, clock, self.fleet, self._holdings, self._wake)
         self._recorder = Recorder(
             store, clock, self._keeper, options, self.fleet, self._holdings, self._ended
         )
@@ -85,7 +86,7 @@ class Scheduler:
             self._wake,
         )
         self.census = Census(clock, self._keeper, self.fleet, self._holdings)
-        self._throttle = Throttle(options.limits)
+        self._dispatcher = Dispatcher(clock, options.limits, self.fleet, self._holdings)
         self._ownership = Ownership(
             store.leases,
             clock,
@@ -96,7 +97,7 @@ class Scheduler:
             self._reader,
             self._recorder,
             self._rederiver,
-            self._throttle,
+            self._dispatcher,
             self.census,
             self.outcome,
             self._wake,
@@ -157,6 +158,7 @@ class Scheduler:
                     self._every(self._options.renew_ms, self._keeper.renew_once),
                     self._every(self._options.membership_ms, self._ownership.look),
                     self._every(self._options.read_ms, self._read),
+                    self._every(0, self._reader.load_some),
                     self._every(self._options.sweep_ms, self._reader.sweep),
                     self._every(self._options.reread_ms, self._reader.reread_inbox),
                     self._every(self._options.rederive_ms, self._rederiver.work),
@@ -221,30 +223,46 @@ class Scheduler:
     async def _fire(self) -> None:
         """Computes what comes due and hands it out, woken by reads, outcomes and the clock."""
         while True:
+            # What comes while others have their turn asks for a round of its own.
+            self._wake.clear()
             now = self._clock.now_ms()
-            next_ms = now + 1_000
-            for holding in self._holdings.values():
-                if not holding.ready or holding.leaving:
-                    continue
-                owner = holding.owner
-                visit = owner.next_visit_ms()
-                if visit is not None and visit <= now:
-                    owner.step(now)
-                    self.fleet.revoke(owner.take_revocations())
-                    visit = owner.next_visit_ms()
-                if visit is not None:
-                    next_ms = min(next_ms, visit)
-            self._hand_out()
-            kept_ms = self._throttle.next_ms()
+            next_ms = await self._step(now)
+            while self._dispatcher.hand_out():  # noqa: ASYNC110
+                await asyncio.sleep(0)  # a turn for others, not a wait
+            kept_ms = self._dispatcher.next_ms()
             if kept_ms is not None:
                 next_ms = min(next_ms, kept_ms)
             if any(holding.owner.has_batch() for holding in self._holdings.values()):
                 self._records_due.set()
-            self._wake.clear()
             # What is due each millisecond is handed out seconds ahead: one round for many of them
             # instead of one each, which would look at every segment.
             wait_ms = max(self._options.pace_ms, next_ms - self._clock.now_ms())
             await self._wait_wake(wait_ms / 1000)
+
+    async def _step(self, now_ms: int) -> int:
+        """Lets the owners do what is to be done now; returns when one has something to do next.
+
+        Where that is much, what came of it is handed out on the way, and others have a turn.
+        """
+        next_ms = now_ms + 1_000
+        passed = 0
+        for holding in list(self._holdings.values()):
+            if passed >= SLICE:
+                passed = 0
+                self._dispatcher.hand_out()
+                await asyncio.sleep(0)
+            is_held = self._holdings.get(holding.segment) is holding
+            if not is_held or not holding.ready or holding.leaving:
+                continue
+            owner = holding.owner
+            visit = owner.next_visit_ms()
+            if visit is not None and visit <= now_ms:
+                passed += owner.step(now_ms, SLICE)
+                self.fleet.revoke(owner.take_revocations())
+                visit = owner.next_visit_ms()
+            if visit is not None:
+                next_ms = min(next_ms, visit)
+        return next_ms
 
     async def _wait_wake(self, seconds: float) -> None:
         sleeper = asyncio.ensure_future(self._clock.sleep(seconds))
@@ -254,33 +272,6 @@ class Scheduler:
         finally:
             sleeper.cancel()
             waker.cancel()
-
-    def _hand_out(self) -> None:
-        ready: list[LiveRun] = []
-        for holding in self._holdings.values():
-            if holding.ready and not holding.leaving:
-                ready.extend(holding.owner.take_ready())
-        now_ms = self._clock.now_ms()
-        ready = self._throttle.admit(self._paced(ready, now_ms), now_ms)
-        if not ready:
-            return
-        for run in ready:
-            # Kept when a run is handed out again: its time is not to begin anew.
-            run.expire_ms = run.expire_ms or expire_ms(run.job.spec, run.fire_ms, now_ms)
-        ready.sort(key=lambda run: run.fire_ms)
-        for run in self.fleet.assign(ready):
-            self._holdings[run.job.segment].owner.give_back([run], now_ms)
-
-    def _paced(self, ready: Iterable[LiveRun], now_ms: int) -> list[LiveRun]:
-        """Those whose topic's rate lets them go inside the look-ahead."""
-        near: list[LiveRun] = []
-        for run in sorted(ready, key=fire_then_priority):
-            self._throttle.pace(run)
-            if run.fire_ms <= now_ms + LOOK_AHEAD_MS:
-                near.append(run)
-            else:
-                self._holdings[run.job.segment].owner.runs.postpone(run, now_ms)
-        return near
 
     async def _tick(self) -> None:
         self.fleet.tick()
@@ -381,7 +372,7 @@ class Scheduler:
         for hear in self.on_ended:
             hear(ended)
         for run in ended:
-            self._throttle.ended(run)
+            self._dispatcher.ended(run)
         for job in to_be_looked_at(ended):
             self._to_pause.put_nowait(job)
         self._wake.set()

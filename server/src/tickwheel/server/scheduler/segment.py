@@ -16,7 +16,7 @@ from tickwheel.server.domain.occurrence import EntryKind, InboxEntry, ScheduleEn
 from tickwheel.server.domain.report import Answer, Report
 from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.schedule import Schedule
-from tickwheel.server.scheduler.cursors import Advance, Cursors
+from tickwheel.server.scheduler.cursors import STEP_BUDGET, Advance, Cursors
 from tickwheel.server.scheduler.ledger import Batch
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun, Phase, live_run_of
 from tickwheel.server.scheduler.overlap import Skip, Wait
@@ -250,10 +250,20 @@ class SegmentOwner:
 
     # -- what becomes due --------------------------------------------------------------------
 
-    def step(self, now_ms: int) -> None:
-        """Computes what has come inside the look-ahead, and what time has brought about else."""
-        self._cursors.step(now_ms)
+    def step(self, now_ms: int, most: int = STEP_BUDGET) -> int:
+        """Computes what has come inside the look-ahead, and what time has brought about else.
+
+        Args:
+            now_ms: the present.
+            most: goes over so many occurrences; while there are more, `next_visit_ms` stays at an
+                instant that has come.
+
+        Returns:
+            how many it has gone over.
+        """
+        passed = self._cursors.step(now_ms, most)
         self.runs.step(now_ms)
+        return passed
 
     def next_visit_ms(self) -> int | None:
         """When `step` has something to do next; None: nothing that is known."""

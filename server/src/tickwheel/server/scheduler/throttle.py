@@ -5,11 +5,13 @@ segments it owns; jobs are spread over segments evenly, so the shares add up to 
 """
 
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tickwheel.server.scheduler.live import LiveRun, Phase
+from tickwheel.server.scheduler.fairqueue import FairQueue
+from tickwheel.server.scheduler.live import LiveRun
 
 #: A topic that was quiet may be given as much at once as its rate allows in this time.
 BURST_MS = 1_000
@@ -49,7 +51,8 @@ class Throttle:
         self._topics: Counter[str] = Counter()
         #: Runs that count: their segment, and the topic under which they do.
         self._counted: dict[tuple[str, str], tuple[int, LiveRun, str]] = {}
-        self._parked: dict[tuple[str, str], LiveRun] = {}
+        #: By topic, as room is.
+        self._parked = FairQueue(lambda run: run.job.spec.target.topic)
         self._room = False
 
     def set_share(self, owned: int, segments: int) -> None:
@@ -77,7 +80,7 @@ class Throttle:
             if run.name in self._counted or not self._is_limited(run):
                 admitted.append(run)
             else:
-                self._parked[run.name] = run
+                self._parked.add(run)
                 self._room = True
         if self._parked and self._room:
             admitted.extend(self._unpark(now_ms))
@@ -86,7 +89,7 @@ class Throttle:
     def next_ms(self) -> int | None:
         """When a run that is kept comes due; None where only an end makes room."""
         return min(
-            (run.fire_ms for run in self._parked.values() if not self._is_full(run)), default=None
+            (run.fire_ms for run in self._parked.heads() if not self._is_full(run)), default=None
         )
 
     def ended(self, run: LiveRun) -> None:
@@ -103,9 +106,7 @@ class Throttle:
         for segment, run, _ in list(self._counted.values()):
             if segment in lost:
                 self.ended(run)
-        for name, run in list(self._parked.items()):
-            if run.job.segment in lost:
-                del self._parked[name]
+        self._parked.forget(lost)
 
     def resume(self, run: LiveRun) -> None:
         """A run that a former owner has handed out counts as well."""
@@ -113,21 +114,23 @@ class Throttle:
             self._count(run)
 
     def _unpark(self, now_ms: int) -> list[LiveRun]:
-        """Higher priorities first, then who has waited longest; none before it is due.
+        """Users in turn; none before it is due.
 
         A run that was handed out ahead would take the place of one that is due.
         """
-        admitted: list[LiveRun] = []
         waiting = False
-        for run in sorted(self._parked.values(), key=_priority_then_fire):
-            if run.phase is not Phase.READY:
-                del self._parked[run.name]
-            elif run.fire_ms > now_ms:
+
+        def admit(run: LiveRun) -> bool:
+            nonlocal waiting
+            if run.fire_ms > now_ms:
                 waiting = True
-            elif not self._is_full(run):
-                del self._parked[run.name]
-                self._count(run)
-                admitted.append(run)
+                return False
+            if self._is_full(run):
+                return False
+            self._count(run)
+            return True
+
+        admitted = self._parked.take(sys.maxsize, now_ms, admit)
         self._room = waiting
         return admitted
 
@@ -153,7 +156,3 @@ class Throttle:
         self._counted[run.name] = (run.job.segment, run, topic)
         self._users[run.job.user] += 1
         self._topics[topic] += 1
-
-
-def _priority_then_fire(run: LiveRun) -> tuple[int, int]:
-    return (-run.job.spec.priority, run.fire_ms)

@@ -6,6 +6,7 @@ the first occurrence that is not yet done. What becomes of a run in between is n
 """
 
 from tickwheel.server.scheduler.cursors.cursors import Cursors
+from tickwheel.server.scheduler.cursors.expansion import STEP_BUDGET
 from tickwheel.server.scheduler.cursors.rows import Advance
 
-__all__ = ["Advance", "Cursors"]
+__all__ = ["STEP_BUDGET", "Advance", "Cursors"]

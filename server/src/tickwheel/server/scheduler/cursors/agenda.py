@@ -1,6 +1,7 @@
 """Which cursors a segment has, when each is to be looked at, and which of their rows may move."""
 
 import heapq
+from collections import deque
 from collections.abc import Iterator
 
 from tickwheel.server.scheduler.live import AttemptKey, Cursor
@@ -17,6 +18,8 @@ class Agenda:
         #: The cursors over former schedules, by job and generation.
         self._former: dict[str, dict[int, Cursor]] = {}
         self._visits: list[tuple[int, int, CursorId]] = []
+        #: Those of `_visits` whose instant has come, by user: users take turns.
+        self._due: dict[str, deque[tuple[int, CursorId]]] = {}
         self._serial = 0
         self._dirty: set[CursorId] = set()
 
@@ -90,13 +93,25 @@ class Agenda:
 
     def next_ms(self) -> int | None:
         """When one is to be looked at next; None: at no instant that is known."""
+        for due in self._due.values():
+            return due[0][0]
         return self._visits[0][0] if self._visits else None
 
     def take_due(self, now_ms: int) -> CursorId | None:
-        """The one whose instant has come first; None: there is none. It may be gone by now."""
-        if not self._visits or self._visits[0][0] > now_ms:
-            return None
-        return heapq.heappop(self._visits)[2]
+        """One whose instant has come, users in turn; None: there is none. It may be gone by now."""
+        while self._visits and self._visits[0][0] <= now_ms:
+            at_ms, _, which = heapq.heappop(self._visits)
+            cursor = self._cursors.get(which)
+            if cursor is not None:
+                self._due.setdefault(cursor.job.user, deque()).append((at_ms, which))
+        for user in self._due:
+            due = self._due.pop(user)
+            _, which = due.popleft()
+            if due:
+                # Behind those whose turn is still to come.
+                self._due[user] = due
+            return which
+        return None
 
     # -- whose rows may move -----------------------------------------------------------------
 

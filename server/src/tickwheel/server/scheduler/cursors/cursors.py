@@ -140,9 +140,9 @@ class Cursors:
 
     # -- what becomes due --------------------------------------------------------------------
 
-    def step(self, now_ms: int) -> None:
-        """Computes what has come inside the look-ahead."""
-        self._expansion.step(now_ms)
+    def step(self, now_ms: int, most: int) -> int:
+        """Computes so much of what has come inside the look-ahead; returns how much that was."""
+        return self._expansion.step(now_ms, most)
 
     def next_ms(self) -> int | None:
         """When `step` has something to do next; None: nothing that is known."""

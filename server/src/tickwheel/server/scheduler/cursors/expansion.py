@@ -41,14 +41,15 @@ class Expansion:
         self._runs = runs
         self._new_traceparent = new_traceparent
 
-    def step(self, now_ms: int) -> None:
-        """Computes what has come inside the look-ahead."""
-        budget = STEP_BUDGET
+    def step(self, now_ms: int, most: int) -> int:
+        """Computes what has come inside the look-ahead; returns how many occurrences it passed."""
+        budget = most
         while budget > 0 and (which := self._agenda.take_due(now_ms)) is not None:
             cursor = self._agenda.get(which)
             # A run that is taken back may have the name of one that another cursor would open.
             if cursor is not None and not self._agenda.revoking(which[0]):
                 budget -= self._expand(cursor, now_ms, budget)
+        return most - budget
 
     def settle(self, run: LiveRun, now_ms: int) -> None:
         """The cursor's row need not stand for a run any more."""

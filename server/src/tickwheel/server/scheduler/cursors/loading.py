@@ -83,9 +83,9 @@ class Loading:
         elif schedule.is_recurring:
             # Completed, by an owner that ended before it could remove the row.
             self._rows.discard(entry)
-        spans = [
+        spans = (
             Span(self._compile(e.job), e.job.schedule_from_ms, e.until_ms) for e in past.values()
-        ]
+        )
         self._orphans.end(job, spans, now_ms)
         return revoked
 

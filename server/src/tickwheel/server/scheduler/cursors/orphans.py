@@ -1,6 +1,6 @@
 """Ends runs that are recorded as due and that no cursor will bring up any more."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from tickwheel.server.domain.course import is_within
@@ -38,15 +38,17 @@ class Orphans:
         self._recovered = recovered
         self._runs = runs
 
-    def end(self, job: Job, spans: Sequence[Span], now_ms: int) -> None:
+    def end(self, job: Job, schedules: Iterable[Span], now_ms: int) -> None:
         """Ends a job's runs that are, after a change, of no schedule any more.
 
         Args:
             job: as it is now.
-            spans: its schedules.
+            schedules: its schedules; they are looked at only where there are such runs at all.
             now_ms: the present.
         """
-        for record in self._recovered.begun_of(job.uid):
+        begun = self._recovered.begun_of(job.uid)
+        spans = tuple(schedules) if begun else ()
+        for record in begun:
             if record.trigger is not Trigger.SCHEDULE:
                 continue
             if not any(span.has(record) for span in spans):
@@ -58,10 +60,10 @@ class Orphans:
 
     def end_outside_cursors(self, job: Job, now_ms: int) -> None:
         """As `end`, where the cursors that there are have all of the job's schedules."""
-        spans = [
+        spans = (
             Span(one.schedule, 0 if one.is_former else one.job.schedule_from_ms, one.until_ms)
             for one in self._agenda.all_of(job.uid)
-        ]
+        )
         self.end(job, spans, now_ms)
 
     def take_late(self, record: Run, job: Job, now_ms: int) -> None:

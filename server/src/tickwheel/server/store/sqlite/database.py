@@ -1,9 +1,10 @@
 """Threads around SQLite: one writer that commits in groups, one reader beside it."""
 
 import asyncio
-import queue
 import sqlite3
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,8 +14,10 @@ from tickwheel.server.domain.errors import StoreUnavailable
 
 T = TypeVar("T")
 
-#: Operations of one commit at most, so that the first of a long queue does not wait for the last.
+#: Operations of one commit at most, and for how long it takes further ones, in seconds, so that the
+#: first of a long queue does not wait for the last.
 MAX_GROUP = 256
+GROUP_S = 0.05
 
 
 class _Write:
@@ -53,7 +56,9 @@ class Database:
             StoreUnavailable: it cannot be opened.
         """
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._queued: deque[_Write] = deque()
+        self._urgent: deque[_Write] = deque()
+        self._some = threading.Event()
         try:
             self._connection = _connect(path, read_only=read_only)
             self._reader = _connect(path, read_only=read_only) if path else None
@@ -64,10 +69,16 @@ class Database:
         self._closed = False
         self._thread.start()
 
-    async def write(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(
+        self, operation: Callable[[sqlite3.Connection], T], *, urgent: bool = False
+    ) -> T:
         """Runs an operation in a transaction and returns once that is on the disk.
 
         An operation that raises is undone alone; the others of its group are not touched.
+
+        Args:
+            operation: what to do.
+            urgent: it need not wait for what others have queued.
 
         Raises:
             StoreUnavailable: nothing was written.
@@ -75,7 +86,8 @@ class Database:
         if self._closed:
             raise StoreUnavailable("the store is closed")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(_Write(operation, future))
+        (self._urgent if urgent else self._queued).append(_Write(operation, future))
+        self._some.set()
         return await future
 
     async def read(self, operation: Callable[[sqlite3.Connection], T]) -> T:
@@ -98,7 +110,7 @@ class Database:
         if self._closed:
             return
         self._closed = True
-        self._queue.put(None)
+        self._some.set()
         await self._loop.run_in_executor(None, self._thread.join)
         self._reading.shutdown()
         if self._reader is not None:
@@ -107,33 +119,44 @@ class Database:
 
     def _work(self) -> None:
         """The writer's thread: takes what is queued, commits it as one, tells all at once."""
-        ended = False
-        while not ended:
-            first = self._queue.get()
-            if first is None:
+        while True:
+            self._some.clear()
+            first = self._next()
+            if first is not None:
+                group = self._commit(first)
+                self._loop.call_soon_threadsafe(_settle, group)
+            elif self._closed:
                 return
-            group = [first]
-            while len(group) < MAX_GROUP and not self._queue.empty():
-                further = self._queue.get()
-                if further is None:
-                    ended = True
-                    break
-                group.append(further)
-            self._commit(group)
-            self._loop.call_soon_threadsafe(_settle, group)
+            else:
+                self._some.wait()
 
-    def _commit(self, group: list[_Write]) -> None:
+    def _next(self) -> _Write | None:
+        for waiting in (self._urgent, self._queued):
+            if waiting:
+                return waiting.popleft()
+        return None
+
+    def _commit(self, first: _Write) -> list[_Write]:
+        """Commits a write and what is queued behind it; returns all of them."""
         connection = self._connection
+        group: list[_Write] = []
+        until_s = time.monotonic() + GROUP_S
+        write: _Write | None = first
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for write in group:
+            while write is not None:
+                group.append(write)
                 self._run(write)
+                is_full = len(group) == MAX_GROUP or time.monotonic() > until_s
+                write = None if is_full else self._next()
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            for write in group:
-                write.error = StoreUnavailable(f"SQLite: {error}")
+            group = group or [first]
+            for one in group:
+                one.error = StoreUnavailable(f"SQLite: {error}")
+        return group
 
     def _run(self, write: _Write) -> None:
         self._connection.execute("SAVEPOINT one")

@@ -104,7 +104,8 @@ class SqliteLeaseStore(LeaseStore):
         def run(connection: sqlite3.Connection) -> bool:
             return connection.execute(sql, values).rowcount == 1
 
-        return await self._database.write(run)
+        # An owner's lease hangs on it: it may not wait for what a burst has queued.
+        return await self._database.write(run, urgent=True)
 
     async def _all(self, sql: str) -> list[Any]:
         return await self._database.read(lambda db: db.execute(sql).fetchall())

@@ -53,8 +53,11 @@ class SqliteScheduleStore(ScheduleStore):
             "AND next_execution_time >= ? AND next_execution_time < ? "
             "ORDER BY segment, next_execution_time"
         )
-        rows = await self._all(sql, _list(segments), start_ms, end_ms)
-        return [decode_entry(row[0]) for row in rows]
+        wanted = (_list(segments), start_ms, end_ms)
+        # Many may be due at one instant: the event loop is not held up by them.
+        return await self._database.read(
+            lambda db: [decode_entry(row[0]) for row in db.execute(sql, wanted)]
+        )
 
     async def advance(
         self, stamp: WriteStamp, put: Sequence[ScheduleEntry], remove: Sequence[ScheduleEntry]
