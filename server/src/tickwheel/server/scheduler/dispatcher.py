@@ -1,5 +1,6 @@
 """Hands to the workers what the owners have ready: at the topics' rates, within limits, fairly."""
 
+import sys
 from collections.abc import Iterable
 
 from tickwheel.server.domain.clock import Clock
@@ -7,13 +8,14 @@ from tickwheel.server.scheduler.fairqueue import FairQueue
 from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.holding import Holdings
 from tickwheel.server.scheduler.live import LiveRun
-from tickwheel.server.scheduler.runs import fire_then_priority
 from tickwheel.server.scheduler.terms import expire_ms
 from tickwheel.server.scheduler.throttle import DispatchLimits, Throttle
-from tickwheel.server.store.port import LOOK_AHEAD_MS
 
 #: Runs handed out between two turns of the event loop: some 20 ms of work.
 SLICE = 500
+#: Slots of a topic's rate are given so long ahead: enough to be on time, and no more, as whoever
+#: comes next has the next one, however many wait.
+PACE_AHEAD_MS = 1_000
 
 
 class Dispatcher:
@@ -27,6 +29,8 @@ class Dispatcher:
         self._fleet = fleet
         self._holdings = holdings
         self._throttle = Throttle(limits)
+        #: What has no slot yet of those that its topic's rate allows.
+        self._unpaced = FairQueue(lambda run: run.job.spec.target.topic)
         #: What the limits allow, by segment, as there room is or is not.
         self._waiting = FairQueue(lambda run: run.job.segment)
 
@@ -46,19 +50,27 @@ class Dispatcher:
         return len(self._fleet.assign(self._waiting, SLICE, now_ms)) == SLICE
 
     def _paced(self, ready: Iterable[LiveRun], now_ms: int) -> list[LiveRun]:
-        """Those whose topic's rate lets them go inside the look-ahead."""
-        near: list[LiveRun] = []
-        for run in sorted(ready, key=fire_then_priority):
-            self._throttle.pace(run)
-            if run.fire_ms <= now_ms + LOOK_AHEAD_MS:
-                near.append(run)
+        """Those that their topics' rates let go soon; users take turns at the slots."""
+        free: list[LiveRun] = []
+        for run in ready:
+            if self._throttle.is_paced(run):
+                self._unpaced.add(run)
             else:
-                self._holdings[run.job.segment].owner.runs.postpone(run, now_ms)
-        return near
+                free.append(run)
+
+        def admit(run: LiveRun) -> bool:
+            if self._throttle.slot_ms(run) > now_ms + PACE_AHEAD_MS:
+                return False
+            self._throttle.pace(run)
+            return True
+
+        return free + self._unpaced.take(sys.maxsize, now_ms, admit) if self._unpaced else free
 
     def next_ms(self) -> int | None:
-        """When a run that a limit keeps comes due; None where only an end makes room."""
-        return self._throttle.next_ms()
+        """When a run that a limit keeps may go; None where only an end makes room."""
+        slots = [self._throttle.slot_ms(run) - PACE_AHEAD_MS for run in self._unpaced.heads()]
+        kept_ms = self._throttle.next_ms()
+        return min(slots if kept_ms is None else [*slots, kept_ms], default=None)
 
     def set_share(self, owned: int, segments: int) -> None:
         """How many of all segments are ours."""
@@ -76,4 +88,5 @@ class Dispatcher:
         """These segments are not ours any more."""
         lost = set(segments)
         self._throttle.forget(lost)
+        self._unpaced.forget(lost)
         self._waiting.forget(lost)

@@ -227,10 +227,6 @@ class Runs:
                 run.worker = ""
                 self._ready[run.key] = run
 
-    def postpone(self, run: LiveRun, now_ms: int) -> None:
-        """Its instant was put off beyond the look-ahead: it becomes ready again then."""
-        self._queue(run, now_ms)
-
     def _queue(self, run: LiveRun, now_ms: int) -> None:
         if run.fire_ms > now_ms + LOOK_AHEAD_MS:
             run.phase = Phase.BACKOFF

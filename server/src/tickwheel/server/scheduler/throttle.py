@@ -16,6 +16,7 @@ from tickwheel.server.scheduler.live import LiveRun
 #: A topic that was quiet may be given as much at once as its rate allows in this time.
 BURST_MS = 1_000
 ALL = "*"
+_LEAST_SHARE = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,18 +61,29 @@ class Throttle:
         self._share = owned / max(1, segments)
         self._room = True
 
-    def pace(self, run: LiveRun) -> None:
-        """Puts an attempt's instant off to where its topic's rate allows it; once an attempt."""
-        rate = self._limits.topic_rate(run.job.spec.target.topic) * self._share
-        if run.paced_attempt == run.attempt or rate <= 0 or run.dead_letter:
-            return
-        run.paced_attempt = run.attempt
+    def is_paced(self, run: LiveRun) -> bool:
+        """Whether the attempt has to wait for its topic's rate; once an attempt."""
+        if run.paced_attempt == run.attempt or run.dead_letter:
+            return False
+        return self._limits.topic_rate(run.job.spec.target.topic) > 0
+
+    def slot_ms(self, run: LiveRun) -> int:
+        """When the topic's rate lets a run go that `is_paced`, not before its own instant."""
         topic = run.job.spec.target.topic
-        step_ms = 1_000 / rate
-        next_ms = self._next_ms.get(topic, 0.0)
         # A bucket holds at least one run.
-        run.fire_ms = max(run.fire_ms, math.ceil(next_ms - max(BURST_MS - step_ms, 0)))
-        self._next_ms[topic] = max(next_ms, run.fire_ms) + step_ms
+        earliest_ms = self._next_ms.get(topic, 0.0) - max(BURST_MS - self._step_ms(topic), 0)
+        return max(run.fire_ms, math.ceil(earliest_ms))
+
+    def pace(self, run: LiveRun) -> None:
+        """Puts an attempt's instant off to its slot, which is taken then."""
+        topic = run.job.spec.target.topic
+        run.paced_attempt = run.attempt
+        run.fire_ms = self.slot_ms(run)
+        next_ms = max(self._next_ms.get(topic, 0.0), run.fire_ms)
+        self._next_ms[topic] = next_ms + self._step_ms(topic)
+
+    def _step_ms(self, topic: str) -> float:
+        return 1_000 / (self._limits.topic_rate(topic) * max(self._share, _LEAST_SHARE))
 
     def admit(self, runs: Iterable[LiveRun], now_ms: int) -> list[LiveRun]:
         """Those that may be handed out now; the others are kept until there is room."""
