@@ -50,8 +50,8 @@ class Stage:
         return self.fleet.taken[before:]
 
 
-def storm(count: int = 2_000, **how: int) -> list[LiveRun]:
-    return [a_run(user="storm", **how) for _ in range(count)]
+def storm(count: int = 2_000, priority: int = 5) -> list[LiveRun]:
+    return [a_run(user="storm", priority=priority) for _ in range(count)]
 
 
 def late_ms(runs: list[LiveRun]) -> list[int]:

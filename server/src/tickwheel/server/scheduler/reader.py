@@ -124,19 +124,28 @@ class Reader:
         holding.recovered = True
 
     async def read(self) -> None:
-        """Reads schedule and inbox up to the look-ahead; `load_some` takes the rows in."""
-        now = self._clock.now_ms()
-        horizon = now + LOOK_AHEAD_MS
+        """Reads schedule and inbox; see there."""
+        await self.read_schedule()
+        await self.read_inbox()
+
+    async def read_schedule(self) -> None:
+        """Reads the schedule up to the look-ahead; `load_some` takes the rows in."""
+        horizon = self._clock.now_ms() + LOOK_AHEAD_MS
         groups: dict[int, list[int]] = {}
         for segment, holding in self._holdings.items():
             if holding.recovered and not holding.leaving:
                 groups.setdefault(holding.read_to_ms, []).append(segment)
         for start, segments in groups.items():
             await self._read_schedule(segments, start, horizon)
+
+    async def read_inbox(self) -> None:
+        """Takes in what is new in the inbox, and what could not be taken in before."""
+        now = self._clock.now_ms()
         if self._holdings:
             await self._read_inbox(list(self._holdings), self._inbox_read_ms - INBOX_OVERLAP_MS)
             self._inbox_read_ms = now
         await self._load_uncommitted()
+        self._wake.set()
 
     async def _read_schedule(self, segments: list[int], start_ms: int, end_ms: int) -> None:
         """Reads from `start_ms` on; after an outage in stretches, skipping what is empty."""

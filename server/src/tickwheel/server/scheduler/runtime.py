@@ -157,7 +157,8 @@ class Scheduler:
                 for loop in (
                     self._every(self._options.renew_ms, self._keeper.renew_once),
                     self._every(self._options.membership_ms, self._ownership.look),
-                    self._every(self._options.read_ms, self._read),
+                    self._every(self._options.read_ms, self._reader.read_schedule),
+                    self._every(self._options.read_ms, self._reader.read_inbox),
                     self._every(0, self._reader.load_some),
                     self._every(self._options.sweep_ms, self._reader.sweep),
                     self._every(self._options.reread_ms, self._reader.reread_inbox),
@@ -215,10 +216,6 @@ class Scheduler:
             await self._clock.sleep(interval_ms / 1000)
 
     # -- firing ------------------------------------------------------------------------------
-
-    async def _read(self) -> None:
-        await self._reader.read()
-        self._wake.set()
 
     async def _fire(self) -> None:
         """Computes what comes due and hands it out, woken by reads, outcomes and the clock."""
