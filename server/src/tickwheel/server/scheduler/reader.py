@@ -27,7 +27,7 @@ CATCH_UP_STRETCH_MS = 600_000
 #: While more runs than this are open, a catching-up owner reads no further.
 MAX_BACKLOG = 50_000
 #: Rows whose jobs are read and taken in between two turns of the event loop.
-SLICE = 250
+SLICE = 500
 #: What could not be taken in as the store was away is tried again after this long.
 RETRY_S = 0.5
 #: Each read of the inbox overlaps the last by the time a write usually takes; what is read again
