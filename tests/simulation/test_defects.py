@@ -1,5 +1,7 @@
 """A promise that is broken on purpose is found: a net that finds nothing would prove nothing."""
 
+from dataclasses import replace
+
 import pytest
 
 from simulator.defects import DEFECTS
@@ -26,9 +28,9 @@ GHOST = (
 )
 
 
-def plan(*faults: Fault, seed: int = 3) -> Plan:
+def plan(*faults: Fault) -> Plan:
     return Plan(
-        seed=seed,
+        seed=3,
         start_ms=1_795_435_200_000,
         schedulers=2,
         workers=2,
@@ -43,14 +45,21 @@ PLANS = {
     "no-permission": (plan(*SLEEPERS), "STALE"),
     "no-due-check": (plan(), "EARLY"),
     "forgotten-outcomes": (plan(), "UNRECORDED"),
-    # Whether the ghost hands out before it reads whose its segments are is a matter of chance.
-    "no-lease-check": (plan(*GHOST, seed=1), "STALE"),
+    "no-lease-check": (plan(*GHOST), "STALE"),
 }
+
+
+#: Whether a ghost hands out before it reads whose its segments are is a matter of chance.
+SEEDS = range(1, 13)
 
 
 @pytest.mark.parametrize("name", PLANS)
 def test_a_defect_is_found(name: str) -> None:
     broken, fault = PLANS[name]
-    report = run_plan(broken, prepare=DEFECTS[name])
-    assert fault in {finding.fault.name for finding in report.findings}
-    assert run_plan(broken).is_good
+    for seed in SEEDS:
+        chosen = replace(broken, seed=seed)
+        report = run_plan(chosen, prepare=DEFECTS[name])
+        if fault in {finding.fault.name for finding in report.findings}:
+            assert run_plan(chosen).is_good
+            return
+    pytest.fail(f"{fault} was found with none of the seeds")
