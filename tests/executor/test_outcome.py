@@ -58,6 +58,25 @@ class _Sly(dict[str, Any]):
         raise RuntimeError("not today")
 
 
+class _Fatal(dict[str, Any]):
+    def items(self) -> Any:
+        raise SystemExit(3)
+
+
+class _Hidden(Exception):
+    @property
+    def __class__(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        raise ZeroDivisionError
+
+    def __str__(self) -> str:
+        return "hidden"
+
+
+class _Wordless(dict[str, Any]):
+    def items(self) -> Any:
+        raise _Mute
+
+
 def _loop() -> list[Any]:
     loop: list[Any] = []
     loop.append(loop)
@@ -80,6 +99,8 @@ async def _never() -> None:
         _loop(),
         10**400,
         _Sly(a=1),
+        _Fatal(a=1),
+        _Wordless(a=1),
         _never(),
     ],
     ids=lambda value: type(value).__name__,
@@ -155,6 +176,16 @@ def test_whatever_is_raised_is_a_failure(error: BaseException, kind: str, messag
     assert ended.error.type == kind
     assert message in ended.error.message
     ended.error.SerializeToString()
+
+
+def test_what_lies_about_its_class_is_a_failure_as_well() -> None:
+    ended = _raise(_Hidden())
+    assert (ended.state, ended.retryable) == (run_pb2.RUN_STATE_FAILED, True)
+    assert ended.error is not None
+    assert (ended.error.type, ended.error.message) == ("_Hidden", "hidden")
+    ended = returned(_Hidden())
+    assert ended.error is not None
+    assert ended.error.type == "result-not-json"
 
 
 def test_the_traceback_begins_with_the_handler() -> None:

@@ -45,10 +45,12 @@ def returned(value: object) -> Outcome:
 def raised(error: BaseException) -> Outcome:
     """The outcome of a handler that raised, whatever it was."""
     described = _describe(error)
-    if isinstance(error, RunCancelled):
+    # isinstance would ask the exception for its `__class__`, which may raise as well.
+    kind = type(error)
+    if issubclass(kind, RunCancelled):
         return Outcome(run_pb2.RUN_STATE_CANCELLED, error=described)
     return Outcome(
-        run_pb2.RUN_STATE_FAILED, error=described, retryable=not isinstance(error, NotRetryable)
+        run_pb2.RUN_STATE_FAILED, error=described, retryable=not issubclass(kind, NotRetryable)
     )
 
 

@@ -1,7 +1,7 @@
 """What a handler returned as the result that is kept on the run."""
 
-import inspect
 import json
+import types
 from typing import Any, cast
 
 from google.protobuf import struct_pb2
@@ -35,15 +35,15 @@ def result_value(returned: object) -> struct_pb2.Value | None:
     """
     if returned is None:
         return None
-    if inspect.iscoroutine(returned):
-        returned.close()
+    if issubclass(type(returned), types.CoroutineType):
+        cast("types.CoroutineType[Any, Any, Any]", returned).close()
         raise ResultRefused(NOT_JSON, "the handler returned a coroutine: declare it with async def")
     try:
         text = json.dumps(returned, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         size = len(text.encode())
-    # Also what an object of the handler's raises as it is looked at.
-    except Exception as error:
-        raise ResultRefused(NOT_JSON, f"the handler's result is not JSON: {error}") from error
+    # Also what an object of the handler's raises as it is looked at, which may be anything.
+    except BaseException as error:
+        raise ResultRefused(NOT_JSON, f"the handler's result is not JSON: {_why(error)}") from None
     if size > MAX_RESULT_BYTES:
         raise ResultRefused(
             TOO_LARGE,
@@ -55,6 +55,13 @@ def result_value(returned: object) -> struct_pb2.Value | None:
     except OverflowError as error:
         raise ResultRefused(NOT_JSON, "the handler's result has a number beyond 1.8e308") from error
     return value
+
+
+def _why(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:
+        return type(error).__name__
 
 
 def _fill(value: struct_pb2.Value, plain: Any, levels: int) -> None:
