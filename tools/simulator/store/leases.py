@@ -33,7 +33,9 @@ class SimLeaseStore(LeaseStore):
             sessions[session.session_id] = session
             return True
 
-        await self._settled(work, opened)
+        while not await self._settled(work, opened):
+            # It never came to it.
+            pass
 
     @override
     async def renew_session(self, session: SchedulerSession) -> bool:

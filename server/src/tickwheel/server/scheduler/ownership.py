@@ -95,8 +95,9 @@ class Ownership:
         """Compares what there is with what is ours, and makes it so."""
         if self._is_ending:
             return
-        sessions = await self._leases.sessions()
+        # In this order: who began a session and took a segment in between is known to live.
         leases = await self._leases.segments()
+        sessions = await self._leases.sessions()
         now = self._clock.steady_ms()
         self._watch.observe(sessions, now)
         mine = self._keeper.identity.session_id
