@@ -6,8 +6,9 @@ from dataclasses import replace
 from conformance.suite import case
 from conformance.world import DAY_MS, HOUR_MS, World
 from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.names import new_uid
 from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
-from tickwheel.server.store.port import Created, NewJob
+from tickwheel.server.store.port import Created, NewJob, Spot
 
 #: Later than any entry of any case: 2200.
 FAR_MS = 7_258_118_400_000
@@ -35,6 +36,30 @@ async def range_is_half_open(world: World) -> None:
 async def no_segments_no_entries(world: World) -> None:
     await scheduled(world, world.now_ms() + HOUR_MS)
     assert list(await world.store.schedule.read_due([], 0, FAR_MS)) == []
+
+
+@case
+async def single_jobs_are_found_by_where_they_stand(world: World) -> None:
+    fire_ms = world.now_ms() + 3 * HOUR_MS
+    wanted = [await scheduled(world, fire_ms, segment) for segment in (1, 1, 2)]
+    await scheduled(world, fire_ms)
+    (job, entry), *_ = wanted
+    twin = replace(entry, kind=EntryKind.MANUAL, run_id="by-hand")
+    later = replace(entry, fire_ms=fire_ms + 1, schedule_ms=fire_ms + 1, due_ms=fire_ms + 1)
+    owner = await world.own(1)
+    await world.store.schedule.advance(owner.stamp(), [twin, later], [])
+    spots = [Spot(one.segment, fire_ms, one.uid) for _, one in wanted]
+    elsewhere = [
+        Spot(2, fire_ms, job.uid),
+        Spot(1, fire_ms - 1, job.uid),
+        Spot(1, fire_ms + DAY_MS, job.uid),
+        Spot(1, fire_ms, new_uid()),
+    ]
+    found = await world.store.schedule.read_at([*spots, *spots, *elsewhere])
+    expected = [twin, *(one for _, one in wanted)]
+    assert sorted(found, key=lambda one: one.place) == sorted(expected, key=lambda one: one.place)
+    assert not list(await world.store.schedule.read_at([]))
+    assert not list(await world.store.schedule.read_at(elsewhere))
 
 
 @case

@@ -10,6 +10,7 @@ from tickwheel.server.domain.names import new_uid
 from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
 from tickwheel.server.domain.run import Run
 from tickwheel.server.scheduler.live import LiveRun
+from tickwheel.server.scheduler.repairs import Repairs
 from tickwheel.server.scheduler.segment import SegmentOwner
 from tickwheel.v1 import job_pb2, scheduler_service_pb2
 
@@ -63,13 +64,14 @@ def entry_of(job: Job, schedule_ms: int, *, ordinal: int = 0, fire_ms: int = 0) 
     )
 
 
-def make_owner(epoch: int = 1) -> SegmentOwner:
+def make_owner(epoch: int = 1, repairs: Repairs | None = None) -> SegmentOwner:
     """The owner of segment 0."""
     return SegmentOwner(
         0,
         epoch,
         compile_schedule=schedule_of,
         new_traceparent=lambda: "00-" + "a" * 32 + "-" + "b" * 16 + "-01",
+        repairs=repairs,
     )
 
 

@@ -470,8 +470,32 @@ def test_overlap_allow_all_up_to_what_may_be_in_flight() -> None:
     store(owner)
     (waiting,) = beside(owner, job, NOW + 20 * SECOND)
     assert waiting.state is RunState.PENDING
+    assert not owner.release_waiting(NOW + 20 * SECOND)
     say(owner, first, SUCCEEDED, NOW + 21 * SECOND)
     store(owner, NOW + 21 * SECOND)
+    assert [run.run_id for run in assign(owner)] == [waiting.run_id]
+
+
+def test_what_waits_goes_as_soon_as_more_may_be_in_flight() -> None:
+    owner, job = make_owner(), reported(job_pb2.OVERLAP_ALLOW_ALL)
+    job.spec.max_in_flight = 1
+    published(job, owner)
+    (waiting,) = beside(owner, job)
+    assert waiting.state is RunState.PENDING
+    wider = changed(job, NOW + 21 * SECOND, spec=job_pb2.Job())
+    wider.spec.CopyFrom(job.spec)
+    wider.spec.max_in_flight = 2
+    owner.change(wider, None, NOW + 21 * SECOND)
+    assert [run.run_id for run in assign(owner)] == [waiting.run_id]
+
+
+def test_what_waits_for_nothing_is_found() -> None:
+    owner, job = make_owner(), reported(job_pb2.OVERLAP_BUFFER_ONE)
+    first = published(job, owner)
+    (waiting,) = beside(owner, job)
+    # As nothing in the code does: what it waits for is gone, and nobody has said so.
+    owner.runs.drop(first)
+    assert owner.release_waiting(NOW + 21 * SECOND) == [job.uid]
     assert [run.run_id for run in assign(owner)] == [waiting.run_id]
 
 

@@ -30,7 +30,7 @@ def run(tool: Path, *arguments: str) -> str:
 
 @pytest.mark.timeout(1200)
 def test_the_rules_are_right(tool: Path) -> None:
-    assert "SUCCESS: 8 rules found" in run(tool, "check", "rules", "tickwheel.rules.yml")
+    assert "SUCCESS: 9 rules found" in run(tool, "check", "rules", "tickwheel.rules.yml")
 
 
 def test_each_fires_when_it_should_and_not_else(tool: Path) -> None:

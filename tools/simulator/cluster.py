@@ -76,7 +76,12 @@ class Cluster:
         self.store = StoreWeather()
         self.log_weather = LogWeather()
         self.members: dict[str, Member] = {}
-        self.options = SchedulerOptions()
+        # What is missing has to be found within the time that there is.
+        self.options = SchedulerOptions(repair_pass_ms=4_000, repair_doubt_ms=12_000)
+        #: All that there were, in all lives.
+        self.schedulers: list[Scheduler] = []
+        #: Rows that somebody took out of the store by hand.
+        self.rows_lost = 0
         #: Requests to store and log that have failed.
         self.links: list[StoreLink | SimPublisher] = []
 
@@ -124,6 +129,7 @@ class Cluster:
         address = f"{member.name}:7420"
         identity = Identity(session_id=new_uid(), address=address, version=_VERSION)
         scheduler = member.scheduler = Scheduler(store, process.clock, identity, self.options)
+        self.schedulers.append(scheduler)
         endpoint = SchedulerEndpoint(scheduler, store)
         methods = Methods().register(
             add for _, add in scheduler_services(scheduler.fleet, endpoint)

@@ -8,6 +8,7 @@ from simulator.loop import SimLoop
 from simulator.plan import Fault
 from simulator.process import SimProcess, State
 from simulator.trace import Trace
+from tickwheel.server.domain.occurrence import ScheduleEntry
 
 #: Everything heals when the active time is over; what is dead is started again.
 _RESTART_MS = 1_000
@@ -184,6 +185,24 @@ class Faults:
                 weather.slow_until_us = until_us
                 weather.slow_us = int(fault.args["slow_ms"]) * 1000
         return True
+
+    def _lose_rows(self, fault: Fault) -> bool:
+        """Somebody deletes the schedule's rows of jobs, by the first part of their ids."""
+        cells = self.cluster.cells
+        found: list[ScheduleEntry] = []
+        for segment in cells.segments:
+            for _, _, entry in segment.entries.between((0,), (1 << 62,)):
+                row = cells.jobs.get(entry.key)
+                if row is not None and row.job.job_id.startswith(fault.target):
+                    found.append(entry)
+        for entry in found:
+            entries = cells.segments[entry.segment].entries
+            written_us = next(
+                at for key, at, _ in entries.between((0,), (1 << 62,)) if key == entry.place
+            )
+            entries.put(entry.place, written_us, None)
+        self.cluster.rows_lost += len(found)
+        return bool(found)
 
     def _log(self, fault: Fault) -> bool:
         """The same for the log."""

@@ -12,6 +12,7 @@ from simulator.cluster import Cluster
 from simulator.store.cells import Cells, JobRow
 from tickwheel.server.audit.findings import Fault, Finding
 from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
+from tickwheel.server.scheduler.repairs import Mended
 
 #: What stands further back than this nobody is at work with.
 _OLD_MS: Final = 15_000
@@ -24,10 +25,23 @@ _UNTOLD: Final = 200
 def check_residue(cluster: Cluster, now_ms: int) -> Iterator[Finding]:
     """What did not become less again, and jobs that nothing will ever fire."""
     yield from _check_rows(cluster.cells, now_ms)
+    yield from _check_repairs(cluster)
     for member in cluster.of_kind("w"):
         if member.core is not None and member.core.unacknowledged > _UNTOLD:
             text = f"{member.core.unacknowledged} outcomes are not acknowledged"
             yield Finding(Fault.UNBOUNDED, member.name, "", text)
+
+
+def _check_repairs(cluster: Cluster) -> Iterator[Finding]:
+    """What had to be mended would have been lost, unless somebody touched the store by hand."""
+    if cluster.rows_lost:
+        return
+    for scheduler in cluster.schedulers:
+        repairs = scheduler.census.repairs
+        for what in (Mended.JOB_WITHOUT_ROW, Mended.LATE_ROW, Mended.WAITING_RUN):
+            if repairs[what]:
+                text = f"{repairs[what]} times {what.value} had to be mended"
+                yield Finding(Fault.JOB_LOST, scheduler.identity.address, "", text)
 
 
 def _check_rows(cells: Cells, now_ms: int) -> Iterator[Finding]:

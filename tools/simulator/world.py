@@ -2,6 +2,7 @@
 
 import gc
 import traceback
+from collections import Counter
 from dataclasses import dataclass, field
 
 from simulator.chance import Chance, install
@@ -38,6 +39,8 @@ class Report:
     faults: int = 0
     #: Single requests to store and log that failed.
     failures: int = 0
+    #: What schedulers have mended, by what it was.
+    repairs: Counter[str] = field(default_factory=Counter[str])
     steps: int = 0
     calls: int = 0
     lines: list[str] = field(default_factory=list[str])
@@ -90,6 +93,8 @@ class World:
         report.calls = len(self.client.told)
         report.faults = self.faults.injected
         report.failures = sum(link.failures for link in self.cluster.links)
+        for scheduler in self.cluster.schedulers:
+            report.repairs.update({str(k): n for k, n in scheduler.census.repairs.items()})
         report.defects = [_described(defect) for defect in loop.defects]
         if not loop.defects:
             verdict = self._judge()

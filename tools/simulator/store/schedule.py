@@ -9,7 +9,7 @@ from simulator.store.cells import Cells, EntryKey
 from simulator.store.link import Kind, Link
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
-from tickwheel.server.store.port import ScheduleStore
+from tickwheel.server.store.port import ScheduleStore, Spot
 
 #: How long a write may be under way after its time was taken; what is dropped whole is dropped
 #: with a time before all that may still arrive (as in store/cassandra/entries.py).
@@ -64,6 +64,23 @@ class SimScheduleStore(ScheduleStore):
             ]
 
         return await self._link.call(Kind.READ, read) if segments else []
+
+    @override
+    async def read_at(self, spots: Iterable[Spot]) -> list[ScheduleEntry]:
+        def read() -> list[ScheduleEntry]:
+            return [
+                entry
+                for spot in set(spots)
+                for entry in _newest(
+                    row[2]
+                    for row in self._cells.segments[spot.segment].entries.between(
+                        (spot.fire_ms, spot.uid), (spot.fire_ms + 1,)
+                    )
+                )
+                if entry.uid == spot.uid
+            ]
+
+        return await self._link.call(Kind.READ, read)
 
     @override
     async def advance(

@@ -10,6 +10,7 @@ from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.holding import Holdings
 from tickwheel.server.scheduler.keeper import SessionKeeper
 from tickwheel.server.scheduler.link import WorkerLink
+from tickwheel.server.scheduler.repairs import Repairs
 from tickwheel.server.store.port import LOOK_AHEAD_MS
 from tickwheel.v1 import cluster_service_pb2 as pb
 
@@ -18,13 +19,20 @@ class Census:
     """Looks at what a scheduler holds; changes nothing but a worker it is told to stop."""
 
     def __init__(
-        self, clock: Clock, keeper: SessionKeeper, fleet: Fleet, holdings: Holdings
+        self,
+        clock: Clock,
+        keeper: SessionKeeper,
+        fleet: Fleet,
+        holdings: Holdings,
+        repairs: Repairs,
     ) -> None:
         """Looks; `holdings` are shared, and changed by others."""
         self._clock = clock
         self._keeper = keeper
         self._fleet = fleet
         self._holdings = holdings
+        #: What was mended so far.
+        self.repairs = repairs
         #: It is stopping.
         self.draining = False
         #: Segments whose lease was lost without having been given back.

@@ -6,10 +6,15 @@ read. An owner that ended in between leaves a run that is done and that nobody c
 
 from collections.abc import Iterable
 
+import structlog
+
 from tickwheel.server.domain.run import Run
 from tickwheel.server.scheduler.holding import Holding, Holdings
 from tickwheel.server.scheduler.keeper import SessionKeeper
+from tickwheel.server.scheduler.repairs import Mended, Repairs
 from tickwheel.server.store.port import RunStore
+
+_log = structlog.get_logger(__name__)
 
 #: Runs that are looked at with one call of the store.
 CHUNK = 500
@@ -28,11 +33,14 @@ def final_states(log: Iterable[Run]) -> list[Run]:
 class HistoryGaps:
     """Compares what was recovered from the log with the history, and writes what is missing."""
 
-    def __init__(self, runs: RunStore, keeper: SessionKeeper, holdings: Holdings) -> None:
+    def __init__(
+        self, runs: RunStore, keeper: SessionKeeper, holdings: Holdings, repairs: Repairs
+    ) -> None:
         """Makes it; `holdings` are shared, and changed by others."""
         self._runs = runs
         self._keeper = keeper
         self._holdings = holdings
+        self._repairs = repairs
 
     async def close(self) -> None:
         """Looks at some of what is still to be looked at."""
@@ -47,6 +55,8 @@ class HistoryGaps:
         if missing:
             stamp = self._keeper.stamp(holding.segment, holding.epoch)
             await self._runs.record(stamp, missing)
+            self._repairs[Mended.HISTORY_GAP] += len(missing)
+            _log.info("history completed", segment=holding.segment, runs=len(missing))
 
 
 def _is_told(known: Run | None, run: Run) -> bool:

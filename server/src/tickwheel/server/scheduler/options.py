@@ -40,6 +40,12 @@ class SchedulerOptions:
     #: How often somebody looks for new time-zone data, and for segments to be gone through.
     zone_data_ms: int = 60_000
     rederive_ms: int = 1_000
+    #: How often the next few jobs are held against the schedule; a pass over all jobs begins this
+    #: long after the one before at the earliest.
+    repair_ms: int = 2_000
+    repair_pass_ms: int = 600_000
+    #: What seems to be missing is mended when it is still so after this time.
+    repair_doubt_ms: int = 60_000
     heartbeat_ms: int = 500
     #: A worker that is silent for this long is taken for dead.
     worker_lease_ms: int = 3_000

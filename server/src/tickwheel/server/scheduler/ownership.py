@@ -155,6 +155,7 @@ class Ownership:
                     lease.epoch,
                     compile_schedule=schedule_of,
                     new_traceparent=new_traceparent,
+                    repairs=self._census.repairs,
                 )
                 self._holdings[lease.segment] = Holding(lease, owner)
                 taken[lease.segment] = lease.epoch

@@ -207,7 +207,7 @@ class Reader:
             entries = self._backlog.take(SLICE)
             wanted = [one for one in entries if one.place in self._unloaded(one.segment)]
             try:
-                await self._load(wanted)
+                await self.load(wanted)
             except BaseException:
                 self._backlog.put_back(entries)
                 raise
@@ -222,7 +222,8 @@ class Reader:
         holding = self._holdings.get(segment)
         return holding.unloaded if holding is not None else {}
 
-    async def _load(self, entries: list[ScheduleEntry]) -> None:
+    async def load(self, entries: list[ScheduleEntry]) -> None:
+        """Takes in rows of the schedule at once, with their jobs as they are now."""
         if not entries:
             return
         jobs, past = await self._jobs([(one.key, one.segment, one) for one in entries])
@@ -284,7 +285,7 @@ class Reader:
         return past
 
     async def _load_uncommitted(self) -> None:
-        await self._load(
+        await self.load(
             [entry for holding in self._holdings.values() for entry in holding.owner.uncommitted()]
         )
 

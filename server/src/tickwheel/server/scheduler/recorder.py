@@ -14,6 +14,7 @@ from tickwheel.server.scheduler.keeper import SessionKeeper
 from tickwheel.server.scheduler.ledger import Batch
 from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.scheduler.options import SchedulerOptions
+from tickwheel.server.scheduler.repairs import Mended, Repairs
 from tickwheel.server.store.port import Store
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
@@ -32,6 +33,7 @@ class Recorder:
         fleet: Fleet,
         holdings: Holdings,
         ended: Callable[[list[LiveRun]], None],
+        repairs: Repairs,
     ) -> None:
         """Makes it.
 
@@ -43,6 +45,7 @@ class Recorder:
             fleet: whose workers wait for acknowledgements.
             holdings: the segments that are owned; shared, and changed by others.
             ended: is told of runs whose end has been stored.
+            repairs: counts what is dropped.
         """
         self._store = store
         self._clock = clock
@@ -51,6 +54,7 @@ class Recorder:
         self._fleet = fleet
         self._holdings = holdings
         self._ended = ended
+        self._repairs = repairs
 
     def _stamp(self, holding: Holding) -> WriteStamp:
         if self._holdings.get(holding.segment) is not holding:
@@ -160,5 +164,6 @@ class Recorder:
     async def _drop(self, holding: Holding) -> None:
         before = holding.position_ms - self._options.drop_grace_ms
         if before > 0:
-            await self._store.schedule.drop_before(self._stamp(holding), before)
+            dropped = await self._store.schedule.drop_before(self._stamp(holding), before)
+            self._repairs[Mended.BUCKET] += dropped
         await self._store.open_runs.tidy(self._stamp(holding), holding.owner.runs.create_ms())

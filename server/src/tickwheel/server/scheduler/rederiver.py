@@ -79,11 +79,15 @@ class Rederiver:
                 holding.zone_data = saved[segment]
                 holding.outdated = holding.zone_data != self._digest
 
+    def is_settled(self, holding: Holding) -> bool:
+        """Whether all rows of a segment are by the data that schedules are compiled with now."""
+        return holding.zone_data == self._digest
+
     async def work(self) -> None:
         """Looks for new data now and then; goes through the segments that need it."""
         await self._look()
         for holding in list(self._holdings.values()):
-            if holding.ready and holding.zone_data != self._digest:
+            if holding.ready and not self.is_settled(holding):
                 await self._go_through(holding, self._digest)
                 await self._look()
 

@@ -14,7 +14,7 @@ from tickwheel.v1 import schedule_pb2
 
 _NO_ZONE = ("", "UTC")
 #: By so much two releases of the data differ at most, but for a zone that changes its date.
-_DIFFERENCE_MS = 3 * 3_600_000
+DIFFERENCE_MS = 3 * 3_600_000
 
 
 def depends_on_zone(message: schedule_pb2.Schedule) -> bool:
@@ -49,8 +49,8 @@ def rightly_at(job: Job, schedule: Schedule, at_ms: int) -> int:
     """
     if not depends_on_zone(job.spec.schedule) or schedule.occurs_at(at_ms):
         return at_ms
-    near = schedule.next_after(at_ms - _DIFFERENCE_MS - 1)
-    return near if near is not None and at_ms < near <= at_ms + _DIFFERENCE_MS else at_ms
+    near = schedule.next_after(at_ms - DIFFERENCE_MS - 1)
+    return near if near is not None and at_ms < near <= at_ms + DIFFERENCE_MS else at_ms
 
 
 def are_next(

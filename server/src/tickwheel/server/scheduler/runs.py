@@ -83,6 +83,10 @@ class Runs:
         """The live run of that name."""
         return self._live.get((uid, run_id, False))
 
+    def is_open(self, uid: str, run_id: str) -> bool:
+        """Whether the run, or its dead letter, is live."""
+        return any((uid, run_id, dead_letter) in self._live for dead_letter in (False, True))
+
     def at(self, key: AttemptKey) -> LiveRun | None:
         """The live run that is at this attempt."""
         run = self._live.get((key.uid, key.run_id, key.dead_letter))

@@ -30,6 +30,8 @@ from tickwheel.server.scheduler.pauser import Pauser, to_be_looked_at
 from tickwheel.server.scheduler.reader import News, Reader
 from tickwheel.server.scheduler.recorder import Recorder
 from tickwheel.server.scheduler.rederiver import Rederiver, ZoneData, unwatched
+from tickwheel.server.scheduler.repair import Repair
+from tickwheel.server.scheduler.repairs import Mended, Repairs
 from tickwheel.server.scheduler.runlog import log_ended
 from tickwheel.server.scheduler.strays import Strays
 from tickwheel.server.store.port import Store
@@ -59,10 +61,12 @@ class Scheduler:
         self._holdings: Holdings = {}
         self._wake = asyncio.Event()
         self._records_due = asyncio.Event()
+        # From none on: who watches a count has to see its first one as a rise.
+        repairs = Repairs(dict.fromkeys(Mended, 0))
         self.fleet = Fleet(clock, identity, options, self)
         self._reader = Reader(store, clock, self.fleet, self._holdings, self._wake)
         self._recorder = Recorder(
-            store, clock, self._keeper, options, self.fleet, self._holdings, self._ended
+            store, clock, self._keeper, options, self.fleet, self._holdings, self._ended, repairs
         )
         self._rederiver = Rederiver(
             store,
@@ -85,7 +89,7 @@ class Scheduler:
             self._recorder,
             self._wake,
         )
-        self.census = Census(clock, self._keeper, self.fleet, self._holdings)
+        self.census = Census(clock, self._keeper, self.fleet, self._holdings, repairs)
         self._dispatcher = Dispatcher(clock, options.limits, self.fleet, self._holdings)
         self._ownership = Ownership(
             store.leases,
@@ -102,9 +106,20 @@ class Scheduler:
             self.outcome,
             self._wake,
         )
-        self._gaps = HistoryGaps(store.runs, self._keeper, self._holdings)
+        self._gaps = HistoryGaps(store.runs, self._keeper, self._holdings, repairs)
         self._latecomers = Latecomers(store, clock, self._holdings)
         self._strays = Strays(store, clock, self.fleet, self._holdings, schedule_of)
+        self._repair = Repair(
+            store,
+            clock,
+            self._keeper,
+            options,
+            self._holdings,
+            self._reader,
+            self._rederiver,
+            repairs,
+            self._wake,
+        )
         self._pauser = Pauser(store, clock)
         self._to_pause: asyncio.Queue[Job] = asyncio.Queue()
         self._stopping = asyncio.Event()
@@ -169,6 +184,7 @@ class Scheduler:
                     self._every(self._options.advance_ms, self._gaps.close),
                     self._every(self._options.advance_ms, self._latecomers.look),
                     self._every(self._options.advance_ms, self._settle_strays),
+                    self._every(self._options.repair_ms, self._repair.look),
                     self._every(self._options.heartbeat_ms, self._tick),
                     self._fire(),
                     self._record(),

@@ -21,6 +21,7 @@ from tickwheel.server.scheduler.ledger import Batch
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun, Phase, live_run_of
 from tickwheel.server.scheduler.overlap import Skip, Wait
 from tickwheel.server.scheduler.override import decode_override
+from tickwheel.server.scheduler.repairs import Mended, Repairs
 from tickwheel.server.scheduler.reporting import Reporting
 from tickwheel.server.scheduler.runs import Runs
 from tickwheel.v1 import scheduler_service_pb2
@@ -29,6 +30,10 @@ from tickwheel.v1 import scheduler_service_pb2
 COMMIT_GRACE_MS = 120_000
 #: A position stays this far behind now: longer than a write may take to become visible.
 POSITION_LAG_MS = 15_000
+
+
+#: Names an entry, wherever it stands.
+_Mark = tuple[JobKey, EntryKind, int, str]
 
 
 class SegmentOwner:
@@ -41,6 +46,7 @@ class SegmentOwner:
         *,
         compile_schedule: Callable[[Job], Schedule],
         new_traceparent: Callable[[], str],
+        repairs: Repairs | None = None,
     ) -> None:
         self.segment = segment
         self.epoch = epoch
@@ -50,8 +56,11 @@ class SegmentOwner:
             self.runs, compile_schedule=compile_schedule, new_traceparent=new_traceparent
         )
         self._new_traceparent = new_traceparent
+        self._repairs = Repairs() if repairs is None else repairs
         self._finished_entries: list[ScheduleEntry] = []
-        self._uncommitted: dict[tuple[JobKey, EntryKind, int, str], tuple[ScheduleEntry, int]] = {}
+        self._uncommitted: dict[_Mark, tuple[ScheduleEntry, int]] = {}
+        #: Those that were waited for long enough, until the position has passed them.
+        self._given_up: dict[_Mark, ScheduleEntry] = {}
 
     # -- what is read ------------------------------------------------------------------------
 
@@ -143,10 +152,15 @@ class SegmentOwner:
             mark = (entry.key, entry.kind, entry.schedule_ms, entry.run_id)
             if job is None or (entry.generation > job.generation and not job.delete_ms):
                 since = self._uncommitted.get(mark, (entry, now_ms))[1]
+                if mark in self._given_up:
+                    continue
                 if now_ms - since < COMMIT_GRACE_MS:
                     self._uncommitted[mark] = (entry, since)
                 else:
+                    # It goes with its bucket.
                     self._uncommitted.pop(mark, None)
+                    self._given_up[mark] = entry
+                    self._repairs[Mended.ROW_WITHOUT_JOB] += 1
                 continue
             self._uncommitted.pop(mark, None)
             former = (past or {}).get(entry.key, ())
@@ -184,7 +198,7 @@ class SegmentOwner:
             jobs = {item.key: job} if job is not None else {}
             revoked.extend(self.load([item.entry], jobs, now_ms, {item.key: former}))
         if job is not None:
-            self.runs.change_job(job, now_ms)
+            self._follow(job, now_ms)
         return revoked
 
     def change(
@@ -192,8 +206,13 @@ class SegmentOwner:
     ) -> list[LiveRun]:
         """Takes in a job's newer version; see Cursors.change."""
         revoked = self._cursors.change(job, entry, former, now_ms)
-        self.runs.change_job(job, now_ms)
+        self._follow(job, now_ms)
         return revoked
+
+    def _follow(self, job: Job, now_ms: int) -> None:
+        self.runs.change_job(job, now_ms)
+        # It may allow more of them side by side than it did.
+        self.runs.released(job.uid, now_ms)
 
     def is_behind(self, uid: str, version: int) -> bool:
         """Whether it goes by a former version of a job; not where it has nothing of the job."""
@@ -213,6 +232,16 @@ class SegmentOwner:
     def uncommitted(self) -> list[ScheduleEntry]:
         """Entries whose job was not there when they were read; to be loaded again."""
         return [entry for entry, _ in self._uncommitted.values()]
+
+    def has_at_hand(self, uid: str) -> bool:
+        """Whether the row of a job's present schedule was read and is being gone by."""
+        is_kept = any(entry.uid == uid for entry, _ in self._uncommitted.values())
+        return is_kept or self._cursors.of_job(uid) is not None
+
+    def release_waiting(self, now_ms: int) -> list[str]:
+        """Lets go runs that wait for nothing; by uid the jobs that had any."""
+        waiting = self.runs.unfinished.waiting_jobs()
+        return [uid for uid in waiting if self.runs.released(uid, now_ms)]
 
     def confirm_revoked(
         self, keys: Iterable[AttemptKey], started: Iterable[AttemptKey], now_ms: int
@@ -436,6 +465,9 @@ class SegmentOwner:
     def forget_before(self, position_ms: int) -> None:
         """Lets go of what only mattered for reading the schedule before the position again."""
         self.runs.forget_before(position_ms)
+        self._given_up = {
+            mark: entry for mark, entry in self._given_up.items() if entry.fire_ms >= position_ms
+        }
         self._cursors.forget_before(position_ms)
 
     def assigned_runs(self) -> list[LiveRun]:

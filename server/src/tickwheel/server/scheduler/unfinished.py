@@ -40,6 +40,10 @@ class Unfinished:
         yield from list(self._active.get(uid, {}).values())
         yield from list(self._waiting.get(uid, {}).values())
 
+    def waiting_jobs(self) -> list[str]:
+        """By uid the jobs of which some wait."""
+        return list(self._waiting)
+
     def waiting(self, uid: str) -> list[LiveRun]:
         """Those that wait, in order."""
         return list(self._waiting.get(uid, {}).values())

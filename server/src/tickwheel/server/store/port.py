@@ -14,7 +14,7 @@ Rules for every engine:
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import SchedulerSession, SegmentLease, WriteStamp
@@ -197,6 +197,14 @@ class JobStore(ABC):
         """
 
 
+class Spot(NamedTuple):
+    """Where entries of one job may stand."""
+
+    segment: int
+    fire_ms: int
+    uid: str
+
+
 class ScheduleStore(ABC):
     """What is to happen when, per segment, and the inbox beside it."""
 
@@ -205,6 +213,13 @@ class ScheduleStore(ABC):
         self, segments: Sequence[int], start_ms: int, end_ms: int
     ) -> list[ScheduleEntry]:
         """Entries with `start_ms` <= fire_ms < `end_ms`, in order of fire_ms within a segment."""
+
+    @abstractmethod
+    async def read_at(self, spots: Iterable[Spot]) -> list[ScheduleEntry]:
+        """Entries that stand at any of these, in no particular order.
+
+        Costs what there is of these jobs, however many others are due at the same instants.
+        """
 
     @abstractmethod
     async def advance(

@@ -1,7 +1,7 @@
 """What a scheduler holds, sampled once a second."""
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from tickwheel.server.domain.clock import Clock
 from tickwheel.worker.telemetry.names import (
@@ -9,6 +9,7 @@ from tickwheel.worker.telemetry.names import (
     LAG,
     LEASES_LOST,
     PENDING,
+    REPAIRS,
     SEGMENTS,
     UNOWNED,
     WORKERS,
@@ -23,6 +24,11 @@ class Census(Protocol):
 
     leases_lost: int
     unowned: int
+
+    @property
+    def repairs(self) -> Mapping[Any, int]:
+        """What was mended so far."""
+        ...
 
     @property
     def dispatched(self) -> int:
@@ -60,6 +66,8 @@ async def sample(census: Census, telemetry: Telemetry, clock: Clock) -> None:
         (lambda: census.leases_lost, telemetry.counter(LEASES_LOST)),
     ]
     counted = [0] * len(counters)
+    repairs = telemetry.counter(REPAIRS)
+    mended: dict[str, int] = {}
     while True:
         for read, write in gauges:
             write(read())
@@ -67,4 +75,7 @@ async def sample(census: Census, telemetry: Telemetry, clock: Clock) -> None:
             now = total()
             counter.add(now - counted[place])
             counted[place] = now
+        for what, count in list(census.repairs.items()):
+            repairs.add(count - mended.get(what, 0), str(what))
+            mended[what] = count
         await clock.sleep(_SAMPLE_S)

@@ -133,6 +133,14 @@ LEASES_LOST = Metric(
     "{lease}",
     "Segments whose lease the scheduler lost without having given it back.",
 )
+REPAIRS = Metric(
+    "tickwheel.scheduler.repairs",
+    Kind.COUNTER,
+    "{repair}",
+    "What was found wrong in the store and mended: job_without_row, late_row, row_without_job, "
+    "history_gap, open_run or waiting_run; bucket is everyday housekeeping.",
+    ("what",),
+)
 HELD = Metric("tickwheel.worker.held", Kind.GAUGE, "{run}", "Assignments that the worker holds.")
 UNACKNOWLEDGED = Metric(
     "tickwheel.worker.unacknowledged",
@@ -180,6 +188,7 @@ ALL = (
     WORKERS,
     PENDING,
     LEASES_LOST,
+    REPAIRS,
     HELD,
     UNACKNOWLEDGED,
     RPC_SERVER,

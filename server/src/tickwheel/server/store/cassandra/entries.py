@@ -29,6 +29,7 @@ from tickwheel.server.store.cassandra.session import (
     gather,
 )
 from tickwheel.server.store.codec import decode_entry, encode_entry
+from tickwheel.server.store.port import Spot
 
 API_SLACK_US: Final = 10_000_000
 #: A write may be under way for this long after its time was taken; a bucket is dropped with a time
@@ -125,6 +126,19 @@ class Entries:
             buckets = range(start, min(last, (hour + 1) * HOUR_BUCKETS - 1) + 1)
             reads += self._range_reads(members, buckets, shards, start_ms, end_ms)
         rows = await self._session.read_all(reads)
+        return _newest_generations(await self._session.mapped(_decoded, rows))
+
+    async def read_at(self, spots: Iterable[Spot]) -> list[ScheduleEntry]:
+        """Entries of single jobs at single instants, by the beginning of their keys."""
+        wanted = set(spots)
+        shards = await self._shards((spot.segment, hour_of(spot.fire_ms)) for spot in wanted)
+        rows = await self._session.read_all(
+            self._statements.select_at.bind(
+                bucket_of(spot.fire_ms), spot.segment, some_shards, spot.fire_ms, spot.uid
+            )
+            for spot in wanted
+            for some_shards in chunks(range(shards[spot.segment, hour_of(spot.fire_ms)]), IN_KEYS)
+        )
         return _newest_generations(await self._session.mapped(_decoded, rows))
 
     def _range_reads(
@@ -272,6 +286,10 @@ class _Statements:
         self.select = read(
             "SELECT entry FROM task_schedule WHERE bucket IN ? AND segment IN ? AND shard IN ? "
             "AND next_execution_time >= ? AND next_execution_time < ?"
+        )
+        self.select_at = read(
+            "SELECT entry FROM task_schedule WHERE bucket = ? AND segment = ? AND shard IN ? "
+            "AND next_execution_time = ? AND job_id = ?"
         )
         self.select_first = read(
             "SELECT next_execution_time FROM task_schedule WHERE bucket IN ? AND segment = ? "

@@ -1,6 +1,6 @@
 """ScheduleStore on Cassandra: entries, inbox and how far each segment is done."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
@@ -9,7 +9,7 @@ from tickwheel.server.store.cassandra.entries import Entries
 from tickwheel.server.store.cassandra.inbox import Inbox
 from tickwheel.server.store.cassandra.session import IN_KEYS, CassandraSession, chunks
 from tickwheel.server.store.cassandra.sweeper import Sweeper
-from tickwheel.server.store.port import ScheduleStore
+from tickwheel.server.store.port import ScheduleStore, Spot
 
 
 class CassandraSchedule(ScheduleStore):
@@ -47,6 +47,10 @@ class CassandraSchedule(ScheduleStore):
     ) -> list[ScheduleEntry]:
         """Entries of a range: all segments together, and only the hours that hold any."""
         return await self._entries.read(segments, start_ms, end_ms)
+
+    async def read_at(self, spots: Iterable[Spot]) -> list[ScheduleEntry]:
+        """Entries of single jobs at single instants."""
+        return await self._entries.read_at(spots)
 
     async def advance(
         self, stamp: WriteStamp, put: Sequence[ScheduleEntry], remove: Sequence[ScheduleEntry]

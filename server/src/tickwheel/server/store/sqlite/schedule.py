@@ -1,5 +1,6 @@
 """The schedule, the inbox and the positions."""
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -8,7 +9,7 @@ from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
 from tickwheel.server.store.codec import decode_entry, decode_inbox, encode_entry, encode_inbox
-from tickwheel.server.store.port import ScheduleStore
+from tickwheel.server.store.port import ScheduleStore, Spot
 from tickwheel.server.store.sqlite.database import Database
 from tickwheel.server.store.sqlite.expiry import drop_expired
 from tickwheel.server.store.sqlite.fence import check_fence
@@ -58,6 +59,17 @@ class SqliteScheduleStore(ScheduleStore):
         return await self._database.read(
             lambda db: [decode_entry(row[0]) for row in db.execute(sql, wanted)]
         )
+
+    async def read_at(self, spots: Iterable[Spot]) -> list[ScheduleEntry]:
+        """As the port says."""
+        sql = (
+            "SELECT record FROM json_each(?) AS spot CROSS JOIN task_schedule "
+            "ON segment = json_extract(spot.value, '$[0]') "
+            "AND next_execution_time = json_extract(spot.value, '$[1]') "
+            "AND job_id = json_extract(spot.value, '$[2]')"
+        )
+        rows = await self._all(sql, json.dumps(list(set(spots))))
+        return [decode_entry(row[0]) for row in rows]
 
     async def advance(
         self, stamp: WriteStamp, put: Sequence[ScheduleEntry], remove: Sequence[ScheduleEntry]
