@@ -1,11 +1,13 @@
 """What was lost in the store is found and mended, and what is whole is left as it is."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from engines_fixtures import CassandraServer
 
 from scheduler.making import NOW, SECOND, changed, entry_of, make_job
 from tickwheel.server.convert.schedule import schedule_of
@@ -20,6 +22,13 @@ from tickwheel.server.scheduler.lost import lost_row, newest_known_ms
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.repairs import Mended
 from tickwheel.server.scheduler.runtime import Scheduler
+from tickwheel.server.store.cassandra import (
+    CassandraOptions,
+    SchemaOptions,
+    migrate,
+    open_cassandra,
+)
+from tickwheel.server.store.cassandra.driver import Kind
 from tickwheel.server.store.port import NewJob, Page, Store
 from tickwheel.server.store.sqlite import open_sqlite
 
@@ -35,10 +44,26 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def store() -> AsyncGenerator[Store]:
-    opened = await open_sqlite(None, segments=1, clock=SystemClock())
-    yield opened
-    await opened.close()
+async def store(request: pytest.FixtureRequest) -> AsyncGenerator[Store]:
+    """The embedded store; the other one where a test says so."""
+    clock = SystemClock()
+    if getattr(request, "param", "sqlite") == "sqlite":
+        opened = await open_sqlite(None, segments=1, clock=clock)
+        yield opened
+        await opened.close()
+        return
+    server: CassandraServer = request.getfixturevalue("cassandra_server")
+    options = CassandraOptions(
+        contact_points=server.contact_points, keyspace=f"test_{uuid.uuid4().hex[:12]}"
+    )
+    await migrate(options, SchemaOptions(segments=1), clock)
+    engine = await open_cassandra(options, clock)
+    yield engine
+    await engine.session.text(f"DROP KEYSPACE {options.keyspace}", Kind.SCHEMA)
+    await engine.close()
+
+
+on_both_engines = pytest.mark.parametrize("store", ["sqlite", "cassandra"], indirect=True)
 
 
 @asynccontextmanager
@@ -108,6 +133,7 @@ async def add(store: Store, job: Job, *, has_row: bool) -> ScheduleEntry:
     return row
 
 
+@on_both_engines
 async def test_a_job_gets_its_row_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     now_ms = SystemClock().now_ms()
     one_off = make_job(at_ms=now_ms + HOUR_MS, create_ms=now_ms)
@@ -128,7 +154,7 @@ async def test_a_job_that_is_done_is_completed(store: Store) -> None:
     now_ms = SystemClock().now_ms()
     job = make_job(at_ms=now_ms - 60 * SECOND, create_ms=now_ms - 120 * SECOND)
     await add(store, job, has_row=False)
-    await record(store, [run_at(job, now_ms - 60 * SECOND)])
+    await store.runs.record(await former_owner(store), [run_at(job, now_ms - 60 * SECOND)])
     async with scheduling(store) as scheduler:
         await until(lambda: mended(scheduler, Mended.JOB_WITHOUT_ROW) == 1)
     found = (await store.jobs.get_many([job.key]))[job.key]
@@ -136,6 +162,7 @@ async def test_a_job_that_is_done_is_completed(store: Store) -> None:
     assert not await rows(store)
 
 
+@on_both_engines
 async def test_jobs_with_their_rows_are_left_alone(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,9 +178,10 @@ async def test_jobs_with_their_rows_are_left_alone(
     assert not schedule_of(zoned).occurs_at(row.schedule_ms)
     await store.jobs.create([NewJob(job=zoned, entry=row)])
     deleted = replace(far_job(now_ms), delete_ms=now_ms)
-    completed = replace(far_job(now_ms), completed_generation=1, complete_ms=now_ms)
+    completed = far_job(now_ms)
     for job in (deleted, completed):
         await add(store, job, has_row=False)
+    await store.jobs.complete(await former_owner(store), [(completed.key, 1)], now_ms)
     async with scheduling(store) as scheduler:
         await until(lambda: scheduler.ready.is_set())
         await passes(store, monkeypatch, 20)
@@ -184,15 +212,15 @@ async def stamp_of(store: Store) -> WriteStamp:
     return WriteStamp(0, lease.epoch, SystemClock().now_us())
 
 
-async def record(store: Store, runs: list[Run]) -> None:
-    """Writes states as a former owner."""
+async def former_owner(store: Store) -> WriteStamp:
+    """A stamp of somebody who had the segment before."""
     (free,) = await store.leases.segments()
     now_us = SystemClock().now_us()
     lease = SegmentLease(
         segment=0, epoch=free.epoch + 1, session_id=new_uid(), address="x", floor_us=now_us
     )
     assert await store.leases.take_segment(free, lease)
-    await store.runs.record(WriteStamp(0, lease.epoch, now_us), runs)
+    return WriteStamp(0, lease.epoch, now_us + 1)
 
 
 def run_at(job: Job, instant_ms: int, state: RunState = RunState.SUCCEEDED) -> Run:
