@@ -252,10 +252,11 @@ class Reader:
             read = await self._store.jobs.get_many({key for key, _, _ in left})
             jobs.update(read)
             past.update(await self._past((read.get(key), at, row) for key, at, row in left))
+            # All of them: while some are read again, others may be told of.
             left = [
                 item
-                for item in left
-                if item[0] in read and read[item[0]].version < self._told_of(item[0].uid)
+                for item in wanted
+                if item[0] in jobs and jobs[item[0]].version < self._told_of(item[0].uid)
             ]
         return jobs, past
 
