@@ -388,6 +388,16 @@ class TestRrule:
             "28 03:30:00",
         ]
 
+    @pytest.mark.parametrize("overlap", DstOverlap)
+    @pytest.mark.parametrize("hour", [7, 8])
+    def test_a_count_begins_with_a_dtstart_that_the_policy_would_put_elsewhere(
+        self, hour: int, overlap: DstOverlap
+    ) -> None:
+        # 01:00 is there twice on that day; DTSTART says which.
+        rule = f"DTSTART:20001029T0{hour}0000Z\nRRULE:FREQ=WEEKLY;COUNT=1"
+        spec = S(rrule=rule, time_zone="America/Boise", dst_overlap=overlap)
+        assert first(spec, 2, "2000-01-01T00:00:00Z") == [f"2000-10-29T0{hour}:00:00Z"]
+
     @pytest.mark.parametrize(
         ("rule", "expected"),
         [

@@ -110,8 +110,9 @@ def rule_series(
     if unit_s is not None and not rule.narrowed:
         return _evenly(rule, start_s, unit_s * rule.interval, until_s)
     count = rule.count
-    last_s = _last_by_calendar(rule, clock, wall) if count is not None else None
-    if last_s is not None:
+    last_s = _last_by_calendar(rule, clock, wall)
+    # Not where DTSTART is an instant that the policies would have put elsewhere.
+    if last_s is not None and clock.instant(wall) == start_s:
         until_s, count = last_s, None
     offset_s = clock.zone.span_at(start_s).offset_s
     if unit_s is not None:
