@@ -1,5 +1,6 @@
 """Jobs, their ids and their past."""
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -85,14 +86,23 @@ class SqliteJobStore(JobStore):
 
     async def get_many(self, keys: Iterable[JobKey]) -> dict[JobKey, Job]:
         """As the port says."""
-        wanted = list(keys)
-        sql = f"SELECT {_COLUMNS} FROM job_table WHERE user_id = ? AND job_id = ?"
+        by_user: dict[str, list[str]] = {}
+        for user, uid in keys:
+            by_user.setdefault(user, []).append(uid)
+        sql = (
+            f"SELECT {_COLUMNS} FROM job_table "
+            "WHERE user_id = ? AND job_id IN (SELECT value FROM json_each(?))"
+        )
 
         def run(connection: sqlite3.Connection) -> list[Any]:
-            return [connection.execute(sql, key).fetchone() for key in wanted]
+            return [
+                row
+                for user, uids in by_user.items()
+                for row in connection.execute(sql, (user, json.dumps(uids)))
+            ]
 
-        rows = await self._database.read(run)
-        return {key: _job(row) for key, row in zip(wanted, rows, strict=True) if row is not None}
+        jobs = map(_job, await self._database.read(run))
+        return {job.key: job for job in jobs}
 
     async def list(self, user: str | None, cursor: bytes, limit: int) -> Page[Job]:
         """As the port says; all users' jobs in order of user and uid."""
