@@ -25,13 +25,14 @@ def attempt_record(
     headers: Mapping[str, str] | None = None,
     key: str = "",
     traceparent: str = "",
+    dead_letter: bool = False,
 ) -> tuple[Record, str]:
     """The record of an attempt of the run of a job's `number`th occurrence, and the run's name."""
     instant = BEGIN + timedelta(seconds=number)
     run_id = instant.strftime("%Y%m%dT%H%M%S000Z")
     milliseconds = round(instant.timestamp() * 1000)
     assignment = pb.Assignment(
-        key=pb.RunKey(job_uid=UID, run_id=run_id, attempt=attempt),
+        key=pb.RunKey(job_uid=UID, run_id=run_id, attempt=attempt, dead_letter=dead_letter),
         epoch=fence,
         due_ms=milliseconds + 5,
         schedule_ms=milliseconds,

@@ -103,7 +103,15 @@ class Ledger(executor_service_pb2_grpc.ExecutorServiceServicer):
 
     def add(self, number: int, **attributes: Any) -> tuple[Attempt, Record]:
         """An attempt that has been published, and its record."""
-        publish_keys = {"topic", "payload", "content_type", "headers", "key", "traceparent"}
+        publish_keys = {
+            "topic",
+            "payload",
+            "content_type",
+            "headers",
+            "key",
+            "traceparent",
+            "dead_letter",
+        }
         record_attributes = {k: v for k, v in attributes.items() if k in publish_keys}
         rest = {k: v for k, v in attributes.items() if k not in publish_keys}
         attempt_number = rest.pop("attempt", 1)

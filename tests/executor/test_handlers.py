@@ -289,6 +289,7 @@ async def test_a_dead_letter_is_handled_and_not_reported(ledger: Ledger, make: M
     _, letter = ledger.add(
         1,
         topic="billing.dlq",
+        dead_letter=True,
         headers={
             "tickwheel-dead-letter-reason": "no luck",
             "tickwheel-dead-letter-run": attempt.name,
@@ -298,7 +299,6 @@ async def test_a_dead_letter_is_handled_and_not_reported(ledger: Ledger, make: M
     async with running(executor):
         await ledger.append([record])
         await ledger.ended(attempt)
-        # Of the same `ce_id` as the record of the attempt.
         await ledger.append([letter])
         await done.wait()
     assert reasons == ["no luck"]

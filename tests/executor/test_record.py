@@ -22,6 +22,15 @@ def test_what_the_worker_writes() -> None:
     assert (key.run, key.job_uid, key.attempt, key.fence) == (name, UID, 2, 7)
 
 
+def test_a_dead_letter_names_the_attempt_that_failed_and_is_another_event() -> None:
+    why = {"tickwheel-dead-letter-run": f"{JOB}/runs/20261123T120001000Z"}
+    record, name = attempt_record(1, attempt=4, dead_letter=True, headers=why)
+    found = run_record(delivery_of(record))
+    assert found.is_dead_letter
+    assert (found.name, found.attempt) == (name, 4)
+    assert found.event_id == f"{UID}/20261123T120001000Z/4/dead-letter"
+
+
 @pytest.mark.parametrize(
     ("header", "value"),
     [
@@ -31,6 +40,7 @@ def test_what_the_worker_writes() -> None:
         ("ce_id", b"x" * 37 + b"/20261123T120001000Z/1"),
         ("ce_id", b"uid/20261123T120001Z/1"),
         ("ce_id", b"uid/20261123T120001000Z/2"),
+        ("ce_id", b"uid/20261123T120001000Z/1/dead-letter"),
         ("ce_id", b"\xff\xfe"),
         ("ce_source", None),
         ("ce_source", b"https://example.com/orders"),

@@ -120,7 +120,7 @@ class Attempt:
         assert error is not None
         _log.error(
             "the handler of %s failed, which nobody waits to hear of:\n%s",
-            self._record.work_id,
+            self._record.event_id,
             error.details or error.message,
         )
         return End.EXECUTED

@@ -18,7 +18,7 @@ REMEMBERED = 50_000
 
 
 class Executed:
-    """What this process executes and has executed, by the record's `work_id`.
+    """What this process executes and has executed, by the record's `event_id`.
 
     Of those that are over it remembers the last ones. For COMPLETION_REPORTED runs the server
     remembers all; this spares it the question, and covers the others.
@@ -29,26 +29,26 @@ class Executed:
         self._over: OrderedDict[str, None] = OrderedDict()
         self._under_way: dict[str, asyncio.Event] = {}
 
-    async def claim(self, work_id: str) -> bool:
+    async def claim(self, event_id: str) -> bool:
         """Waits until nobody else does the work; False where that is no longer needed.
 
         After True, `release` must follow.
         """
-        while (other := self._under_way.get(work_id)) is not None:
+        while (other := self._under_way.get(event_id)) is not None:
             await other.wait()
-        if work_id in self._over:
-            self._over.move_to_end(work_id)
+        if event_id in self._over:
+            self._over.move_to_end(event_id)
             return False
-        self._under_way[work_id] = asyncio.Event()
+        self._under_way[event_id] = asyncio.Event()
         return True
 
-    def release(self, work_id: str, *, executed: bool) -> None:
+    def release(self, event_id: str, *, executed: bool) -> None:
         """Ends a claim."""
         if executed:
-            self._over[work_id] = None
+            self._over[event_id] = None
             if len(self._over) > self._remembered:
                 self._over.popitem(last=False)
-        self._under_way.pop(work_id).set()
+        self._under_way.pop(event_id).set()
 
 
 class Execution:
@@ -82,8 +82,8 @@ class Execution:
             )
             return True
         self._claiming = asyncio.current_task()
-        if not await self._executed.claim(record.work_id):
-            _log.info("%s is passed over: a duplicate", record.work_id)
+        if not await self._executed.claim(record.event_id):
+            _log.info("%s is passed over: a duplicate", record.event_id)
             return True
         end = End.UNFINISHED
         try:
@@ -91,7 +91,7 @@ class Execution:
             end = await self._attempt.run()
         finally:
             # One that was refused may be valid under the fence of another record.
-            self._executed.release(record.work_id, executed=end is End.EXECUTED)
+            self._executed.release(record.event_id, executed=end is End.EXECUTED)
         return end is not End.UNFINISHED
 
     def give_up(self, reason: CancelReason) -> None:

@@ -17,6 +17,8 @@ _JOB_NAME = re.compile(
 )
 _RUN_ID = re.compile(r"[0-9]{8}T[0-9]{9}Z(-[A-Za-z0-9-]{1,63})?")
 _DEAD_LETTER = "tickwheel-dead-letter-run"
+#: Ends the `ce_id` of a dead letter, which is another event than the attempt that failed.
+_DEAD_LETTER_ID = "/dead-letter"
 _MAX_UID = 36
 _MAX_INT32 = 2**31 - 1
 _MAX_INT64 = 2**63 - 1
@@ -57,11 +59,6 @@ class RunRecord:
         """Whether the record only says that the run has failed for good, and why."""
         return _DEAD_LETTER in self.headers
 
-    @property
-    def work_id(self) -> str:
-        """The same for records that ask for the same work."""
-        return f"{self.event_id} (dead letter)" if self.is_dead_letter else self.event_id
-
     def key(self) -> pb.RunAttempt:
         """What reports name it by."""
         return pb.RunAttempt(
@@ -80,6 +77,8 @@ def run_record(delivery: Delivery) -> RunRecord:
         headers.setdefault(name, value.decode(errors="replace"))
     event_id = _header(headers, "ce_id")
     uid, _, rest = event_id.partition("/")
+    if _DEAD_LETTER in headers:
+        rest = rest.removesuffix(_DEAD_LETTER_ID)
     run_id, _, number = rest.partition("/")
     if not 0 < len(uid.encode()) <= _MAX_UID or not _RUN_ID.fullmatch(run_id):
         raise NotARun(f"header ce_id is {event_id!r}, not <job uid>/<run id>/<attempt>")
