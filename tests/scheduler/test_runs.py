@@ -32,7 +32,7 @@ from tickwheel.server.domain.report import (
 )
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.scheduler.ledger import Batch
-from tickwheel.server.scheduler.live import LiveRun
+from tickwheel.server.scheduler.live import LiveRun, live_run_of
 from tickwheel.server.scheduler.overlap import MAX_WAITING
 from tickwheel.server.scheduler.reporting import NotPublishedYetError
 from tickwheel.server.scheduler.reports import SILENCE_MS
@@ -522,6 +522,13 @@ def test_a_run_that_was_on_its_way_is_cancelled_by_its_executor() -> None:
     answer = say(owner, run, Start())
     assert answer is not None
     assert answer.cancel_requested
+    say(
+        owner,
+        run,
+        Finish(state=RunState.CANCELLED, failure=Failure(message="I stop", type="cancelled")),
+    )
+    record = store(owner).records[-1]
+    assert (record.error, record.error_details) == ("enough", "I stop")
 
 
 def test_a_cancelled_run_that_nobody_answers_for_ends_with_its_time() -> None:
@@ -529,7 +536,30 @@ def test_a_cancelled_run_that_nobody_answers_for_ends_with_its_time() -> None:
     run = published(job, owner)
     owner.cancel(job.uid, run.run_id, "enough", NOW)
     owner.step(NOW + TIMEOUT_S * SECOND)
-    assert store(owner).records[-1].state is RunState.CANCELLED
+    record = store(owner).records[-1]
+    assert (record.state, record.error) == (RunState.CANCELLED, "enough")
+
+
+def test_why_a_run_is_cancelled_is_known_to_the_next_owner() -> None:
+    owner, job = make_owner(), reported(at_ms=NOW)
+    run = published(job, owner)
+    owner.cancel(job.uid, run.run_id, "enough", NOW)
+    (asked,) = store(owner).records[-1:]
+    assert (asked.cancel_requested, asked.error) == (True, "enough")
+    assert live_run_of(asked, job).cancel_reason == "enough"
+
+
+def test_the_word_of_an_executor_stands_where_no_reason_was_given() -> None:
+    owner, job = make_owner(), reported(at_ms=NOW)
+    run = published(job, owner)
+    owner.cancel(job.uid, run.run_id, "", NOW)
+    say(
+        owner,
+        run,
+        Finish(state=RunState.CANCELLED, failure=Failure(message="I stop", type="Stopped")),
+    )
+    record = store(owner).records[-1]
+    assert (record.error, record.error_type) == ("I stop", "Stopped")
 
 
 def test_a_waiting_run_is_cancelled_at_once_and_does_not_come_back() -> None:

@@ -202,7 +202,7 @@ def live_run_of(record: Run, job: Job) -> LiveRun:
         detail=record.detail,
         retried_run=record.retried_run,
         backfill_id=record.backfill_id,
-        cancel_reason="" if record.cancel_requested else None,
+        cancel_reason=record.error if record.cancel_requested else None,
     )
 
 

@@ -105,10 +105,7 @@ class Reporting:
             result = finish.result
             self._runs.end(run, finish.state, now_ms, **known, result=result, **error_fields(None))
         elif finish.state is RunState.CANCELLED:
-            why = finish.failure or Failure(message=run.cancel_reason or "", type="cancelled")
-            self._runs.end(
-                run, finish.state, now_ms, **known, result=finish.result, **error_fields(why)
-            )
+            self._runs.cancelled(run, now_ms, finish.failure, **known, result=finish.result)
         else:
             why = finish.failure or Failure(message="the executor gave no reason", type="")
             self._runs.attempt_over(run, why, now_ms, retryable=finish.retryable, **known)

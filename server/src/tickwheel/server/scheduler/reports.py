@@ -94,6 +94,20 @@ def is_repeated(report: Report, record: Run) -> bool:
     )
 
 
+def why_cancelled(reason: str, word: Failure | None) -> Failure:
+    """The error of a cancelled run: the reason of who asked for it, where one was given.
+
+    Args:
+        reason: of who has cancelled it; may be empty.
+        word: what its executor has said of the attempt; kept as the details beside a reason.
+    """
+    if word is None:
+        return Failure(message=reason, type="cancelled")
+    if not reason:
+        return word
+    return Failure(message=reason, type="cancelled", details=word.details or word.message)
+
+
 def error_fields(why: Failure | None) -> dict[str, str]:
     """The fields of a run that say why it failed; empty ones for None."""
     if why is None:

@@ -26,7 +26,7 @@ from tickwheel.server.scheduler.live import (
 )
 from tickwheel.server.scheduler.overlap import Go, Verdict, admit
 from tickwheel.server.scheduler.override import decode_override
-from tickwheel.server.scheduler.reports import SILENCE_MS, error_fields
+from tickwheel.server.scheduler.reports import SILENCE_MS, error_fields, why_cancelled
 from tickwheel.server.scheduler.terms import backoff_ms, is_reported, run_timeout_ms
 from tickwheel.server.scheduler.unfinished import Unfinished
 from tickwheel.server.store.port import LOOK_AHEAD_MS
@@ -225,7 +225,7 @@ class Runs:
         """Puts runs back that no worker holds any more (or that none had room for)."""
         for run in runs:
             if run.phase is Phase.ASSIGNED and run.cancel_reason is not None:
-                self._cancelled(run, now_ms)
+                self.cancelled(run, now_ms)
             elif run.phase in (Phase.ASSIGNED, Phase.READY):
                 run.phase = Phase.READY
                 run.worker = ""
@@ -277,8 +277,9 @@ class Runs:
             end_ms = ack.publish_ms
             return self.end(run, RunState.SUCCEEDED, now_ms, **log, end_ms=end_ms, error="")
         run.phase = Phase.PUBLISHED
-        cancel = run.cancel_reason is not None
-        record = run.as_run(RunState.PUBLISHED, now_ms, self.epoch, **log, cancel_requested=cancel)
+        if run.cancel_reason is not None:
+            log |= _cancel_requested(run.cancel_reason)
+        record = run.as_run(RunState.PUBLISHED, now_ms, self.epoch, **log)
         self.ledger.add(record)
         self._keep_row(run, record)
         self._expect_end(run, record)
@@ -327,10 +328,10 @@ class Runs:
             # The executor is told when it starts, or with its next heartbeat.
             run.cancel_reason = reason
             state = run.record.state
-            self.ledger.add(run.as_run(state, now_ms, self.epoch, cancel_requested=True))
+            self.ledger.add(run.as_run(state, now_ms, self.epoch, **_cancel_requested(reason)))
         elif run.phase in UNPUBLISHED:
             run.cancel_reason = reason
-            self._cancelled(run, now_ms)
+            self.cancelled(run, now_ms)
 
     def revoke(self, runs: Iterable[LiveRun]) -> None:
         """Workers are to be asked to drop these."""
@@ -344,10 +345,13 @@ class Runs:
     def confirm_cancelled(self, run: LiveRun, now_ms: int) -> None:
         """The worker has dropped a run that is to be cancelled."""
         if run.phase is Phase.ASSIGNED and run.cancel_reason is not None:
-            self._cancelled(run, now_ms)
+            self.cancelled(run, now_ms)
 
-    def _cancelled(self, run: LiveRun, now_ms: int, **changes: object) -> Run:
-        why = Failure(message=run.cancel_reason or "", type="cancelled")
+    def cancelled(
+        self, run: LiveRun, now_ms: int, word: Failure | None = None, **changes: object
+    ) -> Run:
+        """A run ends as cancelled: by whose reason, and what its executor has said of it."""
+        why = why_cancelled(run.cancel_reason or "", word)
         return self.end(run, RunState.CANCELLED, now_ms, **changes, **error_fields(why))
 
     def change_job(self, job: Job, now_ms: int) -> None:
@@ -370,7 +374,7 @@ class Runs:
     ) -> Run:
         """An attempt has failed: another one follows, or the run has failed."""
         if run.cancel_reason is not None:
-            return self._cancelled(run, now_ms, **changes)
+            return self.cancelled(run, now_ms, why, **changes)
         policy = run.job.spec.retry_policy
         if not retryable or run.attempt > policy.max_retry_count or run.job.delete_ms:
             return self.end(run, RunState.FAILED, now_ms, **changes, **error_fields(why))
@@ -558,6 +562,11 @@ _NOT_ON_THE_LOG = {
 
 def _overdue_ms(run: LiveRun) -> int:
     return max(run.fire_ms, run.due_ms) + PENDING_AFTER_MS
+
+
+def _cancel_requested(reason: str) -> dict[str, object]:
+    # With the reason, which is to be known to the next owner too.
+    return {"cancel_requested": True, **error_fields(why_cancelled(reason, None))}
 
 
 def _skipped(run: LiveRun, reason: int, blocking: str) -> dict[str, object]:
