@@ -83,9 +83,139 @@ async def test_create_from_a_file_with_overrides(
     assert (call.parent, call.job_id) == ("users/7", "nightly")
 
 
+POLICY = (
+    *("--completion", "reported", "--run-timeout", "90s", "--overlap", "buffer-one"),
+    *("--max-retries", "0", "--initial-backoff", "250ms", "--backoff-multiplier", "1.5"),
+    *("--max-backoff", "1m", "--pause-after-failures", "0", "--catch-up-window", "0s"),
+    *("--priority", "0", "--max-in-flight", "4", "--retention", "2d"),
+)
+POLICY_JSON = {
+    "completion": "COMPLETION_REPORTED",
+    "runTimeout": "90s",
+    "overlapPolicy": "OVERLAP_BUFFER_ONE",
+    "retryPolicy": {
+        "maxRetryCount": 0,
+        "initialBackoff": "0.250s",
+        "backoffMultiplier": 1.5,
+        "maxBackoff": "60s",
+    },
+    "catchUpWindow": "0s",
+    "priority": 0,
+    "maxInFlight": 4,
+    "retention": "172800s",
+}
+SCHEDULE = (
+    *("--every", "90s", "--anchor", "2026-11-23T00:00:05Z", "--jitter", "30s"),
+    *("--start-time", "2026-11-23T00:00:00Z", "--end-time", "2026-12-01T00:00:00Z"),
+    *("--exclude", "2026-11-23", "--exclude", "2026-11-26T00:00:00Z"),
+    *("--dst-gap", "same-offset", "--dst-overlap", "both"),
+)
+SCHEDULE_JSON = {
+    "every": "90s",
+    "anchor": "2026-11-23T00:00:05Z",
+    "jitter": "30s",
+    "startTime": "2026-11-23T00:00:00Z",
+    "endTime": "2026-12-01T00:00:00Z",
+    "excludes": ["2026-11-23", "2026-11-26T00:00:00Z"],
+    "dstGap": "DST_GAP_SAME_OFFSET",
+    "dstOverlap": "DST_OVERLAP_BOTH",
+}
+
+
+async def test_create_takes_each_setting_of_a_job_as_an_option(
+    api: StandIn, tickwheel: Run
+) -> None:
+    ended = await tickwheel(
+        *("jobs", "create", "--id", "nightly", "--topic", "billing", *SCHEDULE, *POLICY),
+        *("--max-runs", "7", "--type", "bill", "--content-type", "text/csv"),
+        *("--dead-letter-topic", "graves", "--text", "a,b"),
+    )
+    assert ended.code == 0, ended.err
+    (call,) = api.calls["CreateJob"]
+    assert MessageToDict(call.job) == {
+        "schedule": {**SCHEDULE_JSON, "maxRuns": 7},
+        "target": {
+            "topic": "billing",
+            "type": "bill",
+            "contentType": "text/csv",
+            "deadLetterTopic": "graves",
+            "payload": {"text": "a,b"},
+        },
+        **POLICY_JSON,
+    }
+
+
+async def test_update_sends_what_was_typed_and_names_it(api: StandIn, tickwheel: Run) -> None:
+    api.jobs[NAME] = job(text="before")
+    ended = await tickwheel("jobs", "update", NAME, *POLICY, "--label", "a=1", "--key", "")
+    assert ended.code == 0, ended.err
+    (call,) = api.calls["UpdateJob"]
+    sent = MessageToDict(call.job)
+    assert sent.pop("target", {}) == {}
+    assert sent == {**POLICY_JSON, "name": NAME, "labels": {"a": "1"}}
+    # Zero and empty values are told from what was not given.
+    assert set(call.update_mask.paths) == {
+        *("completion", "run_timeout", "overlap_policy", "pause_after_failures"),
+        *("retry_policy.max_retry_count", "retry_policy.initial_backoff"),
+        *("retry_policy.backoff_multiplier", "retry_policy.max_backoff", "catch_up_window"),
+        *("priority", "max_in_flight", "retention", "labels", "target.key"),
+    }
+    ended = await tickwheel("jobs", "update", NAME, "--time-zone", "UTC", "--json", "null")
+    assert ended.code == 0, ended.err
+    assert set(api.calls["UpdateJob"][-1].update_mask.paths) == {
+        *("schedule.time_zone", "target.payload")
+    }
+
+
+async def test_update_by_a_file_sets_what_is_empty_or_zero_too(
+    api: StandIn, tickwheel: Run
+) -> None:
+    api.jobs[NAME] = job()
+    api.jobs[NAME].max_in_flight = 3
+    written: dict[str, object] = {
+        "name": "another",
+        "maxInFlight": 0,
+        "labels": {},
+        "retryPolicy": {"max_retry_count": None},
+        "schedule": {"anyOf": {"schedules": [{"cron": "@daily"}]}, "maxRuns": 0},
+        "target": {"payload": {"json": {"topic": 1}}, "headers": {}},
+    }
+    ended = await tickwheel("jobs", "update", NAME, "-f", "-", stdin=json.dumps(written))
+    assert ended.code == 0, ended.err
+    assert set(api.calls["UpdateJob"][-1].update_mask.paths) == {
+        *("max_in_flight", "labels", "retry_policy.max_retry_count", "schedule.any_of"),
+        *("schedule.max_runs", "target.payload", "target.headers"),
+    }
+    assert api.jobs[NAME].max_in_flight == 0
+    # A form by option takes the place of the file's schedule.
+    ended = await tickwheel(
+        *("jobs", "update", NAME, "-f", "-", "--cron", "@hourly"), stdin=json.dumps(written)
+    )
+    paths = api.calls["UpdateJob"][-1].update_mask.paths
+    assert [path for path in paths if path.startswith("schedule")] == ["schedule.cron"]
+    ended = await tickwheel("jobs", "update", NAME)
+    assert (ended.code, "say what to change" in ended.err) == (2, True)
+
+
+async def test_run_by_hand_with_its_own_payload_and_policy(api: StandIn, tickwheel: Run) -> None:
+    api.jobs[NAME] = job()
+    ended = await tickwheel("jobs", "run", NAME)
+    assert ended.code == 0, ended.err
+    ended = await tickwheel("jobs", "run", NAME, "--json", '{"a": 1}', "--overlap", "allow-all")
+    assert ended.code == 0, ended.err
+    plain, own = api.calls["RunJob"]
+    assert not plain.HasField("payload")
+    assert plain.overlap_policy == job_pb2.OVERLAP_UNSPECIFIED
+    assert MessageToDict(own.payload) == {"json": {"a": 1.0}}
+    assert own.overlap_policy == job_pb2.OVERLAP_ALLOW_ALL
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        ("--topic t --in 3s --priority high", "'--priority': 'high' is not a whole"),
+        ("--topic t --in 3s --max-retries 9999999999", "Invalid value for '--max-retries'"),
+        ("--topic t --in 3s --overlap never", "Invalid value for '--overlap'"),
         ("--topic t", "give one of --at, --in, --cron, --every"),
         ("--topic t --in 3s --every 5m", "give only one of --in, --every"),
         ("--in 3s", "give --topic"),
@@ -205,6 +335,65 @@ async def test_a_backfilled_run_is_not_late(api: StandIn, tickwheel: Run) -> Non
     assert "ms late" not in ended.out
 
 
+async def test_a_run_is_shown_with_its_attempts_progress_and_traceback(
+    api: StandIn, tickwheel: Run
+) -> None:
+    made = run(run_pb2.RUN_STATE_FAILED, 2_500)
+    made.attempt, made.dead_letter_topic = 2, "billing.dlq"
+    made.error.message, made.error.type = "no luck", "LuckError"
+    made.error.details = "Traceback:\n  File \x1b[31m"
+    made.progress.fraction, made.progress.message = 0.4, "reading"
+    for number, late_ms in ((1, 3), (2, 2_500)):
+        attempt = made.attempts.add(attempt=number, state=run_pb2.RUN_STATE_FAILED, executor="e")
+        attempt.due_time.FromMilliseconds(made.due_time.ToMilliseconds() + late_ms - 3)
+        attempt.publish_time.FromMilliseconds(made.due_time.ToMilliseconds() + late_ms)
+        attempt.topic, attempt.partition, attempt.offset = "billing", 0, 40 + number
+        attempt.error.message = f"no luck {number}"
+    waited = run(run_pb2.RUN_STATE_SKIPPED, name=f"{NAME}/runs/2")
+    waited.skip_reason, waited.skipped_count = run_pb2.SKIP_REASON_OVERLAP, 3
+    waited.blocking_run = RUN
+    await api.change(made, waited)
+    ended = await tickwheel("runs", "get", RUN)
+    assert ended.code == 0, ended.err
+    shown = [line.split(maxsplit=1) for line in ended.lines]
+    # Of the first attempt: the second has waited for its backoff.
+    assert ["late", "3 ms late"] in shown
+    assert ["progress", "40% reading (1970-01-01T00:00:00.000Z)"] in shown
+    assert "error type    LuckError" in ended.lines
+    assert "dead letter   billing.dlq" in ended.lines
+    assert "  File \\x1b[31m" in ended.lines
+    assert ended.lines[-2].split()[:3] == ["1", "FAILED", "2026-11-23T12:00:00.000Z"]
+    assert ended.lines[-1].endswith("billing/0@42  e         no luck 2")
+    ended = await tickwheel("runs", "get", f"{NAME}/runs/2")
+    assert f"in its way       {RUN}" in ended.lines
+    assert any(line.startswith("stands for       3 occurrences, from") for line in ended.lines)
+
+
+async def test_a_job_is_shown_with_its_settings(api: StandIn, tickwheel: Run) -> None:
+    shown_job = job()
+    shown_job.completion = job_pb2.COMPLETION_REPORTED
+    shown_job.overlap_policy = job_pb2.OVERLAP_BUFFER_ONE
+    shown_job.run_timeout.seconds, shown_job.priority = 60, 0
+    shown_job.pause_after_failures = 2
+    shown_job.retry_policy.max_retry_count = 3
+    shown_job.retry_policy.initial_backoff.seconds = 1
+    shown_job.retry_policy.backoff_multiplier = 1.5
+    shown_job.retry_policy.max_backoff.seconds = 300
+    api.jobs[NAME] = shown_job
+    ended = await tickwheel("jobs", "get", NAME)
+    assert ended.code == 0, ended.err
+    shown = [" ".join(line.split()) for line in ended.lines]
+    for line in (
+        "completion REPORTED",
+        "overlap BUFFER_ONE",
+        "time-out 60s",
+        "retries 3, after 1s, each time 1.5 times as long, 300s at most",
+        "pauses after 2 failed runs in a row",
+        "priority 0",
+    ):
+        assert line in shown
+
+
 async def test_watch_prints_each_state_and_ends_after_so_many_runs(
     api: StandIn, start: Start
 ) -> None:
@@ -309,22 +498,8 @@ async def test_a_preview_of_every_form_and_setting(
             {"anyOf": {"schedules": [{"cron": "@daily"}]}, "maxRuns": 5},
         ),
         (
-            (
-                *("--every", "90s", "--anchor", "2026-11-23T00:00:05Z", "--jitter", "30s"),
-                *("--start-time", "2026-11-23T00:00:00Z", "--end-time", "2026-12-01T00:00:00Z"),
-                *("--exclude", "2026-11-23", "--exclude", "2026-11-26T00:00:00Z"),
-                *("--dst-gap", "same-offset", "--dst-overlap", "both"),
-            ),
-            {
-                "every": "90s",
-                "anchor": "2026-11-23T00:00:05Z",
-                "jitter": "30s",
-                "startTime": "2026-11-23T00:00:00Z",
-                "endTime": "2026-12-01T00:00:00Z",
-                "excludes": ["2026-11-23", "2026-11-26T00:00:00Z"],
-                "dstGap": "DST_GAP_SAME_OFFSET",
-                "dstOverlap": "DST_OVERLAP_BOTH",
-            },
+            SCHEDULE,
+            SCHEDULE_JSON,
         ),
     ):
         ended = await tickwheel("schedule", "preview", *start, *arguments)

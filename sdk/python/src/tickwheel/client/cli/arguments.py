@@ -11,6 +11,7 @@ import typer
 LONGEST = timedelta(days=36_525)
 """No duration is longer: a century, far beyond any limit of the api."""
 
+_INT32 = 1 << 31
 _UNITS = {
     "ms": timedelta(milliseconds=1),
     "s": timedelta(seconds=1),
@@ -46,6 +47,17 @@ def instant(text: str) -> datetime:
         return parsed.astimezone(UTC)
     except OverflowError:
         raise typer.BadParameter(f"{text!r} is outside the years 1 to 9999") from None
+
+
+def number(text: str) -> int:
+    """A whole number that protobuf's int32 holds; what it may be at a place is the api's matter."""
+    try:
+        found = int(text)
+    except ValueError:
+        found = None
+    if found is None or not -_INT32 <= found < _INT32:
+        raise typer.BadParameter(f"{text!r} is not a whole number, such as 3")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

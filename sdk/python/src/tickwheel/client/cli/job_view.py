@@ -48,6 +48,14 @@ async def print_details(job: job_pb2.Job) -> None:
                 ("key", text(job.target.key)),
                 ("headers", text(headers)),
                 ("payload", text(payload(job.target.payload))),
+                ("completion", text(_name(job_pb2.Completion.Name(job.completion)))),
+                *(_if_reported(job)),
+                ("retries", text(_retries(job))),
+                ("dead letters", text(job.target.dead_letter_topic)),
+                ("pauses after", text(_count(job.pause_after_failures, "failed run", " in a row"))),
+                ("catch-up", text(_duration(job, "catch_up_window"))),
+                ("priority", text(str(job.priority) if job.HasField("priority") else "")),
+                ("retention", text(_duration(job, "retention"))),
                 ("created", text(instant(job.create_time))),
                 ("updated", text(instant(job.update_time))),
                 ("etag", text(job.etag)),
@@ -90,6 +98,46 @@ def payload(value: target_pb2.Payload) -> str:
     if content == "data":
         return f"{len(value.data)} bytes"
     return value.text
+
+
+def _if_reported(job: job_pb2.Job) -> list[tuple[str, Text]]:
+    """What holds for no other runs."""
+    if job.completion != job_pb2.COMPLETION_REPORTED:
+        return []
+    return [
+        ("time-out", text(_duration(job, "run_timeout"))),
+        ("overlap", text(_name(job_pb2.Overlap.Name(job.overlap_policy)))),
+        ("in flight", text(f"at most {job.max_in_flight}" if job.max_in_flight else "")),
+    ]
+
+
+def _retries(job: job_pb2.Job) -> str:
+    policy = job.retry_policy
+    if not policy.HasField("max_retry_count"):
+        return ""
+    if policy.max_retry_count == 0:
+        return "none"
+    first, longest = policy.initial_backoff.ToJsonString(), policy.max_backoff.ToJsonString()
+    return (
+        f"{policy.max_retry_count}, after {first}, each time {policy.backoff_multiplier:g} times "
+        f"as long, {longest} at most"
+    )
+
+
+def _name(value: str) -> str:
+    """`REPORTED`; empty for what is not set."""
+    word = value.partition("_")[2]
+    return "" if word == "UNSPECIFIED" else word
+
+
+def _count(number: int, what: str, rest: str) -> str:
+    if not number:
+        return ""
+    return f"{number} {what}{'s' if number > 1 else ''}{rest}"
+
+
+def _duration(job: job_pb2.Job, field: str) -> str:
+    return getattr(job, field).ToJsonString() if job.HasField(field) else ""
 
 
 async def _recent(job: job_pb2.Job) -> AsyncIterator[Sequence[Text]]:

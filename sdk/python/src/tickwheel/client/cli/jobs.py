@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tickwheel.client.cli import form, options
-from tickwheel.client.cli.arguments import Pair, instant, pair
+from tickwheel.client.cli import options
+from tickwheel.client.cli.arguments import instant
+from tickwheel.client.cli.form import Form
+from tickwheel.client.cli.job_file import PayloadOptions
+from tickwheel.client.cli.job_options import RunOptions, TargetOptions, policy
 from tickwheel.client.cli.names import job_name, owner_name
+from tickwheel.client.cli.option_groups import grouped
 from tickwheel.client.cli.options import Output, Overlap
 
 if TYPE_CHECKING:
@@ -22,68 +26,12 @@ app = typer.Typer(no_args_is_help=True, help="Create, look at and steer jobs.")
 
 
 @app.command()
+@grouped
 def create(
-    at: form.AtOption = None,
-    after: form.InOption = None,
-    cron: form.CronOption = "",
-    every: form.EveryOption = None,
-    iso8601: form.Iso8601Option = "",
-    rrule: form.RruleOption = "",
-    time_zone: form.TimeZoneOption = "",
-    topic: Annotated[
-        str,
-        typer.Option(
-            "--topic", metavar="TOPIC", show_default=False, help="Kafka topic to publish to."
-        ),
-    ] = "",
-    json: Annotated[
-        str | None,
-        typer.Option(
-            "--json", metavar="JSON|@FILE", show_default=False, help="Payload: any JSON value."
-        ),
-    ] = None,
-    text: Annotated[
-        str | None,
-        typer.Option("--text", metavar="TEXT|@FILE", show_default=False, help="Payload: text."),
-    ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            "--data",
-            metavar="DATA|@FILE",
-            show_default=False,
-            help="Payload: bytes. @- is standard input, as for the other two.",
-        ),
-    ] = None,
-    key: Annotated[
-        str,
-        typer.Option(
-            "--key",
-            metavar="KEY",
-            show_default=False,
-            help="Key of the records. Default: the job's name.",
-        ),
-    ] = "",
-    header: Annotated[
-        list[Pair] | None,
-        typer.Option(
-            "--header",
-            parser=pair,
-            metavar="KEY=VALUE",
-            show_default=False,
-            help="A header of the records; may be repeated.",
-        ),
-    ] = None,
-    label: Annotated[
-        list[Pair] | None,
-        typer.Option(
-            "--label",
-            parser=pair,
-            metavar="KEY=VALUE",
-            show_default=False,
-            help="A label to find the job by; may be repeated.",
-        ),
-    ] = None,
+    when: Form,
+    target: TargetOptions,
+    payload: PayloadOptions,
+    runs: RunOptions,
     job_id: Annotated[
         str,
         typer.Option(
@@ -92,10 +40,6 @@ def create(
             show_default=False,
             help="Last part of the job's name. Default: the api makes one.",
         ),
-    ] = "",
-    description: Annotated[
-        str,
-        typer.Option("--description", metavar="TEXT", show_default=False, help="For people."),
     ] = "",
     file: Annotated[
         str,
@@ -120,19 +64,12 @@ def create(
     from tickwheel.v1 import job_pb2
 
     job = job_file.read_job(file) if file else job_pb2.Job()
-    form.Form(at, after, cron, every, time_zone, iso8601, rrule).apply(job.schedule)
-    if topic:
-        job.target.topic = topic
-    elif not job.target.topic:
+    when.apply(job.schedule)
+    target.apply(job)
+    if not job.target.topic:
         raise typer.BadParameter("say where to: give --topic")
-    payload = job_file.PayloadOptions(json, text, data)
     payload.apply(job.target.payload)
-    if key:
-        job.target.key = key
-    job.target.headers.update({each.key: each.value for each in header or ()})
-    job.labels.update({each.key: each.value for each in label or ()})
-    if description:
-        job.description = description
+    runs.apply(job)
     parent = owner_name(user)
     if job.name and not job_id:
         parent, _, job_id = job.name.partition("/jobs/")
@@ -199,20 +136,34 @@ def list_(
 
 
 @app.command()
+@grouped
 def run(
     job: options.JobArgument,
+    payload: PayloadOptions,
+    overlap: Annotated[
+        Overlap | None,
+        typer.Option("--overlap", show_default=False, help="For this run. Default: the job's."),
+    ] = None,
     user: options.UserOption = options.DEFAULT_USER,
     address: options.AddressOption = options.DEFAULT_ADDRESS,
     output: options.OutputOption = Output.TABLE,
 ) -> None:
-    """Run a job now, beside its schedule."""
+    """Run a job now, beside its schedule, as it is or with another payload.
+
+    tickwheel jobs run nightly --json '{"report": "again"}'
+    """
     from tickwheel.client.cli import run_view, session
     from tickwheel.client.cli.output import print_json
+    from tickwheel.v1 import target_pb2
 
     name = job_name(job, user)
+    own = target_pb2.Payload()
+    given = payload.apply(own)
 
     async def command(client: "Client") -> None:
-        made = await client.run_job(name)
+        made = await client.run_job(
+            name, payload=own if given else None, overlap_policy=policy(overlap)
+        )
         if output is Output.JSON:
             print_json(made)
         else:
@@ -222,15 +173,13 @@ def run(
 
 
 @app.command()
+@grouped
 def update(
     job: options.JobArgument,
-    at: form.AtOption = None,
-    after: form.InOption = None,
-    cron: form.CronOption = "",
-    every: form.EveryOption = None,
-    iso8601: form.Iso8601Option = "",
-    rrule: form.RruleOption = "",
-    time_zone: form.TimeZoneOption = "",
+    when: Form,
+    target: TargetOptions,
+    payload: PayloadOptions,
+    runs: RunOptions,
     file: Annotated[
         str,
         typer.Option(
@@ -238,33 +187,36 @@ def update(
             "-f",
             metavar="FILE|-",
             show_default=False,
-            help="The fields to change as JSON, as the REST API has the job.",
+            help="The fields to change as JSON, as the REST API has the job; other options "
+            "override them.",
         ),
     ] = "",
     user: options.UserOption = options.DEFAULT_USER,
     address: options.AddressOption = options.DEFAULT_ADDRESS,
     output: options.OutputOption = Output.TABLE,
 ) -> None:
-    """Change a job: its schedule by options, anything else by a file.
+    """Change a job: what is given is set, labels and headers as a whole; the rest stays.
 
-    tickwheel jobs update nightly --cron '0 3 * * *' --time-zone Europe/Berlin
+    tickwheel jobs update nightly --cron '0 3 * * *' --time-zone Europe/Berlin --priority 9
     """
     from tickwheel.client.cli import job_file, session
     from tickwheel.v1 import job_pb2
 
-    changed = job_file.read_job(file) if file else job_pb2.Job()
-    schedule = form.Form(at, after, cron, every, time_zone, iso8601, rrule)
-    if schedule.given:
+    changed, mask = job_file.read_changes(file) if file else (job_pb2.Job(), [])
+    if when.given:
         changed.ClearField("schedule")
-        schedule.apply(changed.schedule)
-    elif time_zone:
-        raise typer.BadParameter("--time-zone alone changes nothing: repeat the schedule with it")
-    elif not file:
-        raise typer.BadParameter("say what to change: a schedule, or --file")
+        mask = [path for path in mask if path.partition(".")[0] != "schedule"]
+    mask += [f"schedule.{path}" for path in when.change(changed.schedule)]
+    mask += [*target.apply(changed), *runs.apply(changed)]
+    if payload.apply(changed.target.payload):
+        mask.append("target.payload")
     changed.name = job_name(job, user)
+    mask = sorted({path for path in mask if path != "name"})
+    if not mask:
+        raise typer.BadParameter("say what to change, by options or with --file (-f)")
 
     async def command(client: "Client") -> None:
-        _print(await client.update_job(changed), output, "updated")
+        _print(await client.update_job(changed, mask), output, "updated")
 
     session.run(address, command)
 
@@ -305,18 +257,16 @@ def backfill(
 
     from tickwheel.client.cli import session
     from tickwheel.client.cli.output import print_json
-    from tickwheel.v1 import job_pb2
 
     name = job_name(job, user)
     start_time, end_time = Timestamp(), Timestamp()
     start_time.FromDatetime(start)
     end_time.FromDatetime(end)
-    policy = job_pb2.OVERLAP_UNSPECIFIED
-    if overlap is not None:
-        policy = getattr(job_pb2, f"OVERLAP_{overlap.name}")
 
     async def command(client: "Client") -> None:
-        begun = await client.backfill_job(name, start_time, end_time, overlap_policy=policy)
+        begun = await client.backfill_job(
+            name, start_time, end_time, overlap_policy=policy(overlap)
+        )
         if output is Output.JSON:
             print_json(begun)
         else:

@@ -37,7 +37,7 @@ def get(
         if output is Output.JSON:
             print_json(found)
         else:
-            run_view.print_details(found)
+            await run_view.print_details(found)
 
     session.run(address, command)
 

@@ -1,14 +1,14 @@
 """`tickwheel schedule`: schedules without a job."""
 
 import re
-from datetime import UTC, date, datetime, timedelta, tzinfo
-from enum import StrEnum
+from datetime import UTC, date, datetime, tzinfo
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tickwheel.client.cli import form, options
-from tickwheel.client.cli.arguments import duration, instant, read
+from tickwheel.client.cli.arguments import instant, read
+from tickwheel.client.cli.option_groups import grouped
 from tickwheel.client.cli.options import Output
 
 if TYPE_CHECKING:
@@ -22,22 +22,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Look at schedules without a job.")
 
 
-class Gap(StrEnum):
-    """What becomes of a wall-clock time that does not exist."""
-
-    NEXT_VALID = "next-valid"
-    SKIP = "skip"
-    SAME_OFFSET = "same-offset"
-
-
-class Overlap(StrEnum):
-    """What becomes of a wall-clock time that comes twice."""
-
-    FIRST = "first"
-    SECOND = "second"
-    BOTH = "both"
-
-
 # With one command alone typer would leave its name out.
 @app.callback()
 def schedule() -> None:
@@ -45,13 +29,9 @@ def schedule() -> None:
 
 
 @app.command()
+@grouped
 def preview(
-    at: form.AtOption = None,
-    after: form.InOption = None,
-    cron: form.CronOption = "",
-    every: form.EveryOption = None,
-    iso8601: form.Iso8601Option = "",
-    rrule: form.RruleOption = "",
+    when: form.Form,
     file: Annotated[
         str,
         typer.Option(
@@ -63,75 +43,6 @@ def preview(
             "override its fields.",
         ),
     ] = "",
-    time_zone: form.TimeZoneOption = "",
-    start_time: Annotated[
-        datetime | None,
-        typer.Option(
-            "--start-time",
-            parser=instant,
-            metavar="INSTANT",
-            show_default=False,
-            help="The schedule's startTime: no occurrence before it.",
-        ),
-    ] = None,
-    end_time: Annotated[
-        datetime | None,
-        typer.Option(
-            "--end-time",
-            parser=instant,
-            metavar="INSTANT",
-            show_default=False,
-            help="The schedule's endTime: no occurrence at it or after it.",
-        ),
-    ] = None,
-    anchor: Annotated[
-        datetime | None,
-        typer.Option(
-            "--anchor",
-            parser=instant,
-            metavar="INSTANT",
-            show_default=False,
-            help="What --every, and an --rrule without DTSTART, are counted from.",
-        ),
-    ] = None,
-    max_runs: Annotated[
-        int, typer.Option("--max-runs", min=0, metavar="N", help="So many; 0 is without limit.")
-    ] = 0,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--exclude",
-            metavar="DATE|INSTANT",
-            show_default=False,
-            help="Leave out 2026-12-25, or 2026-12-25T12:00:00Z; may be repeated.",
-        ),
-    ] = None,
-    dst_gap: Annotated[
-        Gap | None,
-        typer.Option(
-            "--dst-gap",
-            show_default=False,
-            help="Where the clock leaves a time out. Default: next-valid.",
-        ),
-    ] = None,
-    dst_overlap: Annotated[
-        Overlap | None,
-        typer.Option(
-            "--dst-overlap",
-            show_default=False,
-            help="Where the clock shows a time twice. Default: first.",
-        ),
-    ] = None,
-    jitter: Annotated[
-        timedelta | None,
-        typer.Option(
-            "--jitter",
-            parser=duration,
-            metavar="DURATION",
-            show_default=False,
-            help="Checked against the schedule; the times shown are without it.",
-        ),
-    ] = None,
     start: Annotated[
         datetime | None,
         typer.Option(
@@ -162,31 +73,7 @@ def preview(
     from tickwheel.v1 import schedule_pb2
 
     asked = _read_schedule(file) if file else schedule_pb2.Schedule()
-    form.Form(at, after, cron, every, time_zone, iso8601, rrule).apply(asked)
-    for field, value in (
-        (asked.start_time, start_time),
-        (asked.end_time, end_time),
-        (asked.anchor, anchor),
-    ):
-        if value is not None:
-            field.FromDatetime(value)
-    if max_runs:
-        asked.max_runs = max_runs
-    if jitter is not None:
-        asked.jitter.FromTimedelta(jitter)
-    asked.excludes.extend(exclude or ())
-    if dst_gap is not None:
-        asked.dst_gap = {
-            Gap.NEXT_VALID: schedule_pb2.DST_GAP_NEXT_VALID,
-            Gap.SKIP: schedule_pb2.DST_GAP_SKIP,
-            Gap.SAME_OFFSET: schedule_pb2.DST_GAP_SAME_OFFSET,
-        }[dst_gap]
-    if dst_overlap is not None:
-        asked.dst_overlap = {
-            Overlap.FIRST: schedule_pb2.DST_OVERLAP_FIRST,
-            Overlap.SECOND: schedule_pb2.DST_OVERLAP_SECOND,
-            Overlap.BOTH: schedule_pb2.DST_OVERLAP_BOTH,
-        }[dst_overlap]
+    when.apply(asked)
     begin = None
     if start is not None:
         begin = Timestamp()
