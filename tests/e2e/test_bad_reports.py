@@ -109,6 +109,8 @@ def test_a_result_is_json(executor: Executor, running: pb.RunAttempt, number: fl
 def test_a_state_that_ends_nothing(executor: Executor, running: pb.RunAttempt) -> None:
     error = finish(executor, running, state=run_pb2.RUN_STATE_RUNNING)
     assert error.code == INVALID.value[0]
+    states = "RUN_STATE_SUCCEEDED, RUN_STATE_FAILED or RUN_STATE_CANCELLED"
+    assert error.message == f"runs[0].state: must be {states}"
 
 
 def test_the_largest_result_and_what_comes_after_the_end(

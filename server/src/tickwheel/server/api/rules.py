@@ -39,7 +39,9 @@ _FORMS = {
     "a letter or digit at both ends",
     "headers": "a header's key is 1-128 printable ASCII characters without blanks",
 }
-#: The same for names, whose form depends on the request.
+#: Which values of an enum, by their names; the rule itself has their numbers.
+_VALUES = {"state": "must be RUN_STATE_SUCCEEDED, RUN_STATE_FAILED or RUN_STATE_CANCELLED"}
+#: The same as _FORMS for names, whose form depends on the request.
 _NAME_FORMS = (
     (
         "/runs/",
@@ -116,4 +118,6 @@ def _describe(names: list[str], proto: Any, rule: object) -> str:
                 return form
     if proto.rule_id == "required":
         return "is required"
+    if proto.rule_id == "enum.in" and names[-1] in _VALUES:
+        return _VALUES[names[-1]]
     return proto.message
