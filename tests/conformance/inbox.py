@@ -21,6 +21,17 @@ async def since_is_inclusive(world: World) -> None:
 
 
 @case
+async def until_is_exclusive(world: World) -> None:
+    base_ms = world.now_ms()
+    job = world.job(segment=4)
+    await world.store.jobs.create(
+        [NewJob(job=job, entry=None, inbox=world.inbox(job, write_ms=base_ms))]
+    )
+    assert await world.inbox_of([4], base_ms - 10_000, base_ms) == []
+    assert len(await world.inbox_of([4], base_ms - 10_000, base_ms + 1)) == 1
+
+
+@case
 async def oldest_first_within_each_segment(world: World) -> None:
     base_ms = world.now_ms()
     expected: dict[int, list[InboxEntry]] = {4: [], 5: []}

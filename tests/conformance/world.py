@@ -244,9 +244,11 @@ class World:
         entries = await self.store.schedule.read_due(wanted, start_ms, end_ms)
         return [entry for entry in entries if entry.user.startswith(self.user)]
 
-    async def inbox_of(self, segments: Sequence[int], since_ms: int) -> list[InboxEntry]:
+    async def inbox_of(
+        self, segments: Sequence[int], since_ms: int, until_ms: int | None = None
+    ) -> list[InboxEntry]:
         """What is in the inboxes, of this world's users only."""
-        entries = await self.store.schedule.read_inbox(segments, since_ms)
+        entries = await self.store.schedule.read_inbox(segments, since_ms, until_ms)
         return [entry for entry in entries if entry.user.startswith(self.user)]
 
     async def log_of(self, segments: Sequence[int], since_ms: int) -> list[Run]:

@@ -1,39 +1,119 @@
-"""What is read of jobs is no older than what was told of them meanwhile."""
+"""What is read of jobs is as new as what was told of them, and nothing that is told is missed."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 
 import pytest
 
 from scheduler.making import SECOND, changed, entry_of, make_job, make_owner, notice
 from tickwheel.server.domain.clock import SystemClock
+from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import SegmentLease
 from tickwheel.server.domain.names import JobKey, new_uid
+from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
 from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
-from tickwheel.server.scheduler.reader import News, Reader
+from tickwheel.server.scheduler.reader import INBOX_OVERLAP_MS, News, Reader
 from tickwheel.server.scheduler.runtime import Scheduler
-from tickwheel.server.store.port import JobChange, NewJob
+from tickwheel.server.store.port import JobChange, NewJob, Store
 from tickwheel.server.store.sqlite import open_sqlite
 
 
-async def test_a_change_is_told_while_another_job_is_read_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def _reader(store: Store) -> tuple[Reader, Holding]:
+    """A reader of segment 0, which has been taken over."""
     clock = SystemClock()
-    store = await open_sqlite(None, segments=1, clock=clock)
-    now_ms = clock.now_ms()
+    lease = SegmentLease(segment=0, epoch=1, session_id="s", address="local", floor_us=0)
+    holding = Holding(lease, make_owner(), recovered=True)
+    identity = Identity(session_id=new_uid(), address="local", version="test")
+    fleet = Scheduler(store, clock, identity, SchedulerOptions()).fleet
+    reader = Reader(store, clock, fleet, {0: holding}, asyncio.Event())
+    reader.begin()
+    return reader, holding
+
+
+@pytest.fixture
+async def store() -> AsyncGenerator[Store]:
+    opened = await open_sqlite(None, segments=1, clock=SystemClock())
+    yield opened
+    await opened.close()
+
+
+async def _tell(store: Store, job: Job, row: ScheduleEntry, write_ms: int) -> None:
+    """Writes what tells of a job and its row, and neither of these."""
+    inbox = notice(job, write_ms, row)
+    await store.jobs.create([NewJob(job=make_job(at_ms=write_ms), entry=None, inbox=inbox)])
+
+
+async def test_what_is_told_again_at_another_place_is_taken_in(store: Store) -> None:
+    reader, holding = _reader(store)
+    now_ms = SystemClock().now_ms()
+    job = make_job(at_ms=now_ms - 20 * SECOND)
+    first, second = (
+        entry_of(job, now_ms - 20 * SECOND, fire_ms=at) for at in (now_ms - 10 * SECOND, now_ms)
+    )
+    # The first try to create the job came no further than to its inbox entry.
+    await _tell(store, job, first, first.fire_ms)
+    await reader.reread_inbox()
+    await store.jobs.create([NewJob(job=job, entry=second, inbox=notice(job, now_ms, second))])
+    await reader.read_inbox()
+    assert holding.owner.has_at_hand(job.uid)
+
+
+async def test_a_row_that_is_still_on_its_way_is_taken_in(store: Store) -> None:
+    reader, holding = _reader(store)
+    now_ms = SystemClock().now_ms()
+    job = make_job(at_ms=now_ms)
+    row = entry_of(job, now_ms)
+    await _tell(store, job, row, now_ms)
+    await reader.reread_inbox()
+    await store.jobs.create([NewJob(job=job, entry=row)])
+    await reader.read_inbox()
+    assert holding.owner.has_at_hand(job.uid)
+
+
+async def test_no_owner_leaves_behind_what_it_was_not_told(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, holding = _reader(store)
+    before_ms = SystemClock().now_ms()
+    holding.read_to_ms = before_ms + 5 * SECOND
+    holding.told_to_ms = before_ms - 30 * SECOND
+
+    async def away(*_: object) -> list[InboxEntry]:
+        raise StoreUnavailable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.schedule, "read_inbox", away)
+        with pytest.raises(StoreUnavailable):
+            await reader.read_inbox()
+    assert holding.known_to_ms == before_ms - 30 * SECOND
+    await reader.read_inbox()
+    assert before_ms - INBOX_OVERLAP_MS <= holding.known_to_ms <= before_ms
+
+
+async def test_what_came_late_before_an_old_position_is_taken_in(store: Store) -> None:
+    reader, holding = _reader(store)
+    position_ms = holding.position_ms = SystemClock().now_ms() - 300 * SECOND
+    job = make_job(at_ms=position_ms - 25 * SECOND)
+    row = entry_of(job, position_ms - 25 * SECOND)
+    inbox = notice(job, position_ms - 26 * SECOND, row)
+    await store.jobs.create([NewJob(job=job, entry=row, inbox=inbox)])
+    await reader.look_back([0])
+    assert holding.owner.has_at_hand(job.uid)
+
+
+async def test_a_change_is_told_while_another_job_is_read_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ms = SystemClock().now_ms()
     jobs = [make_job(at_ms=now_ms + 60 * SECOND, create_ms=now_ms) for _ in range(3)]
     rows = [entry_of(job, now_ms + 60 * SECOND) for job in jobs]
     await store.jobs.create(
         [NewJob(job=job, entry=row) for job, row in zip(jobs, rows, strict=True)]
     )
-    owner = make_owner()
-    lease = SegmentLease(segment=0, epoch=1, session_id="s", address="local", floor_us=0)
-    identity = Identity(session_id=new_uid(), address="local", version="test")
-    fleet = Scheduler(store, clock, identity, SchedulerOptions()).fleet
-    reader = Reader(store, clock, fleet, {0: Holding(lease, owner)}, asyncio.Event())
+    reader, holding = _reader(store)
+    owner = holding.owner
     get_many = store.jobs.get_many
     reads = 0
 
@@ -56,4 +136,3 @@ async def test_a_change_is_told_while_another_job_is_read_again(
     assert reads == len(jobs)
     assert [job.uid for job in jobs if owner.is_behind(job.uid, 2)] == []
     assert all(owner.has_at_hand(job.uid) for job in jobs)
-    await store.close()

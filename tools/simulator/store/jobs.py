@@ -1,5 +1,6 @@
 """Jobs, their names and their past."""
 
+import asyncio
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -111,9 +112,15 @@ class SimJobStore(JobStore):
         async def announce() -> None:
             now_us = self._clock.now_us()
             items[:] = [placed(draft.item, now_us // 1000) for draft in drafts]
-            await self._link.call(Kind.WRITE, partial(prepare, now_us - API_SLACK_US))
+            # Side by side, as they are in different partitions: one may be there long before the
+            # other, or alone.
+            writes = [self._link.call(Kind.WRITE, partial(prepare, now_us - API_SLACK_US))]
             if any(item.inbox is not None for item in items):
-                await self._link.call(Kind.WRITE, tell)
+                writes.append(self._link.call(Kind.WRITE, tell))
+            results = await asyncio.gather(*writes, return_exceptions=True)
+            for error in results:
+                if error is not None:
+                    raise error
 
         def prepare(written_us: int) -> None:
             put_entries(self._cells, (i.entry for i in items if i.entry is not None), written_us)

@@ -93,12 +93,16 @@ class SimScheduleStore(ScheduleStore):
             await self._link.call(Kind.WRITE, lambda: remove_entries(self._cells, remove, at_us))
 
     @override
-    async def read_inbox(self, segments: Sequence[int], since_ms: int) -> list[InboxEntry]:
+    async def read_inbox(
+        self, segments: Sequence[int], since_ms: int, until_ms: int | None = None
+    ) -> list[InboxEntry]:
+        end = _ALL if until_ms is None else (until_ms,)
+
         def read() -> list[InboxEntry]:
             return [
                 row[2]
                 for segment in segments
-                for row in self._cells.segments[segment].inbox.between((since_ms,), _ALL)
+                for row in self._cells.segments[segment].inbox.between((since_ms,), end)
             ]
 
         return await self._link.call(Kind.READ, read)

@@ -11,6 +11,8 @@ KEEP_ORDINAL = -1
 
 #: As in ScheduleEntry.place.
 RowPlace = tuple[int, str, int, int, str, int]
+#: Of which job, which version of it, and where the row is that came with it.
+InboxNews = tuple[str, int, RowPlace | None]
 
 
 class EntryKind(enum.IntEnum):
@@ -92,3 +94,8 @@ class InboxEntry:
     def key(self) -> JobKey:
         """The job it is about."""
         return JobKey(self.user, self.uid)
+
+    @property
+    def news(self) -> InboxNews:
+        """What it tells; a version may be told of again, with its row at another place."""
+        return (self.uid, self.version, self.entry.place if self.entry is not None else None)

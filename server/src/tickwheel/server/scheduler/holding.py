@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tickwheel.server.domain.lease import SegmentLease
-from tickwheel.server.domain.occurrence import RowPlace
+from tickwheel.server.domain.occurrence import InboxNews, RowPlace
 from tickwheel.server.domain.run import Run
 from tickwheel.server.scheduler.cursors import Advance
 from tickwheel.server.scheduler.segment import SegmentOwner
@@ -40,6 +40,10 @@ class Holding:
     #: Rows that were read and are still to be taken in, by place, with when they fire.
     unloaded: dict[RowPlace, int] = field(default_factory=dict[RowPlace, int])
     position_ms: int = 0
+    #: The inbox has been read up to here, and taken in, but for what is written late.
+    told_to_ms: int = 0
+    #: What was taken in of it, and when.
+    seen: dict[InboxNews, int] = field(default_factory=dict[InboxNews, int])
     #: By which time-zone data its rows are derived, as the store has it; see ScheduleStore.
     zone_data: str = ""
     #: When it was taken over, that was by other data than there are now.
@@ -72,6 +76,11 @@ class Holding:
     def taken_in_ms(self) -> int:
         """Up to here the schedule is not only read: its rows have been taken in."""
         return min(self.unloaded.values(), default=self.read_to_ms)
+
+    @property
+    def known_to_ms(self) -> int:
+        """Up to here schedule and inbox have been taken in: no position goes further."""
+        return min(self.taken_in_ms, self.told_to_ms)
 
     @property
     def segment(self) -> int:

@@ -33,6 +33,10 @@ RETRY_S = 0.5
 #: Each read of the inbox overlaps the last by the time a write usually takes; what is read again
 #: now and then overlaps by INBOX_HORIZON_MS, the longest that it may take.
 INBOX_OVERLAP_MS = 2_000
+#: Segments whose positions are this near to each other are looked back at together.
+LOOK_BACK_MS = 60_000
+#: A row stands at most so long before the instant at which it was told of.
+BEFORE_NEWS_MS = 5_000
 #: Rows further apart than this are not asked after in one read.
 STRETCH_GAP_MS = 5_000
 
@@ -66,8 +70,6 @@ class Reader:
         self._clock = clock
         self._fleet = fleet
         self._holdings = holdings
-        #: Inbox entries that were taken in, and when.
-        self._seen: dict[tuple[str, int], int] = {}
         #: By job the newest version that somebody told of, and when.
         self._told: dict[str, tuple[int, int]] = {}
         self._inbox_read_ms = 0
@@ -120,7 +122,7 @@ class Reader:
             holding.owner.begin_rederiving(alive_ms, now)
         holding.taken_ms = now
         holding.unchecked = final_states(log)
-        holding.position_ms = holding.read_to_ms = position
+        holding.position_ms = holding.read_to_ms = holding.told_to_ms = position
         holding.recovered = True
 
     async def read(self) -> None:
@@ -141,9 +143,13 @@ class Reader:
     async def read_inbox(self) -> None:
         """Takes in what is new in the inbox, and what could not be taken in before."""
         now = self._clock.now_ms()
-        if self._holdings:
+        holdings = list(self._holdings.values())
+        if holdings:
             await self._read_inbox(list(self._holdings), self._inbox_read_ms - INBOX_OVERLAP_MS)
             self._inbox_read_ms = now
+            for holding in holdings:
+                if holding.recovered:
+                    holding.told_to_ms = now - INBOX_OVERLAP_MS
         await self._load_uncommitted()
         self._wake.set()
 
@@ -326,7 +332,13 @@ class Reader:
         await self._take_in(await self._still(fresh, late))
 
     def _fresh(self, found: Iterable[InboxEntry]) -> list[InboxEntry]:
-        return [item for item in found if (item.uid, item.version) not in self._seen]
+        """What was not taken in before, of the segments that are owned."""
+        return [
+            item
+            for item in found
+            if (holding := self._holdings.get(item.segment)) is not None
+            and item.news not in holding.seen
+        ]
 
     async def _take_in(self, fresh: Sequence[InboxEntry]) -> None:
         for item in fresh:
@@ -349,8 +361,9 @@ class Reader:
                 self._fleet.revoke([*revoked, *holding.owner.take_revocations()])
         # Not before: what could not be read is to be taken in another time.
         for item in fresh:
-            if item.segment in self._holdings:
-                self._seen[item.uid, item.version] = now
+            holding = self._holdings.get(item.segment)
+            if holding is not None:
+                holding.seen[item.news] = now
 
     def _concerns(self, item: InboxEntry) -> bool:
         holding = self._holdings.get(item.segment)
@@ -366,19 +379,27 @@ class Reader:
         await self._take_in(await self._still(self._fresh(found)))
         oldest = self._inbox_reread_ms - 2 * INBOX_HORIZON_MS
         self._inbox_reread_ms = begun
-        self._seen = {mark: at for mark, at in self._seen.items() if at >= oldest}
+        for holding in self._holdings.values():
+            holding.seen = {news: at for news, at in holding.seen.items() if at >= oldest}
         self._told = {uid: told for uid, told in self._told.items() if told[1] >= oldest}
 
     async def look_back(self, segments: Iterable[int]) -> None:
         """Takes in rows of segments just taken over that were written late, behind the position."""
-        since_ms = self._clock.now_ms() - 2 * INBOX_HORIZON_MS
-        found = await self._store.schedule.read_inbox(list(segments), since_ms)
-        behind = [
-            item
-            for item in self._fresh(found)
-            if item.entry is not None and item.entry.fire_ms < self._position(item.segment)
-        ]
-        await self._take_in(await self._still(behind))
+        groups: dict[int, list[int]] = {}
+        for segment in segments:
+            groups.setdefault(self._position(segment) // LOOK_BACK_MS, []).append(segment)
+        for number, group in groups.items():
+            # What a former owner may not have seen was written at most so long before the position
+            # that it left.
+            since_ms = number * LOOK_BACK_MS - 2 * INBOX_HORIZON_MS
+            until_ms = (number + 1) * LOOK_BACK_MS + BEFORE_NEWS_MS
+            found = await self._store.schedule.read_inbox(group, since_ms, until_ms)
+            behind = [
+                item
+                for item in self._fresh(found)
+                if item.entry is not None and item.entry.fire_ms < self._position(item.segment)
+            ]
+            await self._take_in(await self._still(behind))
 
     async def _still(
         self, items: Sequence[InboxEntry], doubtful: Iterable[ScheduleEntry] | None = None

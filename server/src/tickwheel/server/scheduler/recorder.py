@@ -150,7 +150,7 @@ class Recorder:
         """Saves how far a segment is done."""
         if not holding.ready or holding.advances:
             return
-        position = min(holding.owner.position_ms(self._clock.now_ms()), holding.taken_in_ms)
+        position = min(holding.owner.position_ms(self._clock.now_ms()), holding.known_to_ms)
         if position <= holding.position_ms:
             return
         await self._store.schedule.save_position(self._stamp(holding), position)

@@ -228,8 +228,12 @@ class ScheduleStore(ABC):
         """Writes the entries of `put`, then deletes those of `remove`; all in one segment."""
 
     @abstractmethod
-    async def read_inbox(self, segments: Sequence[int], since_ms: int) -> list[InboxEntry]:
-        """Inbox entries with write_ms >= `since_ms`, oldest first within a segment.
+    async def read_inbox(
+        self, segments: Sequence[int], since_ms: int, until_ms: int | None = None
+    ) -> list[InboxEntry]:
+        """Inbox entries with `since_ms` <= write_ms < `until_ms`, oldest first within a segment.
+
+        None: to the newest.
 
         The same entry may be read many times: readers overlap their reads by the longest time a
         write may take plus the clock bound.

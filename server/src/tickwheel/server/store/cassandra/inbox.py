@@ -70,8 +70,10 @@ class Inbox:
         await self.announce(entries)
         await self._session.write(self.rows(entries))
 
-    async def read(self, segments: Sequence[int], since_ms: int) -> list[InboxEntry]:
-        """Entries from an instant on, oldest first within a segment."""
+    async def read(
+        self, segments: Sequence[int], since_ms: int, until_ms: int | None = None
+    ) -> list[InboxEntry]:
+        """Entries from an instant on, to before another, oldest first within a segment."""
         hours: dict[int, list[int]] = {}
         first_hour = hour_of(since_ms)
         for segment, hour in await self._session.read_all(
@@ -81,6 +83,8 @@ class Inbox:
         first_bucket = bucket_of(since_ms)
         # No writer's clock is ahead by more than the bucket after this one.
         last_bucket = max(first_bucket, bucket_of(self._clock.now_ms()) + 1)
+        if until_ms is not None:
+            last_bucket = min(last_bucket, bucket_of(until_ms - 1))
         reads: list[Bound] = []
         for hour, members in hours.items():
             start = max(hour * HOUR_BUCKETS, first_bucket)
@@ -92,5 +96,7 @@ class Inbox:
                 ]
         rows = await self._session.read_all(reads)
         entries = await self._session.mapped(lambda row: decode_inbox(row[0]), rows)
+        if until_ms is not None:
+            entries = [entry for entry in entries if entry.write_ms < until_ms]
         entries.sort(key=lambda entry: (entry.segment, entry.write_ms, entry.uid, entry.version))
         return entries

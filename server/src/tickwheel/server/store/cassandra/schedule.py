@@ -61,9 +61,11 @@ class CassandraSchedule(ScheduleStore):
         if remove:
             await self._entries.remove(remove, stamp.timestamp_us)
 
-    async def read_inbox(self, segments: Sequence[int], since_ms: int) -> list[InboxEntry]:
+    async def read_inbox(
+        self, segments: Sequence[int], since_ms: int, until_ms: int | None = None
+    ) -> list[InboxEntry]:
         """Inbox entries from an instant on."""
-        return await self._inbox.read(segments, since_ms)
+        return await self._inbox.read(segments, since_ms, until_ms)
 
     async def positions(self, segments: Sequence[int]) -> dict[int, int]:
         """The saved positions."""

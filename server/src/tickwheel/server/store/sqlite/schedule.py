@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.course import FOR_EVER_MS
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
 from tickwheel.server.store.codec import decode_entry, decode_inbox, encode_entry, encode_inbox
@@ -89,13 +90,17 @@ class SqliteScheduleStore(ScheduleStore):
 
         await self._database.write(run)
 
-    async def read_inbox(self, segments: Sequence[int], since_ms: int) -> list[InboxEntry]:
+    async def read_inbox(
+        self, segments: Sequence[int], since_ms: int, until_ms: int | None = None
+    ) -> list[InboxEntry]:
         """As the port says."""
         sql = (
             "SELECT record FROM inbox WHERE segment IN (SELECT value FROM json_each(?)) "
-            "AND write_time >= ? ORDER BY segment, write_time, version"
+            "AND write_time >= ? AND write_time < ? ORDER BY segment, write_time, version"
         )
-        return [decode_inbox(row[0]) for row in await self._all(sql, _list(segments), since_ms)]
+        end_ms = FOR_EVER_MS if until_ms is None else until_ms
+        rows = await self._all(sql, _list(segments), since_ms, end_ms)
+        return [decode_inbox(row[0]) for row in rows]
 
     async def positions(self, segments: Sequence[int]) -> dict[int, int]:
         """As the port says."""
