@@ -79,7 +79,8 @@ async def judge(
         by_hand.update({(uid, run.run_id): run for run in runs})
         case = Case(subject, runs, records.pop(uid, []), states.get(uid, []))
         verdict.findings.extend(check(case, rules, verdict.tally))
-    verdict.findings.extend(check_residue(cluster, clock.now_ms()))
+    unsure = {call.job for call in told if not (call.is_ok or call.is_refused)}
+    verdict.findings.extend(check_residue(cluster, clock.now_ms(), len(unsure)))
     verdict.findings.extend(_check_ends(executor, by_hand, clock.now_ms()))
     verdict.findings.extend(check_promises(promises, subjects, by_hand, verdict.tally))
     for uid, lost in records.items():

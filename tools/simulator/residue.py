@@ -22,26 +22,36 @@ _MOVING: Final = 2
 _UNTOLD: Final = 200
 
 
-def check_residue(cluster: Cluster, now_ms: int) -> Iterator[Finding]:
-    """What did not become less again, and jobs that nothing will ever fire."""
+def check_residue(cluster: Cluster, now_ms: int, unsure: int) -> Iterator[Finding]:
+    """What did not become less again, and jobs that nothing will ever fire.
+
+    Args:
+        cluster: all that there is.
+        now_ms: the present.
+        unsure: how many jobs there are of which a client does not know whether a call was obeyed.
+    """
     yield from _check_rows(cluster.cells, now_ms)
-    yield from _check_repairs(cluster)
+    yield from _check_repairs(cluster, unsure)
     for member in cluster.of_kind("w"):
         if member.core is not None and member.core.unacknowledged > _UNTOLD:
             text = f"{member.core.unacknowledged} outcomes are not acknowledged"
             yield Finding(Fault.UNBOUNDED, member.name, "", text)
 
 
-def _check_repairs(cluster: Cluster) -> Iterator[Finding]:
-    """What had to be mended would have been lost, unless somebody touched the store by hand."""
+def _check_repairs(cluster: Cluster, unsure: int) -> Iterator[Finding]:
+    """What had to be mended would have been lost, unless somebody touched the store by hand.
+
+    An api that ended, or lost the store, between a change and the news of it has not answered its
+    client: that change takes effect when the segment's owner comes to it, which may be by repair.
+    """
     if cluster.rows_lost:
         return
-    for scheduler in cluster.schedulers:
-        repairs = scheduler.census.repairs
-        for what in (Mended.JOB_WITHOUT_ROW, Mended.LATE_ROW, Mended.WAITING_RUN):
-            if repairs[what]:
-                text = f"{repairs[what]} times {what.value} had to be mended"
-                yield Finding(Fault.JOB_LOST, scheduler.identity.address, "", text)
+    repairs = sum((scheduler.census.repairs for scheduler in cluster.schedulers), Counter[Mended]())
+    limits = {Mended.JOB_WITHOUT_ROW: unsure, Mended.LATE_ROW: unsure, Mended.WAITING_RUN: 0}
+    for what, limit in limits.items():
+        if repairs[what] > limit:
+            text = f"{repairs[what]} times {what.value} had to be mended, and {limit} may have been"
+            yield Finding(Fault.JOB_LOST, "", "", text)
 
 
 def _check_rows(cells: Cells, now_ms: int) -> Iterator[Finding]:
@@ -49,10 +59,13 @@ def _check_rows(cells: Cells, now_ms: int) -> Iterator[Finding]:
     old: Counter[str] = Counter()
     for segment in cells.segments:
         # What landed late behind the position is dropped with its bucket.
-        for key, _, entry in segment.entries.between((segment.position[1],), (1 << 62,)):
+        ahead = list(segment.entries.between((segment.position[1],), (1 << 62,)))
+        # A position waits for jobs that were begun to be created, and is behind meanwhile.
+        waits = any(cells.jobs.get(entry.key) is None for _, _, entry in ahead)
+        for key, _, entry in ahead:
             if entry.kind is EntryKind.SCHEDULE and not _is_of_nothing(cells, entry):
                 rows[entry.uid] += 1
-                old[entry.uid] += key[0] < now_ms - _OLD_MS
+                old[entry.uid] += key[0] < now_ms - _OLD_MS and not waits
     for key, row in cells.jobs.items():
         name, count = str(row.job.name), rows[key.uid]
         if _has_more_to_come(row):
