@@ -214,9 +214,14 @@ class Repair:
         newest_ms = newest_known_ms(job, schedule, runs)
         now_ms = self._clock.now_ms()
         row = lost_row(job, former, schedule, newest_ms, now_ms, schedule_of)
-        if row is not None and await self._is_there(row):
-            # It is ahead of where we looked: our clock was set back.
-            return
+        if newest_ms is not None and newest_ms > now_ms and row is not None:
+            # Our clock was set back, and the row is where it was by the former one: at what was
+            # not done then, or not known to be.
+            ahead = await self._store.schedule.read_due(
+                [job.segment], holding.read_to_ms, row.fire_ms + 1
+            )
+            if any(_is_of(one, job) for one in ahead):
+                return
         if not self._is_ours(holding) or holding.owner.has_at_hand(job.uid):
             return
         await self._mend(job, row, runs, holding)
@@ -236,10 +241,6 @@ class Repair:
             [job.segment], due_ms - DIFFERENCE_MS, due_ms + DIFFERENCE_MS
         )
         return any(_is_of(row, job) for row in rows)
-
-    async def _is_there(self, row: ScheduleEntry) -> bool:
-        spot = Spot(row.segment, row.fire_ms, row.uid)
-        return any(one.place == row.place for one in await self._store.schedule.read_at([spot]))
 
     async def _runs_of(self, job: Job) -> list[Run]:
         """Runs of a job, newest first, as far back as one of which `newest_known_ms` knows."""
