@@ -137,6 +137,7 @@ def drill(tmp_path_factory: pytest.TempPathFactory, gateway: Path) -> Iterator[D
         )
         drill.call("DELETE", f"{_USER}/gone")
         drill.call("DELETE", f"{_USER}/twice-named")
+        deleted = time.monotonic()
         drill.mark("paused")
         drill.until_run("crowded", "SKIPPED")
         cancelled = drill.until_run("crowded", "PUBLISHED")
@@ -146,6 +147,8 @@ def drill(tmp_path_factory: pytest.TempPathFactory, gateway: Path) -> Iterator[D
         drill.until_run("asleep", "SKIPPED")
         drill.call("POST", f"{_USER}/asleep:resume", {})
         drill.mark("resumed")
+        # For a second at least, so that the first one would have had an occurrence meanwhile.
+        time.sleep(max(0.0, deleted + 1 - time.monotonic()))
         drill.create("twice-named", {"every": "1s"})
         dev.stop()
         drill.mark("stopped")
