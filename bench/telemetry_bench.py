@@ -1,9 +1,10 @@
 """What telemetry costs: CPU time of `tickwheel dev` under the same work, with it and without.
 
-    python bench/telemetry_bench.py [--rounds 5] [--jobs 20000]
+    python bench/telemetry_bench.py [--rounds 20] [--calls 1000] [--jobs 1000]
 
-Rounds of all settings take turns, so that a machine that others use disturbs them alike; what
-counts is the ratio of the medians. With traces, 1 % are sampled and pushed to a real Collector.
+One process for each setting; all are there from the beginning, and in each round each does the
+same slice of work, in turns, so that a machine that others use disturbs them alike. What counts is
+the median of the rounds' ratios. With traces, 1 % are sampled and pushed to a real Collector.
 """
 
 import asyncio
@@ -11,8 +12,8 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -28,52 +29,86 @@ from tickwheel.client import ApiError, Client
 from tickwheel.server.bench.embedded import ALL, DevCluster
 from tickwheel.v1 import job_pb2, job_service_pb2
 
-BATCH = 1_000
-CALLS = 10_000
-IN_FLIGHT = 32
+IN_FLIGHT = 20
+CALL = "a call"
+RUN = "a job of a batch and its run"
 
 
-async def _round(folder: Path, settings: Mapping[str, str], jobs: int) -> dict[str, float]:
-    """CPU microseconds by what was done."""
+class _Setting:
+    """One process, and what it is asked to do."""
+
+    def __init__(self, cluster: DevCluster, client: Client) -> None:
+        self._cluster = cluster
+        self._client = client
+        self._jobs = 0
+
+    async def call(self, count: int) -> float:
+        """CPU microseconds of a CreateJob of its own; what it makes never comes due."""
+        begun, far = _cpu_us(self._cluster), _job(86_400)
+        for _ in range(count // IN_FLIGHT):
+            calls = (self._client.create_job("users/calls", far) for _ in range(IN_FLIGHT))
+            await asyncio.gather(*calls)
+        return (_cpu_us(self._cluster) - begun) / count
+
+    async def run(self, count: int) -> float:
+        """Likewise of a job that is created with others, due in two seconds, and its run."""
+        begun, soon = _cpu_us(self._cluster), _job(2)
+        request = job_service_pb2.CreateJobRequest(parent="users/runs", job=soon)
+        answers = await self._client.batch_create_jobs("users/runs", [request] * count)
+        assert not [one for one in answers if isinstance(one, ApiError)]
+        self._jobs += count
+        await asyncio.sleep(4)
+        ended = _cpu_us(self._cluster)
+        # Others may have the machine. What it takes to look is not counted.
+        while (done := await self._succeeded()) < self._jobs:
+            assert time.time() < soon.schedule.at.seconds + 60, f"{done} of {self._jobs} succeeded"
+            looked = _cpu_us(self._cluster)
+            await asyncio.sleep(1)
+            ended += _cpu_us(self._cluster) - looked
+        return (ended - begun) / count
+
+    async def _succeeded(self) -> int:
+        runs = self._client.list_runs(
+            "users/runs/jobs/-", filter="state = SUCCEEDED", page_size=1_000
+        )
+        return len([run async for run in runs])
+
+
+@asynccontextmanager
+async def _started(folder: Path, settings: Mapping[str, str]) -> AsyncGenerator[_Setting]:
     os.environ.update(settings)
     cluster = DevCluster(folder)
     await cluster.start()
     try:
         async with Client(cluster.addresses.grpc, timeout=120) as client:
-            far = _job(86_400)
-            begun = _cpu_us(cluster)
-            for _ in range(CALLS // IN_FLIGHT):
-                await asyncio.gather(*(client.create_job("users/b", far) for _ in range(IN_FLIGHT)))
-            called = _cpu_us(cluster)
-            due_s = jobs / 4_000 + 4
-            soon = _job(due_s)
-            due = time.monotonic() + due_s
-            for _ in range(jobs // BATCH):
-                requests = [
-                    job_service_pb2.CreateJobRequest(parent="users/b", job=soon)
-                    for _ in range(BATCH)
-                ]
-                answers = await client.batch_create_jobs("users/b", requests)
-                assert not [one for one in answers if isinstance(one, ApiError)]
-            await asyncio.sleep(max(0.0, due - time.monotonic()) + 6)
-            ended = _cpu_us(cluster)
-            while (done := await _succeeded(client)) < jobs:
-                # Others have the machine. What it takes to look is not counted.
-                assert time.monotonic() < due + 120, f"{done} of {jobs} runs have succeeded"
-                looked = _cpu_us(cluster)
-                await asyncio.sleep(5)
-                ended += _cpu_us(cluster) - looked
+            yield _Setting(cluster, client)
     finally:
         await cluster.stop()
-    return {
-        "a call": (called - begun) / CALLS,
-        "a job of a batch and its run": (ended - called) / jobs,
-    }
 
 
-async def _succeeded(client: Client) -> int:
-    runs = client.list_runs("users/b/jobs/-", filter="state = SUCCEEDED", page_size=1_000)
-    return len([run async for run in runs])
+async def _measured(
+    folder: Path, settings: Mapping[str, Mapping[str, str]], rounds: int, calls: int, jobs: int
+) -> dict[str, dict[str, list[float]]]:
+    """By setting and by what was done, CPU microseconds in each round."""
+    found: dict[str, dict[str, list[float]]] = {name: {CALL: [], RUN: []} for name in settings}
+    async with AsyncExitStack() as stack:
+        there = {
+            name: await stack.enter_async_context(_started(folder / str(number), values))
+            for number, (name, values) in enumerate(settings.items())
+        }
+        for one in there.values():
+            # The first of all that a process does costs more.
+            await one.call(calls)
+            await one.run(jobs)
+        for number in range(rounds):
+            turn = list(there)
+            turn = turn[number % len(turn) :] + turn[: number % len(turn)]
+            for name in turn:
+                found[name][CALL].append(await there[name].call(calls))
+            for name in turn:
+                found[name][RUN].append(await there[name].run(jobs))
+            print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+    return found
 
 
 def _job(in_s: float) -> job_pb2.Job:
@@ -92,8 +127,9 @@ def _cpu_us(cluster: DevCluster) -> float:
 
 
 def main(
-    rounds: Annotated[int, typer.Option(help="Of each setting.")] = 5,
-    jobs: Annotated[int, typer.Option(help="In each round.")] = 20_000,
+    rounds: Annotated[int, typer.Option(help="In each, each setting has its turn.")] = 20,
+    calls: Annotated[int, typer.Option(help="In each turn, one by one.")] = 1_000,
+    jobs: Annotated[int, typer.Option(help="In each turn, in one batch.", max=1_000)] = 1_000,
 ) -> None:
     """Prints CPU time by setting, and what it is of that without telemetry."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -114,27 +150,17 @@ def main(
             }
         except ToolMissingError as error:
             print(f"without traces: no Collector can be built here: {error}")
-        found: dict[str, list[dict[str, float]]] = {name: [] for name in settings}
-        for number in range(rounds):
-            for name, values in settings.items():
-                place = folder / f"{number}-{name.replace(' ', '-').replace('%', '')}"
-                found[name].append(asyncio.run(_round(place, values, jobs)))
-                print(f"round {number + 1}, {name}: {_shown(found[name][-1])}", flush=True)
-        base = _medians(found["off"])
-        print("\nmedian CPU time, and what it is of that without telemetry")
-        for name, values in found.items():
-            medians = _medians(values)
-            ratios = {what: medians[what] / base[what] for what in medians}
-            ratio = ", ".join(f"{what} x{one:.3f}" for what, one in ratios.items())
-            print(f"{name:28} {_shown(medians)}  ({ratio})")
+        found = asyncio.run(_measured(folder, settings, rounds, calls, jobs))
+        for what in (CALL, RUN):
+            print(f"\n{what}: median CPU time, and its ratio to that without telemetry")
+            for name, values in found.items():
+                print(f"{name:28} {_shown(values[what], found['off'][what])}")
 
 
-def _medians(values: list[dict[str, float]]) -> dict[str, float]:
-    return {what: statistics.median(one[what] for one in values) for what in values[0]}
-
-
-def _shown(values: Mapping[str, float]) -> str:
-    return ", ".join(f"{what} {us:.0f} us" for what, us in values.items())
+def _shown(values: Sequence[float], base: Sequence[float]) -> str:
+    ratios = [one / other for one, other in zip(values, base, strict=True)]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return f"{statistics.median(values):6.0f} us  x{middle:.3f} (quartiles {low:.3f} {high:.3f})"
 
 
 if __name__ == "__main__":

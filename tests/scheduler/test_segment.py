@@ -21,8 +21,8 @@ from tickwheel.server.domain.names import instant_id
 from tickwheel.server.domain.run import RunState
 from tickwheel.server.scheduler.repairs import Mended, Repairs
 from tickwheel.server.scheduler.runs import PENDING_AFTER_MS
-from tickwheel.server.scheduler.segment import COMMIT_GRACE_MS
 from tickwheel.server.scheduler.terms import BACKOFF_SPREAD, MIN_PUBLISH_WINDOW_MS, expire_ms
+from tickwheel.server.scheduler.uncommitted import COMMIT_GRACE_MS, FIRST_LOOK_MS
 from tickwheel.server.store.port import LOOK_AHEAD_MS
 from tickwheel.v1 import run_pb2, scheduler_service_pb2
 
@@ -121,10 +121,10 @@ def test_an_entry_without_a_job_does_not_fire_until_the_job_is_there() -> None:
     owner.load([entry], {}, NOW)
     owner.step(NOW)
     assert not owner.take_ready()
-    assert owner.uncommitted() == [entry]
+    assert owner.uncommitted(NOW + FIRST_LOOK_MS) == [entry]
     assert owner.position_ms(NOW + 10 * SECOND) <= entry.fire_ms
     assert len(load(owner, job, entry, NOW + 10)) == 1
-    assert not owner.uncommitted()
+    assert not owner.uncommitted(NOW + SECOND)
 
 
 def test_an_entry_whose_job_never_comes_is_let_go() -> None:
@@ -133,10 +133,10 @@ def test_an_entry_whose_job_never_comes_is_let_go() -> None:
     entry = entry_of(job, NOW + SECOND)
     owner.load([entry], {}, NOW)
     owner.load([entry], {}, NOW + COMMIT_GRACE_MS)
-    assert not owner.uncommitted()
+    assert not owner.uncommitted(NOW + 2 * COMMIT_GRACE_MS)
     # Until its bucket goes it may be read again, and holds nothing up; that is counted once.
     owner.load([entry], {}, NOW + COMMIT_GRACE_MS + SECOND)
-    assert not owner.uncommitted()
+    assert not owner.uncommitted(NOW + 2 * COMMIT_GRACE_MS)
     assert owner.position_ms(NOW + 2 * COMMIT_GRACE_MS) > entry.fire_ms
     assert repairs == {Mended.ROW_WITHOUT_JOB: 1}
     # Should its job come after all, it is not lost.

@@ -46,6 +46,11 @@ def new_traceparent() -> str:
     return f"00-{ids[:16].hex()}-{ids[16:].hex()}-{flags}"
 
 
+def is_sampled(traceparent: str) -> bool:
+    """Whether a traceparent of ours is of a trace that is kept."""
+    return int(traceparent[-2:], 16) & 1 == 1
+
+
 def child(parent: str | None = None) -> str:
     """A traceparent for the next hop: the same trace, a new span.
 

@@ -72,13 +72,6 @@ def worker(
             envvar="TICKWHEEL_OTLP_ENDPOINT",
         ),
     ] = None,
-    trace_ratio: Annotated[
-        float | None,
-        typer.Option(
-            help="Part of the traces that begin here and are kept [default: 0.01].",
-            envvar="TICKWHEEL_TRACE_RATIO",
-        ),
-    ] = None,
     log_level: Annotated[
         str | None,
         typer.Option(help="debug, info, warning or error.", envvar="TICKWHEEL_LOG_LEVEL"),
@@ -97,7 +90,6 @@ def worker(
         "worker_health_address": worker_health_address,
         "metrics_address": metrics_address,
         "otlp_endpoint": otlp_endpoint,
-        "trace_ratio": trace_ratio,
         "log_level": log_level,
         "log_format": log_format,
     }

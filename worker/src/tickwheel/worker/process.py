@@ -54,7 +54,6 @@ async def _run(settings: WorkerSettings, clock: Clock) -> None:
             metrics_address=settings.metrics_address,
             metrics_required="metrics_address" in settings.model_fields_set,
             otlp_endpoint=settings.otlp_endpoint,
-            trace_ratio=settings.trace_ratio,
             settings=visible(settings),
         )
     )

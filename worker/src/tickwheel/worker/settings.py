@@ -50,7 +50,6 @@ class WorkerSettings(BaseSettings):
         pattern=r"^(https?://[^/@\s]+)?$",
         description="http://host:port of an OTLP receiver (gRPC); none if empty.",
     )
-    trace_ratio: float = Field(default=0.01, ge=0, le=1, description="Part of traces kept.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
 

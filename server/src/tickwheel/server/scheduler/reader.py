@@ -74,7 +74,7 @@ class Reader:
         self._told: dict[str, tuple[int, int]] = {}
         self._inbox_read_ms = 0
         self._inbox_reread_ms = 0
-        self._rounds = Rounds(self._read_news)
+        self._rounds = Rounds(self._read_new)
         self._wake = wake
         self._backlog = Backlog[ScheduleEntry]()
         self._some = asyncio.Event()
@@ -145,12 +145,12 @@ class Reader:
         now = self._clock.now_ms()
         holdings = list(self._holdings.values())
         if holdings:
-            await self._read_inbox(list(self._holdings), self._inbox_read_ms - INBOX_OVERLAP_MS)
+            await self._read_new(list(self._holdings))
             self._inbox_read_ms = now
             for holding in holdings:
                 if holding.recovered:
                     holding.told_to_ms = now - INBOX_OVERLAP_MS
-        await self._load_uncommitted()
+        await self._load_uncommitted(self._holdings)
         self._wake.set()
 
     async def _read_schedule(self, segments: list[int], start_ms: int, end_ms: int) -> None:
@@ -291,24 +291,32 @@ class Reader:
                 past[key] = [record.job for record in history]
         return past
 
-    async def _load_uncommitted(self) -> None:
-        await self.load(
-            [entry for holding in self._holdings.values() for entry in holding.owner.uncommitted()]
-        )
+    async def _load_uncommitted(
+        self, segments: Iterable[int], told: frozenset[str] = frozenset()
+    ) -> None:
+        """Looks again at rows whose jobs were not there; at once where told of a job (its uid)."""
+        now = self._clock.now_ms()
+        holdings = [self._holdings[segment] for segment in segments if segment in self._holdings]
+        await self.load([row for one in holdings for row in one.owner.uncommitted(now, told)])
 
     async def notice(self, news: Sequence[News]) -> None:
         """Takes in changes of jobs that somebody tells of, and what else is new in the inbox."""
         for one in news:
             self._tell(one.key.uid, one.version)
-        await self._rounds.ask({one.segment for one in news if one.segment in self._holdings})
+        segments = {one.segment for one in news if one.segment in self._holdings}
+        await self._rounds.ask(segments)
+        await self._load_uncommitted(segments, frozenset(one.key.uid for one in news))
         behind = [one for one in news if self._is_behind(one)]
         if behind:
             # Their inbox entries came late, or never did.
             await self._refresh(behind)
 
-    async def _read_news(self, segments: list[int]) -> None:
-        await self._read_inbox(segments, self._inbox_read_ms - INBOX_OVERLAP_MS)
-        await self._load_uncommitted()
+    async def _read_new(self, segments: list[int]) -> None:
+        """Takes in what is new in the inbox; reads overlap, what was seen before is passed over."""
+        since_ms = self._inbox_read_ms - INBOX_OVERLAP_MS
+        fresh = self._fresh(await self._store.schedule.read_inbox(segments, since_ms))
+        late = {item.entry for item in fresh if item.entry is not None and _is_told_late(item)}
+        await self._take_in(await self._still(fresh, late))
 
     def _is_behind(self, one: News) -> bool:
         holding = self._holdings.get(one.segment)
@@ -324,12 +332,6 @@ class Reader:
             if holding is not None:
                 revoked = holding.owner.change(job, None, now, past.get(key, ()))
                 self._fleet.revoke([*revoked, *holding.owner.take_revocations()])
-
-    async def _read_inbox(self, segments: list[int], since_ms: int) -> None:
-        """Takes in what is new in the inbox; reads overlap, what was seen before is passed over."""
-        fresh = self._fresh(await self._store.schedule.read_inbox(segments, since_ms))
-        late = {item.entry for item in fresh if item.entry is not None and _is_told_late(item)}
-        await self._take_in(await self._still(fresh, late))
 
     def _fresh(self, found: Iterable[InboxEntry]) -> list[InboxEntry]:
         """What was not taken in before, of the segments that are owned."""

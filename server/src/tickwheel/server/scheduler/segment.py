@@ -6,7 +6,7 @@ among the open runs, the job's entry advances past it. At each step a crash leav
 it in the store, from which the next owner goes on. What becomes of a run in between is `runs`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -24,16 +24,11 @@ from tickwheel.server.scheduler.override import decode_override
 from tickwheel.server.scheduler.repairs import Mended, Repairs
 from tickwheel.server.scheduler.reporting import Reporting
 from tickwheel.server.scheduler.runs import Runs
+from tickwheel.server.scheduler.uncommitted import Uncommitted
 from tickwheel.v1 import scheduler_service_pb2
 
-#: An entry whose job row does not show up within this time belongs to a creation that failed.
-COMMIT_GRACE_MS = 120_000
 #: A position stays this far behind now: longer than a write may take to become visible.
 POSITION_LAG_MS = 15_000
-
-
-#: Names an entry, wherever it stands.
-_Mark = tuple[JobKey, EntryKind, int, str]
 
 
 class SegmentOwner:
@@ -58,9 +53,7 @@ class SegmentOwner:
         self._new_traceparent = new_traceparent
         self._repairs = Repairs() if repairs is None else repairs
         self._finished_entries: list[ScheduleEntry] = []
-        self._uncommitted: dict[_Mark, tuple[ScheduleEntry, int]] = {}
-        #: Those that were waited for long enough, until the position has passed them.
-        self._given_up: dict[_Mark, ScheduleEntry] = {}
+        self._uncommitted = Uncommitted()
 
     # -- what is read ------------------------------------------------------------------------
 
@@ -149,20 +142,11 @@ class SegmentOwner:
         revoked: list[LiveRun] = []
         for entry in entries:
             job = jobs.get(entry.key)
-            mark = (entry.key, entry.kind, entry.schedule_ms, entry.run_id)
             if job is None or (entry.generation > job.generation and not job.delete_ms):
-                since = self._uncommitted.get(mark, (entry, now_ms))[1]
-                if mark in self._given_up:
-                    continue
-                if now_ms - since < COMMIT_GRACE_MS:
-                    self._uncommitted[mark] = (entry, since)
-                else:
-                    # It goes with its bucket.
-                    self._uncommitted.pop(mark, None)
-                    self._given_up[mark] = entry
+                if not self._uncommitted.keep(entry, now_ms):
                     self._repairs[Mended.ROW_WITHOUT_JOB] += 1
                 continue
-            self._uncommitted.pop(mark, None)
+            self._uncommitted.settle(entry)
             former = (past or {}).get(entry.key, ())
             if entry.kind is EntryKind.SCHEDULE:
                 revoked.extend(self._cursors.load(job, entry, former, now_ms))
@@ -229,14 +213,13 @@ class SegmentOwner:
         """Workers have outcomes of these, to be taken in once `step` has opened their runs."""
         self._cursors.foretell(frozenset((key.uid, key.run_id) for key in keys))
 
-    def uncommitted(self) -> list[ScheduleEntry]:
-        """Entries whose job was not there when they were read; to be loaded again."""
-        return [entry for entry, _ in self._uncommitted.values()]
+    def uncommitted(self, now_ms: int, told: Collection[str] = ()) -> list[ScheduleEntry]:
+        """Entries whose job was not there, to be loaded again now; see Uncommitted.to_look_at."""
+        return self._uncommitted.to_look_at(now_ms, told)
 
     def has_at_hand(self, uid: str) -> bool:
         """Whether the row of a job's present schedule was read and is being gone by."""
-        is_kept = any(entry.uid == uid for entry, _ in self._uncommitted.values())
-        return is_kept or self._cursors.of_job(uid) is not None
+        return self._uncommitted.has(uid) or self._cursors.of_job(uid) is not None
 
     def release_waiting(self, now_ms: int) -> list[str]:
         """Lets go runs that wait for nothing; by uid the jobs that had any."""
@@ -454,8 +437,8 @@ class SegmentOwner:
 
     def position_ms(self, now_ms: int) -> int:
         """The instant before which nothing in the schedule is still to be done."""
-        uncommitted = (entry.fire_ms for entry, _ in self._uncommitted.values())
-        rows = chain(self._cursors.entry_ms(), self.runs.entry_ms(), uncommitted)
+        kept = self._uncommitted.entry_ms()
+        rows = chain(self._cursors.entry_ms(), self.runs.entry_ms(), kept)
         return min(chain(rows, (now_ms - POSITION_LAG_MS,)))
 
     def begin_at(self, position_ms: int) -> None:
@@ -465,9 +448,7 @@ class SegmentOwner:
     def forget_before(self, position_ms: int) -> None:
         """Lets go of what only mattered for reading the schedule before the position again."""
         self.runs.forget_before(position_ms)
-        self._given_up = {
-            mark: entry for mark, entry in self._given_up.items() if entry.fire_ms >= position_ms
-        }
+        self._uncommitted.pass_by(position_ms)
         self._cursors.forget_before(position_ms)
 
     def assigned_runs(self) -> list[LiveRun]:

@@ -22,7 +22,7 @@ FRESH_MS: Final = 1_000
 #: back by a little more (see `scheduler.reader.INBOX_OVERLAP_MS`).
 PROMPT_MS: Final = 1_500
 #: A job that is committed later than this after it was announced is announced again, in ms: owners
-#: wait for it a while longer (see `scheduler.segment.COMMIT_GRACE_MS`).
+#: wait for it a while longer (see `scheduler.uncommitted.COMMIT_GRACE_MS`).
 COMMIT_KNOWN_MS: Final = 60_000
 _TRIES: Final = 5
 

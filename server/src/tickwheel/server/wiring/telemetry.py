@@ -43,7 +43,6 @@ class Observing:
             if telemetry.spans is not None:
                 from tickwheel.server.telemetry import tracing
 
-                keep_part(telemetry.options.trace_ratio)
                 self._traces = tracing.RunTraces(telemetry, SystemClock())
 
     def store(self, store: Store) -> Store:
@@ -126,10 +125,11 @@ async def observing(settings: Settings, part: str, instance: str) -> AsyncGenera
             metrics_address=settings.metrics_address,
             metrics_required="metrics_address" in settings.model_fields_set,
             otlp_endpoint=settings.otlp_endpoint,
-            trace_ratio=settings.trace_ratio,
             settings=visible(settings),
         )
     )
+    if telemetry.spans is not None:
+        keep_part(settings.trace_ratio)
     try:
         yield Observing(telemetry)
     finally:

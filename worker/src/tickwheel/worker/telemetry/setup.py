@@ -24,7 +24,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from prometheus_client import (
     CollectorRegistry,
@@ -66,8 +66,6 @@ class TelemetryOptions:
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     #: `http://host:port` of an OTLP receiver; none where empty.
     otlp_endpoint: str = ""
-    #: Part of the traces that begin here that is kept.
-    trace_ratio: float = 0.01
 
     def __bool__(self) -> bool:
         return bool(self.metrics_address or self.otlp_endpoint)
@@ -160,7 +158,8 @@ class Telemetry:
         self.spans: SpanProcessor | None = None
         self.tracers = TracerProvider(
             resource=self.resource,
-            sampler=ParentBased(TraceIdRatioBased(options.trace_ratio)),
+            # What begins here was drawn before a span was made of it (`server.trace`).
+            sampler=ParentBased(ALWAYS_ON),
             shutdown_on_exit=False,
         )
         if options.otlp_endpoint:
