@@ -115,6 +115,20 @@ def test_a_run_that_is_late_can_be_read_as_pending() -> None:
     assert [record.state for record in owner.take_batch().records] == [RunState.PENDING]
 
 
+def test_a_job_is_looked_at_once_each_time_however_many_of_its_runs_have_ended() -> None:
+    owner, job = make_owner(), make_job(every_s=1)
+    runs, passed = load(owner, job, entry_of(job, NOW + SECOND)), list[int]()
+    for now_ms in range(NOW + SECOND, NOW + 60 * SECOND, SECOND):
+        for run in runs:
+            publish(owner, run, now_ms)
+        store_records(owner, now_ms)
+        owner.take_advance(now_ms)
+        passed.append(owner.step(now_ms))
+        runs = assign(owner)
+    # The next one has come inside the look-ahead; and that its runs have ended may be of interest.
+    assert max(passed) <= 2
+
+
 def test_an_entry_without_a_job_does_not_fire_until_the_job_is_there() -> None:
     owner, job = make_owner(), make_job(at_ms=NOW + SECOND)
     entry = entry_of(job, NOW + SECOND)

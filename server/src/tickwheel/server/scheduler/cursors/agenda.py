@@ -17,6 +17,9 @@ class Agenda:
         self._cursors: dict[CursorId, Cursor] = {}
         #: The cursors over former schedules, by job and generation.
         self._former: dict[str, dict[int, Cursor]] = {}
+        #: When each is to be looked at next.
+        self._planned: dict[CursorId, int] = {}
+        #: A heap of these, and of those that were planned before and hold no more.
         self._visits: list[tuple[int, int, CursorId]] = []
         #: Those of `_visits` whose instant has come, by user: users take turns.
         self._due: dict[str, deque[tuple[int, CursorId]]] = {}
@@ -62,6 +65,7 @@ class Agenda:
     def remove(self, cursor: Cursor) -> None:
         """One that is done, or so far away that its row will be read again."""
         del self._cursors[cursor.id]
+        self._planned.pop(cursor.id, None)
         if cursor.is_former:
             formers = self._former[cursor.job.uid]
             del formers[cursor.entry.generation]
@@ -71,13 +75,22 @@ class Agenda:
     def make_former(self, cursor: Cursor, visit_ms: int) -> None:
         """Its job has another schedule: it makes room for that one's cursor."""
         del self._cursors[cursor.id]
+        self._planned.pop(cursor.id, None)
         cursor.is_former = True
         self.add(cursor, visit_ms)
 
     # -- when each is looked at --------------------------------------------------------------
 
     def visit(self, at_ms: int, which: CursorId) -> None:
-        """A cursor is to be looked at from an instant on."""
+        """A cursor is to be looked at from an instant on.
+
+        Where that is done before anyway, it is planned anew then: each has one visit to come,
+        however often something of it happens in between.
+        """
+        planned_ms = self._planned.get(which)
+        if planned_ms is not None and planned_ms <= at_ms:
+            return
+        self._planned[which] = at_ms
         self._serial += 1
         heapq.heappush(self._visits, (at_ms, self._serial, which))
 
@@ -95,23 +108,36 @@ class Agenda:
         """When one is to be looked at next; None: at no instant that is known."""
         for due in self._due.values():
             return due[0][0]
+        while self._visits and not self._holds(self._visits[0][0], self._visits[0][2]):
+            heapq.heappop(self._visits)
         return self._visits[0][0] if self._visits else None
 
     def take_due(self, now_ms: int) -> CursorId | None:
-        """One whose instant has come, users in turn; None: there is none. It may be gone by now."""
+        """One whose instant has come, users in turn; None: there is none."""
         while self._visits and self._visits[0][0] <= now_ms:
             at_ms, _, which = heapq.heappop(self._visits)
             cursor = self._cursors.get(which)
-            if cursor is not None:
+            if cursor is not None and self._holds(at_ms, which):
                 self._due.setdefault(cursor.job.user, deque()).append((at_ms, which))
-        for user in self._due:
-            due = self._due.pop(user)
-            _, which = due.popleft()
-            if due:
-                # Behind those whose turn is still to come.
-                self._due[user] = due
-            return which
+        while self._due:
+            at_ms, which = self._take_turn()
+            if self._holds(at_ms, which):
+                del self._planned[which]
+                return which
         return None
+
+    def _take_turn(self) -> tuple[int, CursorId]:
+        user = next(iter(self._due))
+        due = self._due.pop(user)
+        first = due.popleft()
+        if due:
+            # Behind those whose turn is still to come.
+            self._due[user] = due
+        return first
+
+    def _holds(self, at_ms: int, which: CursorId) -> bool:
+        """Whether a visit is still to be made: the cursor is there, and no other was planned."""
+        return self._planned.get(which) == at_ms
 
     # -- whose rows may move -----------------------------------------------------------------
 
