@@ -17,6 +17,7 @@ from drills.drill import Line, Times, run_drill
 from drills.faults import FAULTS, Fault
 from drills.load import Load, Rates
 from drills.rig import SMALL, WHOLE, Rig, rig
+from drills.warming import warm
 from drills.watch import Watch
 from drills.work import KILLS, Kill, WorkLine, run_work_drill
 
@@ -57,7 +58,7 @@ def main() -> int:
         rates = Rates(one_off=arguments.rate)
         try:
             lines = _all(wanted, home.absolute(), rates, small=arguments.small, defect=defect)
-        except (ToolMissingError, NotReadyError) as error:
+        except (ToolMissingError, NotReadyError, TimeoutError) as error:
             print(f"drills: {error}", file=sys.stderr)
             return 1
     return 0 if all(line.holds for line in lines) else 1
@@ -77,6 +78,8 @@ def _all(
         _say(f"starting {shape.nodes} Cassandra, {shape.nodes} Kafka and the parts …")
         worker = [sys.executable, "-m", "drills.broken_worker", defect] if defect else _WORKER
         with rig(home / "cluster", shape, worker=worker) as running:
+            _say("warming them up …")
+            _say(f"warm after {warm(running.api, 'warming', rates):.0f} s")
             for number, each in enumerate([*faults, *kills]):
                 if number:
                     running.restore()

@@ -32,6 +32,10 @@ class Rates:
     payload: str = "x" * 200
 
 
+class BrokenBeforeError(RuntimeError):
+    """Calls failed before anything was broken."""
+
+
 class Load:
     """Creates jobs on one topic from a thread of its own, from its beginning to `end`.
 
@@ -115,7 +119,7 @@ class Load:
                 ]
             )
             if self.errors:
-                raise RuntimeError(f"nothing is broken yet, but: {self.errors[0]}")
+                raise BrokenBeforeError(f"nothing is broken yet, but: {self.errors[0]}")
             self._begun.set()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_creating(client, tasks, now_ms + (ahead + 4) * 500))

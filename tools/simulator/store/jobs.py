@@ -5,6 +5,8 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from heapq import nlargest, nsmallest
+from operator import itemgetter
 from typing import Any, Final, cast
 
 from typing_extensions import override
@@ -274,14 +276,13 @@ class SimJobStore(JobStore):
         bound = _decode(cursor, user) if cursor else None
 
         def read() -> list[Job]:
-            jobs = [
-                _job(row)
+            places = [
+                ([key.uid, key.user], row)
                 for key, row in self._cells.jobs.items()
                 if user in (None, key.user) and not row.job.delete_ms
             ]
-            jobs.sort(key=lambda job: [job.uid, job.user], reverse=True)
-            jobs = [job for job in jobs if bound is None or [job.uid, job.user] < bound]
-            return jobs[: limit + 1]
+            behind = [one for one in places if bound is None or one[0] < bound]
+            return [_job(row) for _, row in nlargest(limit + 1, behind, key=itemgetter(0))]
 
         jobs = await self._link.call(Kind.READ, read)
         if len(jobs) <= limit:
@@ -293,10 +294,9 @@ class SimJobStore(JobStore):
         bound = _decode(cursor, None) if cursor else None
 
         def read() -> list[Job]:
-            jobs = [_job(row) for row in self._cells.jobs.values()]
-            jobs.sort(key=lambda job: [job.uid, job.user])
-            jobs = [job for job in jobs if bound is None or [job.uid, job.user] > bound]
-            return jobs[:limit]
+            places = [([key.uid, key.user], row) for key, row in self._cells.jobs.items()]
+            behind = [one for one in places if bound is None or one[0] > bound]
+            return [_job(row) for _, row in nsmallest(limit, behind, key=itemgetter(0))]
 
         jobs = await self._link.call(Kind.READ, read)
         if len(jobs) < limit:
