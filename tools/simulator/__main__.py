@@ -11,10 +11,13 @@ from pathlib import Path
 from simulator.defects import DEFECTS
 from simulator.generate import plan_of
 from simulator.plan import Plan
-from simulator.runner import check_hash_seed, run_plan, run_plans
+from simulator.runner import check_hash_seed, run_plan, run_plans, warm_up
 from simulator.shrink import same_fault, shrink
 from simulator.totals import Totals
 from simulator.world import Report
+
+#: So many plans are worth a warm-up.
+_MANY = 8
 
 
 def main() -> int:
@@ -35,6 +38,8 @@ def main() -> int:
         Path(options.trace).write_text("\n".join([*report.lines, ""]))
         _tell(report)
         return 0 if report.is_good else 1
+    if len(plans) > _MANY:
+        warm_up(plans[0])
     totals = Totals()
     failed: list[Plan] = []
     begun = time.monotonic()
@@ -79,4 +84,7 @@ def _shrink(plan: Plan, width: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    # See `warm_up`.
+    os._exit(code)

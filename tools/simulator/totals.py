@@ -17,6 +17,8 @@ class Totals:
     calls: int = 0
     #: Of single simulations.
     fewest_occurrences: int = 1 << 60
+    #: The seed that had so few.
+    fewest_seed: int = 0
     fewest_faults: int = 1 << 60
     tally: Tally = field(default_factory=Tally)
 
@@ -27,7 +29,8 @@ class Totals:
         self.faults += report.faults
         self.failures += report.failures
         self.calls += report.calls
-        self.fewest_occurrences = min(self.fewest_occurrences, report.tally.occurrences)
+        if report.tally.occurrences < self.fewest_occurrences:
+            self.fewest_occurrences, self.fewest_seed = report.tally.occurrences, report.seed
         self.fewest_faults = min(self.fewest_faults, report.faults)
         self.tally.add(report.tally)
 
@@ -41,5 +44,6 @@ class Totals:
             f"duplicates with the same ce_id, {tally.unheard} skipped though published unheard; "
             f"{self.faults} faults, {self.failures} failed "
             f"requests, {self.calls} calls; {tally.checks} checks; each seed with at least "
-            f"{self.fewest_occurrences} occurrences and {self.fewest_faults} faults"
+            f"{self.fewest_occurrences} occurrences (seed {self.fewest_seed}) and "
+            f"{self.fewest_faults} faults"
         )
