@@ -13,23 +13,28 @@ from tickwheel.server.domain.lease import SegmentLease
 from tickwheel.server.domain.names import JobKey, new_uid
 from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
 from tickwheel.server.scheduler.holding import Holding
+from tickwheel.server.scheduler.inbox import INBOX_OVERLAP_MS, Inbox, News
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
-from tickwheel.server.scheduler.reader import INBOX_OVERLAP_MS, News, Reader
+from tickwheel.server.scheduler.reader import Reader
 from tickwheel.server.scheduler.runtime import Scheduler
+from tickwheel.server.scheduler.versions import Versions
 from tickwheel.server.store.port import JobChange, NewJob, Store
 from tickwheel.server.store.sqlite import open_sqlite
 
 
-def _reader(store: Store) -> tuple[Reader, Holding]:
-    """A reader of segment 0, which has been taken over."""
+def _readers(store: Store) -> tuple[Reader, Inbox, Holding]:
+    """Those of segment 0, which has been taken over."""
     clock = SystemClock()
     lease = SegmentLease(segment=0, epoch=1, session_id="s", address="local", floor_us=0)
     holding = Holding(lease, make_owner(), recovered=True)
     identity = Identity(session_id=new_uid(), address="local", version="test")
     fleet = Scheduler(store, clock, identity, SchedulerOptions()).fleet
-    reader = Reader(store, clock, fleet, {0: holding}, asyncio.Event())
-    reader.begin()
-    return reader, holding
+    holdings, wake = {0: holding}, asyncio.Event()
+    versions = Versions(store.jobs, clock, holdings)
+    reader = Reader(store, clock, fleet, holdings, versions, wake)
+    inbox = Inbox(store.schedule, clock, fleet, holdings, versions, reader, wake)
+    inbox.begin()
+    return reader, inbox, holding
 
 
 @pytest.fixture
@@ -46,7 +51,7 @@ async def _tell(store: Store, job: Job, row: ScheduleEntry, write_ms: int) -> No
 
 
 async def test_what_is_told_again_at_another_place_is_taken_in(store: Store) -> None:
-    reader, holding = _reader(store)
+    _, inbox, holding = _readers(store)
     now_ms = SystemClock().now_ms()
     job = make_job(at_ms=now_ms - 20 * SECOND)
     first, second = (
@@ -54,28 +59,28 @@ async def test_what_is_told_again_at_another_place_is_taken_in(store: Store) -> 
     )
     # The first try to create the job came no further than to its inbox entry.
     await _tell(store, job, first, first.fire_ms)
-    await reader.reread_inbox()
+    await inbox.reread()
     await store.jobs.create([NewJob(job=job, entry=second, inbox=notice(job, now_ms, second))])
-    await reader.read_inbox()
+    await inbox.read()
     assert holding.owner.has_at_hand(job.uid)
 
 
 async def test_a_row_that_is_still_on_its_way_is_taken_in(store: Store) -> None:
-    reader, holding = _reader(store)
+    _, inbox, holding = _readers(store)
     now_ms = SystemClock().now_ms()
     job = make_job(at_ms=now_ms)
     row = entry_of(job, now_ms)
     await _tell(store, job, row, now_ms)
-    await reader.reread_inbox()
+    await inbox.reread()
     await store.jobs.create([NewJob(job=job, entry=row)])
-    await reader.read_inbox()
+    await inbox.notice([News(job.key, 0, job.version)])
     assert holding.owner.has_at_hand(job.uid)
 
 
 async def test_no_owner_leaves_behind_what_it_was_not_told(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reader, holding = _reader(store)
+    _, inbox, holding = _readers(store)
     before_ms = SystemClock().now_ms()
     holding.read_to_ms = before_ms + 5 * SECOND
     holding.told_to_ms = before_ms - 30 * SECOND
@@ -86,20 +91,20 @@ async def test_no_owner_leaves_behind_what_it_was_not_told(
     with monkeypatch.context() as patch:
         patch.setattr(store.schedule, "read_inbox", away)
         with pytest.raises(StoreUnavailable):
-            await reader.read_inbox()
+            await inbox.read()
     assert holding.known_to_ms == before_ms - 30 * SECOND
-    await reader.read_inbox()
+    await inbox.read()
     assert before_ms - INBOX_OVERLAP_MS <= holding.known_to_ms <= before_ms
 
 
 async def test_what_came_late_before_an_old_position_is_taken_in(store: Store) -> None:
-    reader, holding = _reader(store)
+    _, inbox, holding = _readers(store)
     position_ms = holding.position_ms = SystemClock().now_ms() - 300 * SECOND
     job = make_job(at_ms=position_ms - 25 * SECOND)
     row = entry_of(job, position_ms - 25 * SECOND)
-    inbox = notice(job, position_ms - 26 * SECOND, row)
-    await store.jobs.create([NewJob(job=job, entry=row, inbox=inbox)])
-    await reader.look_back([0])
+    told = notice(job, position_ms - 26 * SECOND, row)
+    await store.jobs.create([NewJob(job=job, entry=row, inbox=told)])
+    await inbox.look_back([0])
     assert holding.owner.has_at_hand(job.uid)
 
 
@@ -112,7 +117,7 @@ async def test_a_change_is_told_while_another_job_is_read_again(
     await store.jobs.create(
         [NewJob(job=job, entry=row) for job, row in zip(jobs, rows, strict=True)]
     )
-    reader, holding = _reader(store)
+    reader, inbox, holding = _readers(store)
     owner = holding.owner
     get_many = store.jobs.get_many
     reads = 0
@@ -125,10 +130,10 @@ async def test_a_change_is_told_while_another_job_is_read_again(
             before = jobs[reads]
             reads += 1
             after = changed(before, now_ms, paused=True)
-            inbox = notice(after, now_ms)
-            change = JobChange(before=before, after=after, entry=None, inbox=inbox)
+            told = notice(after, now_ms)
+            change = JobChange(before=before, after=after, entry=None, inbox=told)
             assert await store.jobs.change(change) is not None
-            await reader.notice([News(after.key, 0, after.version)])
+            await inbox.notice([News(after.key, 0, after.version)])
         return found
 
     monkeypatch.setattr(store.jobs, "get_many", read)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.run import Run, RunState
+from tickwheel.server.scheduler.inbox import Inbox
 from tickwheel.server.scheduler.keeper import SessionKeeper, SessionLostError
 from tickwheel.server.scheduler.ledger import Ledger
 from tickwheel.server.scheduler.reader import Reader
@@ -74,10 +75,10 @@ def no_lease_check() -> None:
 def no_second_look() -> None:
     """An owner reads each part of the inbox and of the schedule once, however late rows come."""
 
-    async def nothing(_reader: Reader) -> None:
+    async def nothing(_any: Inbox | Reader) -> None:
         return None
 
-    _replace(Reader, "reread_inbox", nothing)
+    _replace(Inbox, "reread", nothing)
     _replace(Reader, "sweep", nothing)
 
 

@@ -22,11 +22,11 @@ from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.owner.port import BackfillRequest, TriggerRequest
 from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.holding import Holding, Holdings
+from tickwheel.server.scheduler.inbox import Inbox, News
 from tickwheel.server.scheduler.keeper import SessionKeeper
 from tickwheel.server.scheduler.live import AttemptKey, Phase
 from tickwheel.server.scheduler.options import SchedulerOptions
 from tickwheel.server.scheduler.override import encode_override
-from tickwheel.server.scheduler.reader import News, Reader
 from tickwheel.server.scheduler.recorder import Recorder
 from tickwheel.server.scheduler.reporting import NotPublishedYetError
 from tickwheel.server.scheduler.reports import check_ended, needs_no_report
@@ -50,7 +50,7 @@ class OwnerDesk:
         options: SchedulerOptions,
         fleet: Fleet,
         holdings: Holdings,
-        reader: Reader,
+        inbox: Inbox,
         recorder: Recorder,
         wake: asyncio.Event,
     ) -> None:
@@ -61,7 +61,7 @@ class OwnerDesk:
         self._options = options
         self._fleet = fleet
         self._holdings = holdings
-        self._reader = reader
+        self._inbox = inbox
         self._recorder = recorder
         self._wake = wake
         self._attempts: dict[AttemptKey, asyncio.Future[None]] = {}
@@ -114,7 +114,7 @@ class OwnerDesk:
         """
         if not any(one.segment in self._holdings for one in news):
             raise SegmentUnowned("this scheduler does not own the segment")
-        await self._reader.notice(news)
+        await self._inbox.notice(news)
         self._wake.set()
         revoked = [
             attempt

@@ -13,8 +13,8 @@ from tickwheel.server.domain.names import JobKey
 from tickwheel.server.domain.report import Answer
 from tickwheel.server.owner.port import BackfillRequest, TriggerRequest
 from tickwheel.server.owner.refusals import refusal_of
+from tickwheel.server.scheduler.inbox import News
 from tickwheel.server.scheduler.override import override_of
-from tickwheel.server.scheduler.reader import News
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.store.port import Store
 from tickwheel.v1 import job_pb2, run_pb2

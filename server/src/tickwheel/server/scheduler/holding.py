@@ -94,3 +94,9 @@ class Holding:
 
 
 Holdings = dict[int, Holding]
+
+
+def position_of(holdings: Holdings, segment: int) -> int:
+    """Where a segment's owner is in the schedule, in ms; 0 where it is not owned here."""
+    holding = holdings.get(segment)
+    return holding.position_ms if holding is not None else 0

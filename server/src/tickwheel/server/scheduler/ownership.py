@@ -19,6 +19,7 @@ from tickwheel.server.scheduler.census import Census
 from tickwheel.server.scheduler.dispatcher import Dispatcher
 from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.holding import Holding, Holdings
+from tickwheel.server.scheduler.inbox import Inbox
 from tickwheel.server.scheduler.keeper import SessionKeeper
 from tickwheel.server.scheduler.live import REPORTABLE, LiveRun, Phase
 from tickwheel.server.scheduler.membership import Regroup, SessionWatch, plan_moves
@@ -46,6 +47,7 @@ class Ownership:
         fleet: Fleet,
         holdings: Holdings,
         reader: Reader,
+        inbox: Inbox,
         recorder: Recorder,
         rederiver: Rederiver,
         dispatcher: Dispatcher,
@@ -63,6 +65,7 @@ class Ownership:
             fleet: our workers.
             holdings: what we own; shared with who reads, fires and writes.
             reader: takes in what former owners left.
+            inbox: takes in what was told of it.
             recorder: writes what is to be written before a segment is given back.
             rederiver: knows by which time-zone data rows were made.
             dispatcher: is told of runs that are under way already.
@@ -78,6 +81,7 @@ class Ownership:
         self._fleet = fleet
         self._holdings = holdings
         self._reader = reader
+        self._inbox = inbox
         self._recorder = recorder
         self._rederiver = rederiver
         self._dispatcher = dispatcher
@@ -181,9 +185,10 @@ class Ownership:
         """Goes on from what the former owners have left, and lets the owners fire."""
         await self._rederiver.compare(segments)
         await self._reader.recover(segments)
-        await self._reader.read()
+        await self._reader.read_schedule()
+        await self._inbox.read()
         await self._reader.load_all(segments)
-        await self._reader.look_back(segments)
+        await self._inbox.look_back(segments)
         # From here on nothing is awaited: what workers told meanwhile is known before anything
         # is handed out.
         for segment in segments:

@@ -2,7 +2,8 @@
 
 One instance is one scheduler. Its loops are the tasks of one TaskGroup; when the session is lost
 they all let go of what they own and begin anew under a new session. Who owns what is in
-`ownership`, what is read in `reader`, what is written in `recorder`, what the api asks in `desk`.
+`ownership`, what is read in `reader` and `inbox`, what is written in `recorder`, what the api asks
+in `desk`.
 """
 
 import asyncio
@@ -21,19 +22,21 @@ from tickwheel.server.scheduler.dispatcher import Dispatcher
 from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.gaps import HistoryGaps
 from tickwheel.server.scheduler.holding import AwaitedAck, Holdings, Told
+from tickwheel.server.scheduler.inbox import Inbox, News
 from tickwheel.server.scheduler.keeper import SessionKeeper, SessionLostError
 from tickwheel.server.scheduler.latecomers import Latecomers
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.ownership import Ownership
 from tickwheel.server.scheduler.pauser import Pauser, to_be_looked_at
-from tickwheel.server.scheduler.reader import News, Reader
+from tickwheel.server.scheduler.reader import Reader
 from tickwheel.server.scheduler.recorder import Recorder
 from tickwheel.server.scheduler.rederiver import Rederiver, ZoneData, unwatched
 from tickwheel.server.scheduler.repair import Repair
 from tickwheel.server.scheduler.repairs import Mended, Repairs
 from tickwheel.server.scheduler.runlog import log_ended
 from tickwheel.server.scheduler.strays import Strays
+from tickwheel.server.scheduler.versions import Versions
 from tickwheel.server.store.port import Store
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
@@ -64,7 +67,11 @@ class Scheduler:
         # From none on: who watches a count has to see its first one as a rise.
         repairs = Repairs(dict.fromkeys(Mended, 0))
         self.fleet = Fleet(clock, identity, options, self)
-        self._reader = Reader(store, clock, self.fleet, self._holdings, self._wake)
+        versions = Versions(store.jobs, clock, self._holdings)
+        self._reader = Reader(store, clock, self.fleet, self._holdings, versions, self._wake)
+        self._inbox = Inbox(
+            store.schedule, clock, self.fleet, self._holdings, versions, self._reader, self._wake
+        )
         self._recorder = Recorder(
             store, clock, self._keeper, options, self.fleet, self._holdings, self._ended, repairs
         )
@@ -85,7 +92,7 @@ class Scheduler:
             options,
             self.fleet,
             self._holdings,
-            self._reader,
+            self._inbox,
             self._recorder,
             self._wake,
         )
@@ -99,6 +106,7 @@ class Scheduler:
             self.fleet,
             self._holdings,
             self._reader,
+            self._inbox,
             self._recorder,
             self._rederiver,
             self._dispatcher,
@@ -164,7 +172,7 @@ class Scheduler:
     async def _run_session(self) -> None:
         await self._keeper.open()
         await self.fleet.begin(self.identity.session_id)
-        self._reader.begin()
+        self._inbox.begin()
         await self._rederiver.begin()
         async with asyncio.TaskGroup() as tasks:
             loops = [
@@ -173,10 +181,10 @@ class Scheduler:
                     self._every(self._options.renew_ms, self._keeper.renew_once),
                     self._every(self._options.membership_ms, self._ownership.look),
                     self._every(self._options.read_ms, self._reader.read_schedule),
-                    self._every(self._options.read_ms, self._reader.read_inbox),
+                    self._every(self._options.read_ms, self._inbox.read),
                     self._every(0, self._reader.load_some),
                     self._every(self._options.sweep_ms, self._reader.sweep),
-                    self._every(self._options.reread_ms, self._reader.reread_inbox),
+                    self._every(self._options.reread_ms, self._inbox.reread),
                     self._every(self._options.rederive_ms, self._rederiver.work),
                     self._every(self._options.advance_ms, self._recorder.advance_all),
                     self._every(self._options.position_ms, self._recorder.save_positions),
@@ -401,7 +409,7 @@ class Scheduler:
             job = await self._to_pause.get()
             try:
                 if await self._pauser.look_at(job):
-                    await self._reader.notice([News(job.key, job.segment)])
+                    await self._inbox.notice([News(job.key, job.segment)])
             except StoreUnavailable as error:
                 _log.warning("a job that fails is not paused yet", error=error.message)
                 await self._clock.sleep(1)

@@ -1,0 +1,246 @@
+"""Reads what is told of changes: the inbox beside the schedule, and news from those who made them.
+
+What is written may come late, or twice, or in another order. So each read overlaps the last one,
+now and then one looks further back, and what was seen is passed over by its row's place.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+
+from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.names import JobKey
+from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
+from tickwheel.server.scheduler.backlog import Backlog
+from tickwheel.server.scheduler.fleet import Fleet
+from tickwheel.server.scheduler.holding import Holdings, position_of
+from tickwheel.server.scheduler.reader import SLICE, Reader
+from tickwheel.server.scheduler.rounds import Rounds
+from tickwheel.server.scheduler.versions import Versions
+from tickwheel.server.store.announcing import FRESH_MS
+from tickwheel.server.store.port import INBOX_HORIZON_MS, ScheduleStore
+
+#: Each read of the inbox overlaps the last by the time a write usually takes; what is read again
+#: now and then overlaps by INBOX_HORIZON_MS, the longest that it may take.
+INBOX_OVERLAP_MS = 2_000
+#: Segments whose positions are this near to each other are looked back at together.
+LOOK_BACK_MS = 60_000
+#: A row stands at most so long before the instant at which it was told of.
+BEFORE_NEWS_MS = 5_000
+#: Rows further apart than this are not asked after in one read.
+STRETCH_GAP_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Somebody has changed a job."""
+
+    key: JobKey
+    segment: int
+    #: The version that it has at least; 0 where that is not known.
+    version: int = 0
+
+
+class Inbox:
+    """The inbox of one scheduler's segments."""
+
+    def __init__(
+        self,
+        schedule: ScheduleStore,
+        clock: Clock,
+        fleet: Fleet,
+        holdings: Holdings,
+        versions: Versions,
+        reader: Reader,
+        wake: asyncio.Event,
+    ) -> None:
+        """Makes it.
+
+        Args:
+            schedule: where from.
+            clock: the scheduler's.
+            fleet: whose workers drop what is taken back.
+            holdings: the segments that are owned; shared, and changed by others.
+            versions: is told of jobs, and reads them.
+            reader: takes in rows whose jobs were not there before.
+            wake: is set when something was taken in.
+        """
+        self._schedule = schedule
+        self._clock = clock
+        self._fleet = fleet
+        self._holdings = holdings
+        self._versions = versions
+        self._reader = reader
+        self._wake = wake
+        self._read_ms = 0
+        self._reread_ms = 0
+        self._rounds = Rounds(self._read_new)
+
+    def begin(self) -> None:
+        """A new session: nothing of it has been read."""
+        self._read_ms = self._reread_ms = self._clock.now_ms()
+
+    async def read(self) -> None:
+        """Takes in what is new in the inbox, and what could not be taken in before."""
+        now = self._clock.now_ms()
+        holdings = list(self._holdings.values())
+        if holdings:
+            await self._read_new(list(self._holdings))
+            self._read_ms = now
+            for holding in holdings:
+                if holding.recovered:
+                    holding.told_to_ms = now - INBOX_OVERLAP_MS
+        await self._load_uncommitted(self._holdings)
+        self._wake.set()
+
+    async def notice(self, news: Sequence[News]) -> None:
+        """Takes in changes of jobs that somebody tells of, and what else is new in the inbox."""
+        for one in news:
+            self._versions.tell(one.key.uid, one.version)
+        segments = {one.segment for one in news if one.segment in self._holdings}
+        await self._rounds.ask(segments)
+        await self._load_uncommitted(segments, frozenset(one.key.uid for one in news))
+        behind = [one for one in news if self._is_behind(one)]
+        if behind:
+            # Their inbox entries came late, or never did.
+            await self._refresh(behind)
+
+    async def _read_new(self, segments: list[int]) -> None:
+        """Takes in what is new in the inbox; reads overlap, what was seen before is passed over."""
+        since_ms = self._read_ms - INBOX_OVERLAP_MS
+        fresh = self._fresh(await self._schedule.read_inbox(segments, since_ms))
+        late = {item.entry for item in fresh if item.entry is not None and _is_told_late(item)}
+        await self._take_in(await self._still(fresh, late))
+
+    def _is_behind(self, one: News) -> bool:
+        holding = self._holdings.get(one.segment)
+        return holding is not None and holding.owner.is_behind(one.key.uid, one.version)
+
+    async def _refresh(self, news: Iterable[News]) -> None:
+        """Reads jobs anew whose owners go by a former version."""
+        segments = {one.key: one.segment for one in news}
+        jobs, past = await self._versions.read([(key, at, None) for key, at in segments.items()])
+        now = self._clock.now_ms()
+        for key, job in jobs.items():
+            holding = self._holdings.get(segments[key])
+            if holding is not None:
+                revoked = holding.owner.change(job, None, now, past.get(key, ()))
+                self._fleet.revoke([*revoked, *holding.owner.take_revocations()])
+
+    def _fresh(self, found: Iterable[InboxEntry]) -> list[InboxEntry]:
+        """What was not taken in before, of the segments that are owned."""
+        return [
+            item
+            for item in found
+            if (holding := self._holdings.get(item.segment)) is not None
+            and item.news not in holding.seen
+        ]
+
+    async def _take_in(self, fresh: Sequence[InboxEntry]) -> None:
+        for item in fresh:
+            self._versions.tell(item.uid, item.version)
+        waiting = Backlog(fresh)
+        while waiting:
+            await self._take_in_slice(waiting.take(SLICE))
+            if waiting:
+                self._wake.set()
+
+    async def _take_in_slice(self, fresh: Sequence[InboxEntry]) -> None:
+        news = [item for item in self._fresh(fresh) if self._concerns(item)]
+        jobs, past = await self._versions.read([(one.key, one.segment, one.entry) for one in news])
+        now = self._clock.now_ms()
+        for item in news:
+            holding = self._holdings.get(item.segment)
+            if holding is not None:
+                former = past.get(item.key, ())
+                revoked = holding.owner.notice(item, jobs.get(item.key), now, former)
+                self._fleet.revoke([*revoked, *holding.owner.take_revocations()])
+        # Not before: what could not be read is to be taken in another time.
+        for item in fresh:
+            holding = self._holdings.get(item.segment)
+            if holding is not None:
+                holding.seen[item.news] = now
+
+    def _concerns(self, item: InboxEntry) -> bool:
+        holding = self._holdings.get(item.segment)
+        return holding is not None and (
+            item.entry is not None or holding.owner.has_older(item.uid, item.version)
+        )
+
+    async def reread(self) -> None:
+        """Reads again what may have been written late: longer ago than a usual read looks back."""
+        begun = self._clock.now_ms()
+        since_ms = self._reread_ms - INBOX_HORIZON_MS
+        found = await self._schedule.read_inbox(list(self._holdings), since_ms)
+        await self._take_in(await self._still(self._fresh(found)))
+        oldest = self._reread_ms - 2 * INBOX_HORIZON_MS
+        self._reread_ms = begun
+        for holding in self._holdings.values():
+            holding.seen = {news: at for news, at in holding.seen.items() if at >= oldest}
+        self._versions.forget_before(oldest)
+
+    async def look_back(self, segments: Iterable[int]) -> None:
+        """Takes in rows of segments just taken over that were written late, behind the position."""
+        groups: dict[int, list[int]] = {}
+        for segment in segments:
+            groups.setdefault(position_of(self._holdings, segment) // LOOK_BACK_MS, []).append(
+                segment
+            )
+        for number, group in groups.items():
+            # What a former owner may not have seen was written at most so long before the position
+            # that it left.
+            since_ms = number * LOOK_BACK_MS - 2 * INBOX_HORIZON_MS
+            until_ms = (number + 1) * LOOK_BACK_MS + BEFORE_NEWS_MS
+            found = await self._schedule.read_inbox(group, since_ms, until_ms)
+            behind = [
+                item
+                for item in self._fresh(found)
+                if item.entry is not None
+                and item.entry.fire_ms < position_of(self._holdings, item.segment)
+            ]
+            await self._take_in(await self._still(behind))
+
+    async def _still(
+        self, items: Sequence[InboxEntry], doubtful: Iterable[ScheduleEntry] | None = None
+    ) -> list[InboxEntry]:
+        """Inbox entries, without those rows that were done with meanwhile, by a former owner.
+
+        Only the `doubtful` rows are asked after; by default all are.
+        """
+        rows = {item.entry for item in items if item.entry is not None}
+        gone = rows if doubtful is None else set(doubtful)
+        for stretch in _stretches(gone):
+            segments = sorted({row.segment for row in stretch})
+            since_ms, until_ms = stretch[0].fire_ms, stretch[-1].fire_ms + 1
+            found = await self._schedule.read_due(segments, since_ms, until_ms)
+            there = {row.place for row in found}
+            gone = {row for row in gone if row.place not in there}
+        return [replace(item, entry=None) if item.entry in gone else item for item in items]
+
+    async def _load_uncommitted(
+        self, segments: Iterable[int], told: frozenset[str] = frozenset()
+    ) -> None:
+        """Looks again at rows whose jobs were not there; at once where told of a job (its uid)."""
+        now = self._clock.now_ms()
+        holdings = [self._holdings[segment] for segment in segments if segment in self._holdings]
+        await self._reader.load(
+            [row for one in holdings for row in one.owner.uncommitted(now, told)]
+        )
+
+
+def _is_told_late(item: InboxEntry) -> bool:
+    """Whether a row may have been read and done with before it was told of."""
+    return item.entry is not None and item.entry.fire_ms < item.write_ms - FRESH_MS
+
+
+def _stretches(rows: Iterable[ScheduleEntry]) -> Iterator[list[ScheduleEntry]]:
+    """Rows in order of time, in stretches that are worth one read each."""
+    stretch: list[ScheduleEntry] = []
+    for row in sorted(rows, key=attrgetter("fire_ms")):
+        if stretch and row.fire_ms - stretch[-1].fire_ms > STRETCH_GAP_MS:
+            yield stretch
+            stretch = []
+        stretch.append(row)
+    if stretch:
+        yield stretch
