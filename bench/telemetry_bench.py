@@ -3,8 +3,8 @@
     python bench/telemetry_bench.py [--rounds 20] [--calls 1000] [--jobs 1000]
 
 One process for each setting; all are there from the beginning, and in each round each does the
-same slice of work, in turns, so that a machine that others use disturbs them alike. What counts is
-the lower quartile of a setting's turns. With traces, 1 % are sampled and pushed to a real Collector.
+same slice of work, in turns, so that a machine that others use disturbs them alike; what counts is
+the lower quartile of each. With traces, 1 % are sampled and pushed to a real Collector.
 """
 
 import asyncio
