@@ -1,13 +1,20 @@
 """Files of earlier releases are brought up to date when they are opened."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from conformance.world import World
 from tickwheel.server.domain.clock import SystemClock
+from tickwheel.server.domain.job import Job
+from tickwheel.server.store.codec import encode_job, job_retention_ms
 from tickwheel.server.store.sqlite import open_sqlite
 from tickwheel.server.store.sqlite.schema import STEPS
+
+#: The first step after which a job's record is in a table of its own.
+_SPLIT = 4
 
 
 @pytest.mark.parametrize("steps", range(1, len(STEPS)))
@@ -20,11 +27,41 @@ async def test_missing_steps_are_taken(
         earlier = await open_sqlite(path, segments=8, clock=SystemClock())
         world = await World.of(earlier)
         job = world.job()
-        await world.create(job)
+        if steps >= _SPLIT:
+            await world.create(job)
         await earlier.close()
+        if steps < _SPLIT:
+            _insert_whole(path, job)
     for _ in range(2):
         store = await open_sqlite(path, segments=16, clock=SystemClock())
         assert await store.leases.segment_count() == 8
         assert await store.jobs.find(job.user, job.job_id) == job
+        assert await store.jobs.get_many([job.key]) == {job.key: job}
         assert await store.open_runs.read(range(8)) == []
         await store.close()
+
+
+def _insert_whole(path: Path, job: Job) -> None:
+    """As the first releases did."""
+    values = {
+        "user_id": job.user,
+        "job_id": job.uid,
+        "job_name": job.job_id,
+        "is_recurring": 0,
+        "run_interval": "",
+        "max_retry_count": 3,
+        "created_time": job.create_ms,
+        "version": job.version,
+        "retention": job_retention_ms(job.spec),
+        "completed_generation": 0,
+        "complete_time": 0,
+        "deleted_time": 0,
+        "expire_time": 0,
+        "record": encode_job(job),
+    }
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(
+            f"INSERT INTO job_table ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})",
+            list(values.values()),
+        )
+        database.commit()

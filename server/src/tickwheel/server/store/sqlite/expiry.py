@@ -20,9 +20,9 @@ def drop_expired(connection: sqlite3.Connection, now_ms: int) -> None:
             (now_ms,),
         )
     gone = connection.execute(
-        f"SELECT user_id, job_id FROM job_table "
-        f"WHERE expire_time > 0 AND expire_time < ? LIMIT {BATCH}",
+        f"SELECT id, job_id FROM job_table WHERE expire_time > 0 AND expire_time < ? LIMIT {BATCH}",
         (now_ms,),
     ).fetchall()
-    connection.executemany("DELETE FROM job_table WHERE user_id = ? AND job_id = ?", gone)
+    for table in ("job_table", "job_records"):
+        connection.executemany(f"DELETE FROM {table} WHERE id = ?", [(at,) for at, _ in gone])
     connection.executemany("DELETE FROM job_changes WHERE job_id = ?", [(uid,) for _, uid in gone])

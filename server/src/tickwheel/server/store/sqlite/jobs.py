@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -36,6 +37,12 @@ from tickwheel.server.store.sqlite.fence import check_fence
 from tickwheel.server.store.sqlite.schedule import put_entries, put_inbox
 
 _COLUMNS = "record, completed_generation, complete_time"
+_FROM = "job_table CROSS JOIN job_records USING (id)"
+#: The jobs of a user (?1) that have or had a name (?2). Where the server chose it, it is the uid.
+_NAMED = (
+    "SELECT id FROM job_table WHERE user_id = ?1 AND job_id = ?2 AND job_name = ?2 UNION ALL "
+    "SELECT id FROM job_table WHERE user_id = ?1 AND job_name = ?2 AND job_name <> job_id"
+)
 
 
 class SqliteJobStore(JobStore):
@@ -48,11 +55,18 @@ class SqliteJobStore(JobStore):
     async def create(self, new: Sequence[NewJob]) -> list[CreateResult]:
         """As the port says; the whole call is one transaction."""
         now_us = self._clock.now_us()
-        return await self._database.write(
-            lambda connection: [
-                _create(connection, placed(item, self._clock.now_ms()), now_us) for item in new
+
+        def run(connection: sqlite3.Connection) -> list[CreateResult]:
+            now_ms = self._clock.now_ms()
+            items = [placed(item, now_ms) for item in new]
+            plain = _plain(connection, items)
+            _insert(connection, [item for item in items if item.job.key in plain], now_us)
+            return [
+                Created(item.job) if item.job.key in plain else _create(connection, item, now_us)
+                for item in items
             ]
-        )
+
+        return await self._database.write(run)
 
     async def remember_request(self, user: str, key: str, digest: bytes, uid: str) -> bytes:
         """As the port says."""
@@ -69,17 +83,14 @@ class SqliteJobStore(JobStore):
 
     async def find(self, user: str, job_id: str) -> Job | None:
         """As the port says."""
-        sql = (
-            f"SELECT {_COLUMNS} FROM job_table "
-            "WHERE user_id = ? AND job_name = ? AND deleted_time = 0"
-        )
+        sql = f"SELECT {_COLUMNS} FROM {_FROM} WHERE id IN ({_NAMED}) AND deleted_time = 0"
         rows = await self._all(sql, user, job_id)
         return _job(rows[0]) if rows else None
 
     async def find_all(self, user: str, job_id: str) -> list[Job]:
         """As the port says."""
         sql = (
-            f"SELECT {_COLUMNS} FROM job_table WHERE user_id = ? AND job_name = ? "
+            f"SELECT {_COLUMNS} FROM {_FROM} WHERE id IN ({_NAMED}) "
             "ORDER BY deleted_time > 0, created_time DESC, job_id DESC"
         )
         return [_job(row) for row in await self._all(sql, user, job_id)]
@@ -90,7 +101,7 @@ class SqliteJobStore(JobStore):
         for user, uid in keys:
             by_user.setdefault(user, []).append(uid)
         sql = (
-            f"SELECT {_COLUMNS} FROM job_table "
+            f"SELECT {_COLUMNS} FROM {_FROM} "
             "WHERE user_id = ? AND job_id IN (SELECT value FROM json_each(?))"
         )
 
@@ -109,7 +120,7 @@ class SqliteJobStore(JobStore):
         if user is not None:
             (before,) = decode_cursor(cursor, "j", str) if cursor else ("~",)
             sql = (
-                f"SELECT {_COLUMNS}, user_id, job_id FROM job_table "
+                f"SELECT {_COLUMNS}, user_id, job_id FROM {_FROM} "
                 "WHERE user_id = ? AND job_id < ? AND deleted_time = 0 "
                 "ORDER BY job_id DESC LIMIT ?"
             )
@@ -117,7 +128,7 @@ class SqliteJobStore(JobStore):
             return _page(rows, encode_cursor("j", rows[-1][4]) if len(rows) == limit else None)
         after = decode_cursor(cursor, "a", str, str) if cursor else ("", "")
         sql = (
-            f"SELECT {_COLUMNS}, user_id, job_id FROM job_table "
+            f"SELECT {_COLUMNS}, user_id, job_id FROM {_FROM} "
             "WHERE (user_id, job_id) > (?, ?) AND deleted_time = 0 "
             "ORDER BY user_id, job_id LIMIT ?"
         )
@@ -129,7 +140,7 @@ class SqliteJobStore(JobStore):
         """As the port says; in order of user and uid."""
         after = decode_cursor(cursor, "s", str, str) if cursor else ("", "")
         sql = (
-            f"SELECT {_COLUMNS}, user_id, job_id FROM job_table WHERE (user_id, job_id) > (?, ?) "
+            f"SELECT {_COLUMNS}, user_id, job_id FROM {_FROM} WHERE (user_id, job_id) > (?, ?) "
             "ORDER BY user_id, job_id LIMIT ?"
         )
         rows = await self._all(sql, *after, limit)
@@ -188,6 +199,24 @@ def _forget_ms(now_us: int) -> int:
     return now_us // 1000 + REQUEST_ID_KEPT_MS
 
 
+def _plain(connection: sqlite3.Connection, new: Sequence[NewJob]) -> set[JobKey]:
+    """Those that nothing can stand in the way of: their name is their uid, and that is new."""
+    unnamed = Counter(
+        item.job.key for item in new if item.job.job_id == item.job.uid and not item.request_id
+    )
+    sql = (
+        "SELECT user_id, job_id FROM job_table "
+        "WHERE user_id = ? AND job_id IN (SELECT value FROM json_each(?))"
+    )
+    by_user: dict[str, list[str]] = {}
+    for user, uid in unnamed:
+        by_user.setdefault(user, []).append(uid)
+    for user, uids in by_user.items():
+        for row in connection.execute(sql, (user, json.dumps(uids))):
+            del unnamed[JobKey(*row)]
+    return {key for key, count in unnamed.items() if count == 1}
+
+
 def _create(connection: sqlite3.Connection, new: NewJob, now_us: int) -> CreateResult:
     job = new.job
     if new.request_id:
@@ -199,7 +228,7 @@ def _create(connection: sqlite3.Connection, new: NewJob, now_us: int) -> CreateR
             if row is not None:
                 return Created(_job(row), repeated=True)
     taken = connection.execute(
-        "SELECT 1 FROM job_table WHERE user_id = ? AND job_name = ? AND deleted_time = 0",
+        f"SELECT 1 FROM job_table WHERE id IN ({_NAMED}) AND deleted_time = 0",
         (job.user, job.job_id),
     ).fetchone()
     if taken is not None:
@@ -208,28 +237,36 @@ def _create(connection: sqlite3.Connection, new: NewJob, now_us: int) -> CreateR
     if new.request_id:
         remembered = (job.user, new.request_id, new.request_digest, job.uid, _forget_ms(now_us))
         connection.execute(_REMEMBER, remembered)
-    if new.entry is not None:
-        put_entries(connection, [new.entry], now_us)
-    if new.inbox is not None:
-        put_inbox(connection, [new.inbox])
-    connection.execute(
-        "INSERT INTO job_table VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (job.user, job.uid, *_written(job)),
-    )
+    _insert(connection, [new], now_us)
     return Created(job)
+
+
+def _insert(connection: sqlite3.Connection, new: Sequence[NewJob], now_us: int) -> None:
+    """Writes jobs that are not there, with their entries."""
+    put_entries(connection, [item.entry for item in new if item.entry is not None], now_us)
+    put_inbox(connection, [item.inbox for item in new if item.inbox is not None])
+    (last,) = connection.execute("SELECT COALESCE(MAX(id), 0) FROM job_table").fetchone()
+    numbered = [(at, item.job) for at, item in enumerate(new, last + 1)]
+    connection.executemany(
+        "INSERT INTO job_table VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(at, job.user, job.uid, *_written(job)) for at, job in numbered],
+    )
+    connection.executemany(
+        "INSERT INTO job_records VALUES (?, ?)", [(at, encode_job(job)) for at, job in numbered]
+    )
 
 
 def _change(connection: sqlite3.Connection, change: JobChange, now_us: int) -> Job | None:
     before, after = change.before, change.after
     row = connection.execute(
-        "SELECT version, deleted_time, completed_generation, complete_time FROM job_table "
+        "SELECT id, version, deleted_time, completed_generation, complete_time FROM job_table "
         "WHERE user_id = ? AND job_id = ?",
         before.key,
     ).fetchone()
-    if row is None or row[0] != before.version or row[1]:
+    if row is None or row[1] != before.version or row[2]:
         return None
     # The completion is the owner's to write: it may have come after the job was read.
-    after = replace(after, completed_generation=row[2], complete_ms=row[3])
+    after = replace(after, completed_generation=row[3], complete_ms=row[4])
     connection.execute(
         "INSERT OR REPLACE INTO job_changes VALUES (?, ?, ?, ?, ?, ?)",
         (
@@ -246,16 +283,19 @@ def _change(connection: sqlite3.Connection, change: JobChange, now_us: int) -> J
     connection.execute(
         "UPDATE job_table SET job_name = ?, is_recurring = ?, run_interval = ?, "
         "max_retry_count = ?, created_time = ?, version = ?, retention = ?, "
-        "completed_generation = ?, complete_time = ?, deleted_time = ?, expire_time = ?, "
-        "record = ? WHERE user_id = ? AND job_id = ?",
-        (*_written(after), *after.key),
+        "completed_generation = ?, complete_time = ?, deleted_time = ?, expire_time = ? "
+        "WHERE id = ?",
+        (*_written(after), row[0]),
+    )
+    connection.execute(
+        "UPDATE job_records SET record = ? WHERE id = ?", (encode_job(after), row[0])
     )
     put_inbox(connection, [change.inbox])
     return after
 
 
 def _written(job: Job) -> tuple[object, ...]:
-    """The columns after the key."""
+    """The columns of `job_table` after the key."""
     retention = job_retention_ms(job.spec)
     recurring = is_recurring(job.spec)
     ends = [at for at in (job.delete_ms, 0 if recurring else _completed_ms(job)) if at]
@@ -271,7 +311,6 @@ def _written(job: Job) -> tuple[object, ...]:
         job.complete_ms,
         job.delete_ms,
         min(ends) + retention if ends else 0,
-        encode_job(job),
     )
 
 
@@ -281,7 +320,7 @@ def _completed_ms(job: Job) -> int:
 
 def _row(connection: sqlite3.Connection, user: str, uid: str) -> Any:
     return connection.execute(
-        f"SELECT {_COLUMNS} FROM job_table WHERE user_id = ? AND job_id = ?", (user, uid)
+        f"SELECT {_COLUMNS} FROM {_FROM} WHERE user_id = ? AND job_id = ?", (user, uid)
     ).fetchone()
 
 

@@ -75,6 +75,33 @@ STEPS = (
     """
     CREATE TABLE segment_zones (segment INTEGER PRIMARY KEY, zone_data TEXT NOT NULL);
     """,
+    # What is changed of a job after it has fired lies apart from its large record, which would be
+    # written anew with it; and a name that is the uid needs no index beside the key.
+    """
+    ALTER TABLE job_table RENAME TO former_jobs;
+    CREATE TABLE job_table (
+        id INTEGER PRIMARY KEY, user_id TEXT NOT NULL, job_id TEXT NOT NULL,
+        job_name TEXT NOT NULL, is_recurring INTEGER NOT NULL, run_interval TEXT NOT NULL,
+        max_retry_count INTEGER NOT NULL, created_time INTEGER NOT NULL,
+        version INTEGER NOT NULL, retention INTEGER NOT NULL,
+        completed_generation INTEGER NOT NULL, complete_time INTEGER NOT NULL,
+        deleted_time INTEGER NOT NULL, expire_time INTEGER NOT NULL,
+        UNIQUE (user_id, job_id)
+    );
+    CREATE TABLE job_records (id INTEGER PRIMARY KEY, record BLOB NOT NULL);
+    INSERT INTO job_table (
+        user_id, job_id, job_name, is_recurring, run_interval, max_retry_count, created_time,
+        version, retention, completed_generation, complete_time, deleted_time, expire_time
+    ) SELECT
+        user_id, job_id, job_name, is_recurring, run_interval, max_retry_count, created_time,
+        version, retention, completed_generation, complete_time, deleted_time, expire_time
+    FROM former_jobs ORDER BY user_id, job_id;
+    INSERT INTO job_records
+    SELECT id, record FROM job_table JOIN former_jobs USING (user_id, job_id) ORDER BY id;
+    DROP TABLE former_jobs;
+    CREATE INDEX job_names ON job_table (user_id, job_name) WHERE job_name <> job_id;
+    CREATE INDEX job_expiry ON job_table (expire_time) WHERE expire_time > 0;
+    """,
 )
 
 
