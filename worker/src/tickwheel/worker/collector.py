@@ -1,12 +1,14 @@
 """Python's garbage collector, kept out of the way of what is due.
 
 Left alone it passes over everything that is held, again and again, while tens of thousands of
-assignments come in: that doubles their cost, and a pass amid a burst makes it late. What the worker
-holds is freed by reference counts; only the odd cycle is left to collect, and that can wait.
+runs come in: that doubles their cost, and a pass amid a burst makes it late. What schedulers and
+workers hold is freed by reference counts; only the odd cycle is left to collect, and that can wait.
 """
 
+import asyncio
+import contextlib
 import gc
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 
 from tickwheel.worker.clock import Clock
 
@@ -21,6 +23,24 @@ _FEW = 10_000
 _MANY = 1_000_000
 #: A full collection is due this long after the last, and is done in any case after ten times that.
 _FULL_EVERY_MS = 60_000
+
+
+@contextlib.asynccontextmanager
+async def collecting(
+    clock: Clock, quiet_ms: Callable[[], int | None] = lambda: None
+) -> AsyncGenerator[None]:
+    """Collects in quiet moments, and only then, while the block lasts.
+
+    Args:
+        clock: for the pauses.
+        quiet_ms: for how many milliseconds nothing is due; None for ever.
+    """
+    collector = asyncio.create_task(collect_when_quiet(quiet_ms, clock))
+    try:
+        yield
+    finally:
+        collector.cancel()
+        await asyncio.gather(collector, return_exceptions=True)
 
 
 async def collect_when_quiet(quiet_ms: Callable[[], int | None], clock: Clock) -> None:

@@ -14,7 +14,7 @@ import uvloop
 
 from tickwheel.worker.about import visible
 from tickwheel.worker.clock import Clock, SystemClock
-from tickwheel.worker.collector import collect_when_quiet
+from tickwheel.worker.collector import collecting
 from tickwheel.worker.core import Identity, Limits, WorkerCore
 from tickwheel.worker.grpc_connector import GrpcConnector
 from tickwheel.worker.health import serve_health
@@ -100,10 +100,6 @@ async def _work(settings: WorkerSettings, clock: Clock, telemetry: "Telemetry | 
             from tickwheel.worker.telemetry.holding import sampled
 
             await stack.enter_async_context(sampled(worker, telemetry, clock))
-        collector = asyncio.create_task(collect_when_quiet(lambda: worker.quiet_ms, clock))
-        try:
-            await worker.run()
-        finally:
-            collector.cancel()
-            await asyncio.gather(collector, return_exceptions=True)
+        await stack.enter_async_context(collecting(clock, lambda: worker.quiet_ms))
+        await worker.run()
     _log.info("worker has stopped", worker=identity.worker_id)

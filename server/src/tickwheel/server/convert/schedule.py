@@ -49,7 +49,8 @@ def schedule_from_spec(spec: job_pb2.Job, anchor_ms: int) -> Schedule:
     Raises:
         ScheduleError: its field is relative to the schedule.
     """
-    return compiled(schedule_spec(spec.schedule), anchor_ms)
+    at_ms = plain_at_ms(spec.schedule)
+    return compiled(schedule_spec(spec.schedule), anchor_ms) if at_ms is None else _once(at_ms)
 
 
 def compiled(spec: ScheduleSpec, anchor_ms: int) -> Schedule:
@@ -74,6 +75,18 @@ def compiled(spec: ScheduleSpec, anchor_ms: int) -> Schedule:
 @lru_cache(maxsize=4096)
 def _shared(spec: ScheduleSpec, anchor_ms: int) -> Schedule:
     return compile_schedule(spec, anchor_ms=anchor_ms)
+
+
+@lru_cache(maxsize=4096)
+def _once(at_ms: int) -> Schedule:
+    # The jobs of a burst have one instant, and no time-zone data can change it.
+    spec = ScheduleSpec(
+        at_ms=at_ms,
+        time_zone="UTC",
+        dst_gap=DstGap.NEXT_VALID,
+        dst_overlap=DstOverlap.FIRST,
+    )
+    return compile_schedule(spec, anchor_ms=at_ms)
 
 
 def plain_at_ms(schedule: schedule_pb2.Schedule) -> int | None:

@@ -32,6 +32,7 @@ from tickwheel.server.wiring.stores import data_dir, open_store
 from tickwheel.server.wiring.telemetry import Observing, observing
 from tickwheel.server.wiring.version import program_version
 from tickwheel.server.wiring.zones import installed_zone_data
+from tickwheel.worker.collector import collecting
 from tickwheel.worker.core import Identity as WorkerIdentity
 from tickwheel.worker.core import Limits, WorkerCore
 from tickwheel.worker.memory_connector import MemoryConnector
@@ -103,6 +104,7 @@ async def _live(
                 watch_store(store, clock, server.set_ready, scheduler.ready),
                 seen.watching(scheduler, clock),
                 seen.holding(worker, clock),
+                collecting(clock, lambda: worker.quiet_ms),
             ):
                 if program is not None:
                     await children.enter_async_context(gateway_child(program, settings))

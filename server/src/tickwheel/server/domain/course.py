@@ -38,6 +38,11 @@ def eras(job: Job, former: Sequence[Job] = ()) -> Mapping[int, Era]:
         former: its former versions, oldest first. Where they are left out, what is said of the
             time before the job's last change is not to be relied on.
     """
+    if not former:
+        # Nearly all jobs are taken in as they were created.
+        end_ms = job.delete_ms or FOR_EVER_MS
+        paused = ((job.update_ms, end_ms),) if job.paused else ()
+        return {job.generation: Era(job, end_ms, paused)}
     versions = [one for one in former if one.version < job.version]
     versions.append(job)
     ends = [one.update_ms for one in versions[1:]] + [FOR_EVER_MS]

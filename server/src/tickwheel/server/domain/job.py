@@ -4,6 +4,7 @@ import enum
 from dataclasses import dataclass
 
 from tickwheel.server.domain.names import JobKey, JobName
+from tickwheel.server.domain.value import value
 from tickwheel.v1 import job_pb2
 
 
@@ -35,7 +36,7 @@ class Payload:
 EMPTY_PAYLOAD = Payload(PayloadKind.NONE, b"")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Job:
     """One job.
 

@@ -7,6 +7,7 @@ whoever fires it.
 import datetime
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -81,6 +82,7 @@ def segment_of(uid: str, segments: int) -> int:
     return int(uid[-3:], 16) % segments
 
 
+@lru_cache(maxsize=4096)
 def instant_id(schedule_ms: int) -> str:
     """`20261123T120000000Z` for a nominal instant in Unix milliseconds."""
     instant = _EPOCH + datetime.timedelta(milliseconds=schedule_ms)

@@ -1,9 +1,9 @@
 """What is to happen when: the entries of the schedule, and what is told through the inbox."""
 
 import enum
-from dataclasses import dataclass
 
 from tickwheel.server.domain.names import JobKey
+from tickwheel.server.domain.value import value
 
 #: In place of an entry's ordinal: as many as the job's former entry had.
 KEEP_ORDINAL = -1
@@ -24,7 +24,7 @@ class EntryKind(enum.IntEnum):
     BACKFILL = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ScheduleEntry:
     """One row of `task_schedule`.
 
@@ -72,7 +72,7 @@ class ScheduleEntry:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class InboxEntry:
     """Tells a segment's owner to read a job again.
 

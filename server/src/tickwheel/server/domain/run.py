@@ -1,9 +1,9 @@
 """A run: one occurrence (or trigger) of a job and what became of it."""
 
 import enum
-from dataclasses import dataclass
 
 from tickwheel.server.domain.names import JobKey, JobName, RunName
+from tickwheel.server.domain.value import value
 from tickwheel.v1 import run_pb2
 
 
@@ -38,7 +38,7 @@ class Trigger(enum.IntEnum):
     RETRY = run_pb2.TRIGGER_RETRY
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PastAttempt:
     """An attempt that ended without ending its run. Instants in Unix milliseconds, 0 for none."""
 
@@ -59,7 +59,7 @@ class PastAttempt:
     error_details: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Run:
     """One run in one state. All instants in Unix milliseconds, 0 where it has not come to that."""
 

@@ -21,6 +21,7 @@ from tickwheel.server.domain.lease import SchedulerSession, SegmentLease, WriteS
 from tickwheel.server.domain.names import JobKey
 from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
 from tickwheel.server.domain.run import Run
+from tickwheel.server.domain.value import value
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ class Page(Generic[T]):
     cursor: bytes | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class NewJob:
     """A job to create, with its first schedule entry and, if that is due soon, the inbox's."""
 

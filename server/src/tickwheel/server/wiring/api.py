@@ -14,6 +14,7 @@ from tickwheel.server.wiring.readiness import watch_store
 from tickwheel.server.wiring.signals import stop_event
 from tickwheel.server.wiring.stores import open_store
 from tickwheel.server.wiring.telemetry import Observing, observing
+from tickwheel.worker.collector import collecting
 
 _log = structlog.get_logger(__name__)
 
@@ -46,7 +47,7 @@ async def _serve(settings: Settings, seen: Observing) -> None:
         observer=seen.calls,
     )
     _log.info("api serves", grpc=settings.grpc_address, store=store.engine)
-    async with watch_store(store, clock, server.set_ready):
+    async with watch_store(store, clock, server.set_ready), collecting(clock):
         await stopped.wait()
     _log.info("api stops")
     await server.stop(GRACE_S, api.end_streams)

@@ -20,6 +20,7 @@ from tickwheel.server.wiring.stores import open_store
 from tickwheel.server.wiring.telemetry import Observing, observing
 from tickwheel.server.wiring.version import program_version
 from tickwheel.server.wiring.zones import installed_zone_data
+from tickwheel.worker.collector import collecting
 
 _log = structlog.get_logger(__name__)
 
@@ -60,6 +61,7 @@ async def _own(settings: Settings, identity: Identity, seen: Observing) -> None:
         async with (
             watch_store(store, clock, server.set_ready, scheduler.ready),
             seen.watching(scheduler, clock),
+            collecting(clock),
         ):
             await stopped.wait()
         _log.info("scheduler stops")
