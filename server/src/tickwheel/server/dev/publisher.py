@@ -1,6 +1,7 @@
 """The worker's publisher for the embedded log: in dev mode both are in one process."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 from typing_extensions import override
@@ -10,7 +11,6 @@ from tickwheel.server.records.log import RecordLog
 from tickwheel.server.records.record import Appended
 from tickwheel.server.records.wire import Entry, entry_of
 from tickwheel.worker.clock import Clock
-from tickwheel.worker.publisher.partitioner import key_hash
 from tickwheel.worker.publisher.port import (
     Ack,
     Publisher,
@@ -52,7 +52,7 @@ class _Batch:
                 if now_ms >= record.expire_ms or not record.permit.holds(steady_ms):
                     continue
                 try:
-                    entries.append(entry_of(record, limit))
+                    entries.append(_prepared(record) or entry_of(record, limit))
                 except RecordRefused as error:
                     results[index] = Refused(str(error))
                 else:
@@ -103,10 +103,11 @@ class EmbeddedPublisher(Publisher):
 
     @override
     def expect(self, records: Sequence[Record]) -> None:
-        # Hashing a key takes as long as all else that is done with the record; it is remembered.
+        # At its instant nothing is left to do for a record but to write it.
+        limit = self._log.limits.max_record_bytes
         for record in records:
-            if record.key:
-                key_hash(record.key)
+            with contextlib.suppress(RecordRefused):
+                record.prepared = entry_of(record, limit)
 
     @override
     async def publish(self, records: Sequence[Record]) -> None:
@@ -171,6 +172,11 @@ class EmbeddedPublisher(Publisher):
         if self._probing is not None:
             self._probing.cancel()
             await asyncio.gather(self._probing, return_exceptions=True)
+
+
+def _prepared(record: Record) -> Entry | None:
+    entry = record.prepared
+    return entry if isinstance(entry, Entry) else None
 
 
 def _not_started(_records: Sequence[Record], _results: Sequence[Result]) -> None:

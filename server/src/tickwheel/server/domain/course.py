@@ -67,7 +67,8 @@ def eras(job: Job, former: Sequence[Job] = ()) -> Mapping[int, Era]:
 
 def is_within(stretches: Sequence[tuple[int, int]], instant_ms: int) -> bool:
     """Whether an instant lies in one of the stretches."""
-    return any(after_ms < instant_ms <= until_ms for after_ms, until_ms in stretches)
+    # Nearly always there are none, and a generator takes ten times as long to say so.
+    return bool(stretches) and any(after < instant_ms <= until for after, until in stretches)
 
 
 def needs_past(job: Job, entry: ScheduleEntry) -> bool:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from tickwheel.server.records.database import OFFSET_BITS
 from tickwheel.server.records.record import PartitionState
 from tickwheel.server.records.wire import Entry
-from tickwheel.worker.publisher.partitioner import key_hash
 
 #: A batch is closed at this size, so that a reader who wants one record need not read megabytes.
 _BATCH_BYTES = 256 * 1024
@@ -87,16 +86,15 @@ class Tail:
         changed = self._changed
         keyless = self._next_keyless
         self._next_keyless += 1
-        for topic, key, data in entries:
+        for topic, hashed, head, value in entries:
             partitions = topics.get(topic) or self._create_topic(topic)
-            chosen = key_hash(key) if key else keyless
-            partition = partitions[chosen % len(partitions)]
+            partition = partitions[(keyless if hashed is None else hashed) % len(partitions)]
             offset = partition.end
             partition.end = offset + 1
             if not partition.data:
                 changed[partition.id] = partition
-            partition.data.append(data)
-            partition.size += len(data)
+            partition.data += (head, value)
+            partition.size += len(head) + len(value)
             if partition.size >= _BATCH_BYTES:
                 self._close(partition)
             places.append(Place(partition.number, offset))
@@ -160,7 +158,8 @@ class Tail:
 
     def _close(self, partition: _PartitionTail) -> None:
         batch_id = partition.id << OFFSET_BITS | partition.base
-        self._full.append((batch_id, len(partition.data), b"".join(partition.data)))
+        count = partition.end - partition.base
+        self._full.append((batch_id, count, b"".join(partition.data)))
         partition.base = partition.end
         partition.data = []
         partition.size = 0

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from tickwheel.server.records.errors import RecordRefused
 from tickwheel.server.records.record import Recordable
+from tickwheel.worker.publisher.partitioner import key_hash
 
 # https://protobuf.dev/programming-guides/encoding/: field number << 3 | 2 (length-delimited).
 _RECORDS = b"\x0a"  # PullRecordsResponse.records = 1
@@ -27,9 +28,11 @@ class Entry(NamedTuple):
     """A record ready to be written."""
 
     topic: str
-    key: bytes | None
-    #: One element of a batch.
-    data: bytes
+    #: Of its key (see `key_hash`); None where it has none.
+    key_hash: int | None
+    #: One element of a batch, but for the value at its end: that is copied only into its batch.
+    head: bytes
+    value: bytes
 
 
 def entry_of(record: Recordable, max_bytes: int) -> Entry:
@@ -46,16 +49,18 @@ def entry_of(record: Recordable, max_bytes: int) -> Entry:
     if not is_topic(topic):
         raise RecordRefused(f"{topic!r} is not a valid name of a topic")
     parts = [_KEY, _varint(len(key)), key] if key else []
-    if value:
-        parts += (_VALUE, _varint(len(value)), value)
     for name, text in record.headers:
         parts += (_header_head(name, len(text)), text)
-    body = b"".join(parts)
-    if len(body) > max_bytes:
+    if value:
+        parts += (_VALUE, _varint(len(value)))
+    head = b"".join(parts)
+    size = len(head) + len(value)
+    if size > max_bytes:
         raise RecordRefused(
-            f"the record has {len(body):,} bytes with its headers, more than {max_bytes:,}"
+            f"the record has {size:,} bytes with its headers, more than {max_bytes:,}"
         )
-    return Entry(topic, key, b"".join((_RECORDS, _varint(len(body)), body)))
+    hashed = key_hash(key) if key else None
+    return Entry(topic, hashed, b"".join((_RECORDS, _varint(size), head)), value)
 
 
 @lru_cache(maxsize=4096)

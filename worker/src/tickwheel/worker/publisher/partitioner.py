@@ -20,10 +20,10 @@ def key_hash(key: bytes) -> int:
     length = len(key)
     words = length // 4
     value = _SEED ^ length
+    m, mask = _M, _MASK
     for word in struct.unpack_from(f"<{words}I", key):
-        mixed = (word * _M) & _MASK
-        mixed ^= mixed >> 24
-        value = (value * _M & _MASK) ^ (mixed * _M & _MASK)
+        mixed = word * m & mask
+        value = (value * m ^ (mixed ^ mixed >> 24) * m) & mask
     if tail := key[words * 4 :]:
         value ^= int.from_bytes(tail, "little")
         value = value * _M & _MASK

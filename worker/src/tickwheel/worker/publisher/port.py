@@ -36,9 +36,12 @@ class Permit:
         return steady_ms < self.until_ms and (self.within is None or self.within.holds(steady_ms))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Record:
-    """One record as it goes on the log; everything that can be is computed before it is due."""
+    """One record as it goes on the log; everything that can be is computed before it is due.
+
+    Nobody changes it, but for what its publisher keeps in `prepared`.
+    """
 
     #: Whose record it is; at most one record of it is with the publisher at a time.
     run: RunId
@@ -50,6 +53,8 @@ class Record:
     permit: Permit
     #: Not given to the log after this instant, Unix milliseconds.
     expire_ms: int
+    #: What the publisher has made of it ahead of its instant; see `Publisher.expect`.
+    prepared: object = None
 
     @property
     def size(self) -> int:

@@ -49,26 +49,28 @@ def record_of(assignment: pb.Assignment, permit: Permit) -> Record:
     """
     key = assignment.key
     run = RunId(key.job_uid, key.run_id, key.attempt, key.dead_letter)
+    # Each look at a text field of a message makes a new string.
+    job_name, content_type = assignment.job_name, assignment.content_type
+    source, traceparent = job_name.encode(), assignment.traceparent
     headers: list[tuple[str, bytes]] = [
         ("ce_specversion", b"1.0"),
         ("ce_id", record_id(run).encode()),
-        ("ce_source", assignment.job_name.encode()),
+        ("ce_source", source),
         ("ce_type", assignment.type.encode()),
         ("ce_time", rfc3339(assignment.due_ms)),
-        ("ce_user", user_of(assignment.job_name).encode()),
+        ("ce_user", user_of(job_name).encode()),
         ("ce_attempt", b"%d" % run.attempt),
         ("ce_fence", b"%d" % assignment.epoch),
         ("ce_scheduletime", rfc3339(assignment.schedule_ms)),
     ]
-    if assignment.content_type:
-        headers.append(("content-type", assignment.content_type.encode()))
-    if assignment.traceparent:
-        headers.append(("traceparent", assignment.traceparent.encode()))
-    if assignment.headers:
+    if content_type:
+        headers.append(("content-type", content_type.encode()))
+    if traceparent:
+        headers.append(("traceparent", traceparent.encode()))
+    theirs = assignment.headers
+    if theirs:
         headers.extend(
-            (name, assignment.headers[name].encode())
-            for name in sorted(assignment.headers)
-            if not is_own_header(name)
+            (name, theirs[name].encode()) for name in sorted(theirs) if not is_own_header(name)
         )
     return Record(
         run=run,
