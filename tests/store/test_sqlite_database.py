@@ -60,3 +60,25 @@ async def test_what_cannot_be_committed_is_said_to_all_of_its_group(tmp_path: Pa
         other.execute("ROLLBACK")
     assert await database.write(lambda _: 7) == 7
     await database.close()
+
+
+async def test_what_raises_is_undone_alone(tmp_path: Path) -> None:
+    database = Database(tmp_path / "store")
+    await database.write(lambda connection: connection.execute("CREATE TABLE t (n INTEGER)"))
+
+    def put(number: int) -> Callable[[sqlite3.Connection], int]:
+        def run(connection: sqlite3.Connection) -> int:
+            connection.execute("INSERT INTO t VALUES (?)", (number,))
+            if number == 3:
+                raise LookupError("not this one")
+            return number
+
+        return run
+
+    writes = [database.write(put(number)) for number in range(6)]
+    results = await asyncio.gather(*writes, return_exceptions=True)
+    rows = await database.read(lambda db: db.execute("SELECT n FROM t ORDER BY n").fetchall())
+    await database.close()
+    assert isinstance(results.pop(3), LookupError)
+    assert results == [0, 1, 2, 4, 5]
+    assert rows == [(0,), (1,), (2,), (4,), (5,)]

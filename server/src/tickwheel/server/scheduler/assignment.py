@@ -43,30 +43,6 @@ def key_of(message: pb.RunKey) -> AttemptKey:
     return AttemptKey(message.job_uid, message.run_id, message.attempt, message.dead_letter)
 
 
-def assignment_message(run: LiveRun, epoch: int) -> pb.Assignment:
-    """What a worker needs to publish the run at its instant."""
-    job = run.job
-    target = job.spec.target
-    payload = run.payload or job.payload
-    name = str(job.name)
-    return pb.Assignment(
-        key=key_message(run.key, job.segment),
-        epoch=epoch,
-        due_ms=run.fire_ms,
-        schedule_ms=run.schedule_ms,
-        expire_ms=run.expire_ms,
-        job_name=name,
-        topic=target.dead_letter_topic if run.dead_letter else target.topic,
-        key_text=target.key or name,
-        type=target.type or DEFAULT_TYPE,
-        content_type=run.content_type or target.content_type or CONTENT_TYPES[payload.kind],
-        headers={**target.headers, **dead_letter_headers(run)},
-        payload=payload.data,
-        traceparent=run.traceparent,
-        priority=job.spec.priority,
-    )
-
-
 def dead_letter_headers(run: LiveRun) -> dict[str, str]:
     """Why a run is a dead letter, as headers beside the original ones; none for all others."""
     record = run.record
@@ -81,16 +57,49 @@ def dead_letter_headers(run: LiveRun) -> dict[str, str]:
     }
 
 
-def batches(runs: Iterable[LiveRun], epoch_of: dict[int, int]) -> Iterator[pb.Assignments]:
-    """Assignments messages for the runs, each of a bounded size."""
-    batch: list[pb.Assignment] = []
+def messages(runs: Iterable[LiveRun], epoch_of: dict[int, int]) -> Iterator[pb.ConnectResponse]:
+    """What workers need to publish the runs at their instants, in messages of a bounded size."""
+    message = pb.ConnectResponse()
+    batch = message.assignments.assignments
     size = 0
     for run in runs:
         weight = weigh(run)
         if batch and (size + weight > MAX_MESSAGE_BYTES or len(batch) >= MAX_MESSAGE_COUNT):
-            yield pb.Assignments(assignments=batch)
-            batch, size = [], 0
-        batch.append(assignment_message(run, epoch_of[run.job.segment]))
+            yield message
+            message = pb.ConnectResponse()
+            batch = message.assignments.assignments
+            size = 0
+        # In place: passing nested messages to a constructor copies each of them.
+        _fill(batch.add(), run, epoch_of[run.job.segment])
         size += weight
     if batch:
-        yield pb.Assignments(assignments=batch)
+        yield message
+
+
+def _fill(assignment: pb.Assignment, run: LiveRun, epoch: int) -> None:
+    job = run.job
+    target = job.spec.target
+    payload = run.payload or job.payload
+    name = str(job.name)
+    key = assignment.key
+    key.job_uid = job.uid
+    key.run_id = run.run_id
+    key.attempt = run.attempt
+    key.segment = job.segment
+    key.dead_letter = run.dead_letter
+    assignment.epoch = epoch
+    assignment.due_ms = run.fire_ms
+    assignment.schedule_ms = run.schedule_ms
+    assignment.expire_ms = run.expire_ms
+    assignment.job_name = name
+    assignment.topic = target.dead_letter_topic if run.dead_letter else target.topic
+    assignment.key_text = target.key or name
+    assignment.type = target.type or DEFAULT_TYPE
+    assignment.content_type = run.content_type or target.content_type or CONTENT_TYPES[payload.kind]
+    if target.headers:
+        assignment.headers.update(target.headers)
+    if run.dead_letter:
+        assignment.headers.update(dead_letter_headers(run))
+    assignment.payload = payload.data
+    assignment.traceparent = run.traceparent
+    assignment.priority = job.spec.priority

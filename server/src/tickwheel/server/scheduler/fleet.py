@@ -10,7 +10,7 @@ from typing import Protocol
 import structlog
 
 from tickwheel.server.domain.clock import Clock
-from tickwheel.server.scheduler.assignment import batches, key_message, key_of
+from tickwheel.server.scheduler.assignment import key_message, key_of, messages
 from tickwheel.server.scheduler.fairqueue import FairQueue
 from tickwheel.server.scheduler.link import WorkerLink
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun
@@ -345,8 +345,8 @@ class Fleet:
             run.assigned_ms = now_ms
             grouped.setdefault(run.worker, []).append(run)
         for worker_id, group in grouped.items():
-            for batch in batches(group, epochs):
-                self._send(worker_id, pb.ConnectResponse(assignments=batch))
+            for message in messages(group, epochs):
+                self._send(worker_id, message)
         self.dispatched += len(taken)
         return taken
 

@@ -95,10 +95,11 @@ class WorkerLink:
         """It holds the run, whether or not there was room for it."""
         run.phase = Phase.ASSIGNED
         run.worker = self.worker_id
-        if run.key not in self.held:
+        key = run.key
+        if key not in self.held:
             self.users[run.job.user] += 1
             self.held_bytes += weigh(run)
-        self.held[run.key] = run
+        self.held[key] = run
 
     def let_go(self, key: AttemptKey) -> LiveRun | None:
         """It no longer holds the run."""

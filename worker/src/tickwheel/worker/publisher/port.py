@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 
@@ -59,10 +60,8 @@ class Record:
     @property
     def size(self) -> int:
         """Its weight in bytes: key, headers and value."""
-        size = len(self.key or b"") + len(self.value)
-        for name, value in self.headers:
-            size += len(name) + len(value)
-        return size
+        headers = sum(map(len, chain.from_iterable(self.headers)))
+        return len(self.key or b"") + headers + len(self.value)
 
 
 class Ack(NamedTuple):

@@ -74,7 +74,7 @@ class Database:
     ) -> T:
         """Runs an operation in a transaction and returns once that is on the disk.
 
-        An operation that raises is undone alone; the others of its group are not touched.
+        An operation that raises is undone alone; the others of its group are done again without it.
 
         Args:
             operation: what to do.
@@ -146,27 +146,38 @@ class Database:
             connection.execute("BEGIN IMMEDIATE")
             while write is not None:
                 group.append(write)
-                self._run(write)
+                write.result = write.operation(connection)
                 is_full = len(group) == MAX_GROUP or time.monotonic() > until_s
                 write = None if is_full else self._next()
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            group = group or [first]
-            for one in group:
-                one.error = StoreUnavailable(f"SQLite: {error}")
-        return group
-
-    def _run(self, write: _Write) -> None:
-        self._connection.execute("SAVEPOINT one")
-        try:
-            write.result = write.operation(self._connection)
         except Exception as error:
-            self._connection.execute("ROLLBACK TO one")
+            self._roll_back()
+            self._do_alone(group or [first], error)
+        return group or [first]
+
+    def _do_alone(self, group: list[_Write], error: Exception) -> None:
+        """A group could not be committed: one of it is to blame, which is undone alone.
+
+        That is rare, so it is done again instead of every operation having a savepoint, which
+        would be half of the steps of a small one.
+        """
+        if len(group) == 1:
             is_sqlite = isinstance(error, sqlite3.Error)
-            write.error = StoreUnavailable(f"SQLite: {error}") if is_sqlite else error
-        self._connection.execute("RELEASE one")
+            group[0].error = StoreUnavailable(f"SQLite: {error}") if is_sqlite else error
+            return
+        for write in group:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                write.result = write.operation(self._connection)
+                self._connection.execute("COMMIT")
+            except Exception as reason:
+                self._roll_back()
+                self._do_alone([write], reason)
+
+    def _roll_back(self) -> None:
+        # After some errors SQLite has already done it.
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
 
 def _settle(group: list[_Write]) -> None:

@@ -34,6 +34,7 @@ from tickwheel.server.store.port import (
 from tickwheel.server.store.sqlite.cursor import decode_cursor, encode_cursor
 from tickwheel.server.store.sqlite.database import Database
 from tickwheel.server.store.sqlite.fence import check_fence
+from tickwheel.server.store.sqlite.rows import insert, read_records
 from tickwheel.server.store.sqlite.schedule import put_entries, put_inbox
 
 _COLUMNS = "record, completed_generation, complete_time"
@@ -101,7 +102,7 @@ class SqliteJobStore(JobStore):
         for user, uid in keys:
             by_user.setdefault(user, []).append(uid)
         sql = (
-            f"SELECT {_COLUMNS} FROM {_FROM} "
+            f"SELECT record, completed_generation AS n1, complete_time AS n2 FROM {_FROM} "
             "WHERE user_id = ? AND job_id IN (SELECT value FROM json_each(?))"
         )
 
@@ -109,7 +110,7 @@ class SqliteJobStore(JobStore):
             return [
                 row
                 for user, uids in by_user.items()
-                for row in connection.execute(sql, (user, json.dumps(uids)))
+                for row in read_records(connection, sql, (user, json.dumps(uids)), numbers=2)
             ]
 
         jobs = map(_job, await self._database.read(run))
@@ -175,15 +176,20 @@ class SqliteJobStore(JobStore):
         self, stamp: WriteStamp, done: Sequence[tuple[JobKey, int]], complete_ms: int
     ) -> None:
         """As the port says."""
+        together: dict[tuple[int, str], list[str]] = {}
+        for (user, uid), generation in done:
+            together.setdefault((generation, user), []).append(uid)
 
         def run(connection: sqlite3.Connection) -> None:
             check_fence(connection, stamp)
-            connection.executemany(
-                "UPDATE job_table SET completed_generation = ?1, complete_time = ?2, "
-                "expire_time = CASE WHEN is_recurring THEN expire_time ELSE ?2 + retention END "
-                "WHERE user_id = ?3 AND job_id = ?4 AND completed_generation < ?1",
-                [(generation, complete_ms, key.user, key.uid) for key, generation in done],
-            )
+            for (generation, user), uids in together.items():
+                connection.execute(
+                    "UPDATE job_table SET completed_generation = ?1, complete_time = ?2, "
+                    "expire_time = CASE WHEN is_recurring THEN expire_time ELSE ?2 + retention END "
+                    "WHERE user_id = ?3 AND job_id IN (SELECT value FROM json_each(?4)) "
+                    "AND completed_generation < ?1",
+                    (generation, complete_ms, user, json.dumps(uids)),
+                )
 
         await self._database.write(run)
 
@@ -247,13 +253,12 @@ def _insert(connection: sqlite3.Connection, new: Sequence[NewJob], now_us: int) 
     put_inbox(connection, [item.inbox for item in new if item.inbox is not None])
     (last,) = connection.execute("SELECT COALESCE(MAX(id), 0) FROM job_table").fetchone()
     numbered = [(at, item.job) for at, item in enumerate(new, last + 1)]
-    connection.executemany(
-        "INSERT INTO job_table VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    insert(
+        connection,
+        "INSERT INTO job_table",
         [(at, job.user, job.uid, *_written(job)) for at, job in numbered],
     )
-    connection.executemany(
-        "INSERT INTO job_records VALUES (?, ?)", [(at, encode_job(job)) for at, job in numbered]
-    )
+    insert(connection, "INSERT INTO job_records", [(at, encode_job(job)) for at, job in numbered])
 
 
 def _change(connection: sqlite3.Connection, change: JobChange, now_us: int) -> Job | None:

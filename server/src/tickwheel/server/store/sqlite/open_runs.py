@@ -9,6 +9,7 @@ from tickwheel.server.store.codec import decode_run, encode_run
 from tickwheel.server.store.port import OpenRunStore
 from tickwheel.server.store.sqlite.database import Database
 from tickwheel.server.store.sqlite.fence import check_fence
+from tickwheel.server.store.sqlite.rows import insert
 
 
 class SqliteOpenRunStore(OpenRunStore):
@@ -23,7 +24,7 @@ class SqliteOpenRunStore(OpenRunStore):
 
         def write(connection: sqlite3.Connection) -> None:
             check_fence(connection, stamp)
-            connection.executemany("INSERT OR REPLACE INTO open_runs VALUES (?, ?, ?, ?)", rows)
+            insert(connection, "INSERT OR REPLACE INTO open_runs", rows)
 
         await self._database.write(write)
 

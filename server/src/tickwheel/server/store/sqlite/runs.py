@@ -12,6 +12,7 @@ from tickwheel.server.store.port import Page, RunStore
 from tickwheel.server.store.sqlite.cursor import decode_cursor, encode_cursor
 from tickwheel.server.store.sqlite.database import Database
 from tickwheel.server.store.sqlite.fence import check_fence
+from tickwheel.server.store.sqlite.rows import insert
 
 _LATEST = 1 << 62
 
@@ -28,22 +29,18 @@ class SqliteRunStore(RunStore):
 
         def write(connection: sqlite3.Connection) -> None:
             check_fence(connection, stamp)
-            connection.executemany(
-                "INSERT OR REPLACE INTO run_log VALUES (?, ?, ?, ?, ?, ?, ?)",
+            insert(
+                connection,
+                "INSERT OR REPLACE INTO run_log",
                 [
                     (stamp.segment, run.update_ms, run.job_uid, run.run_id, run.revision, end, data)
                     for run, data, end in rows
                 ],
             )
-            connection.executemany(
+            insert(
+                connection,
                 "INSERT INTO task_history (user_id, job_id, execution_time, run_id, status, "
-                "retry_count, last_update_time, revision, expire_time, record) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-                "ON CONFLICT (job_id, run_id) DO UPDATE SET "
-                "status = excluded.status, retry_count = excluded.retry_count, "
-                "last_update_time = excluded.last_update_time, revision = excluded.revision, "
-                "expire_time = excluded.expire_time, record = excluded.record "
-                "WHERE excluded.revision >= revision",
+                "retry_count, last_update_time, revision, expire_time, record)",
                 [
                     (
                         run.user,
@@ -59,6 +56,11 @@ class SqliteRunStore(RunStore):
                     )
                     for run, data, end in rows
                 ],
+                "ON CONFLICT (job_id, run_id) DO UPDATE SET "
+                "status = excluded.status, retry_count = excluded.retry_count, "
+                "last_update_time = excluded.last_update_time, revision = excluded.revision, "
+                "expire_time = excluded.expire_time, record = excluded.record "
+                "WHERE excluded.revision >= revision",
             )
 
         await self._database.write(write)

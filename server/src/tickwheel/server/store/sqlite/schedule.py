@@ -14,24 +14,28 @@ from tickwheel.server.store.port import ScheduleStore, Spot
 from tickwheel.server.store.sqlite.database import Database
 from tickwheel.server.store.sqlite.expiry import drop_expired
 from tickwheel.server.store.sqlite.fence import check_fence
+from tickwheel.server.store.sqlite.rows import insert, read_records
 
 
 def put_entries(
     connection: sqlite3.Connection, entries: Iterable[ScheduleEntry], written_us: int
 ) -> None:
     """Writes rows of the schedule; one of a newer generation at the same place stays."""
-    connection.executemany(
-        "INSERT INTO task_schedule VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-        "generation = excluded.generation, written_us = excluded.written_us, "
-        "record = excluded.record WHERE excluded.generation >= generation",
+    insert(
+        connection,
+        "INSERT INTO task_schedule",
         [(*_key(entry), entry.generation, written_us, encode_entry(entry)) for entry in entries],
+        "ON CONFLICT DO UPDATE SET generation = excluded.generation, "
+        "written_us = excluded.written_us, record = excluded.record "
+        "WHERE excluded.generation >= generation",
     )
 
 
 def put_inbox(connection: sqlite3.Connection, entries: Iterable[InboxEntry]) -> None:
     """Writes rows of the inbox."""
-    connection.executemany(
-        "INSERT OR REPLACE INTO inbox VALUES (?, ?, ?, ?, ?)",
+    insert(
+        connection,
+        "INSERT OR REPLACE INTO inbox",
         [
             (entry.segment, entry.write_ms, entry.uid, entry.version, encode_inbox(entry))
             for entry in entries
@@ -58,7 +62,7 @@ class SqliteScheduleStore(ScheduleStore):
         wanted = (_list(segments), start_ms, end_ms)
         # Many may be due at one instant: the event loop is not held up by them.
         return await self._database.read(
-            lambda db: [decode_entry(row[0]) for row in db.execute(sql, wanted)]
+            lambda db: [decode_entry(row[0]) for row in read_records(db, sql, wanted)]
         )
 
     async def read_at(self, spots: Iterable[Spot]) -> list[ScheduleEntry]:
@@ -99,8 +103,10 @@ class SqliteScheduleStore(ScheduleStore):
             "AND write_time >= ? AND write_time < ? ORDER BY segment, write_time, version"
         )
         end_ms = FOR_EVER_MS if until_ms is None else until_ms
-        rows = await self._all(sql, _list(segments), since_ms, end_ms)
-        return [decode_inbox(row[0]) for row in rows]
+        wanted = (_list(segments), since_ms, end_ms)
+        return await self._database.read(
+            lambda db: [decode_inbox(row[0]) for row in read_records(db, sql, wanted)]
+        )
 
     async def positions(self, segments: Sequence[int]) -> dict[int, int]:
         """As the port says."""
