@@ -108,14 +108,23 @@ def default_dead_letter_topic(target: target_pb2.Target) -> str:
 def job_message(
     job: Job, next_run_ms: Sequence[int] = (), recent: Sequence[Run] = ()
 ) -> job_pb2.Job:
-    """The job as clients see it.
+    """The job as clients see it; see `put_job`."""
+    message = job_pb2.Job()
+    put_job(job, message, next_run_ms, recent)
+    return message
+
+
+def put_job(
+    job: Job, message: job_pb2.Job, next_run_ms: Sequence[int] = (), recent: Sequence[Run] = ()
+) -> None:
+    """Writes the job as clients see it.
 
     Args:
         job: the job.
+        message: is empty; of a list, as to make it elsewhere would copy it, payload and all.
         next_run_ms: when it will run next, Unix milliseconds.
         recent: its last runs, newest first.
     """
-    message = job_pb2.Job()
     message.CopyFrom(job.spec)
     message.name = str(job.name)
     message.uid = job.uid
@@ -131,7 +140,6 @@ def job_message(
         put_ms(message.next_run_times.add(), instant_ms)
     if recent:
         message.recent_runs.extend(run_summary(run) for run in recent)
-    return message
 
 
 def _complete_schedule(schedule: schedule_pb2.Schedule) -> None:

@@ -30,7 +30,7 @@ class BatchCreateJobsHandler:
             if isinstance(result, Exception):
                 response.results.add(error=status_of(result))
             else:
-                response.results.add(job=self.answers.among_many(result))
+                self.answers.put_among_many(result, response.results.add().job)
         return response
 
 

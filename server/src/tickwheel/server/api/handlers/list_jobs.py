@@ -32,7 +32,9 @@ class ListJobsHandler:
             page = await self.command.run(
                 user_of(request.parent), wanted, cursor, page_count(request.page_size)
             )
-        return job_service_pb2.ListJobsResponse(
-            jobs=(self.answers.among_many(job) for job in page.items),
-            next_page_token="" if page.cursor is None else scope.encode(page.cursor),
+        response = job_service_pb2.ListJobsResponse(
+            next_page_token="" if page.cursor is None else scope.encode(page.cursor)
         )
+        for job in page.items:
+            self.answers.put_among_many(job, response.jobs.add())
+        return response
