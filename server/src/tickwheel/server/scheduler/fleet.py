@@ -407,7 +407,9 @@ class Fleet:
 
     def acknowledge(self, worker_id: str, keys: Iterable[pb.RunKey]) -> None:
         """The outcomes of these runs are stored; the worker may forget them."""
-        self._send(worker_id, pb.ConnectResponse(outcome_acks=pb.OutcomeAcks(keys=keys)))
+        sender = self._senders.get(worker_id)
+        if sender is not None:
+            sender.acknowledge(keys)
 
     def drain(self) -> None:
         """Tells workers that this scheduler stops; it takes no more of them into account."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
@@ -23,6 +24,18 @@ class Outbox:
         """Adds a message."""
         urgent = message.WhichOneof("message") == "heartbeat_ack"
         (self._urgent if urgent else self._waiting).append(message)
+        self._some.set()
+
+    def acknowledge(self, keys: Iterable[pb.RunKey]) -> None:
+        """Adds acknowledgements, to the last message where that has some as well.
+
+        Each segment stores its records by itself; a message for each would cost more than they do.
+        """
+        last = self._waiting[-1] if self._waiting else None
+        if last is None or last.WhichOneof("message") != "outcome_acks":
+            last = pb.ConnectResponse()
+            self._waiting.append(last)
+        last.outcome_acks.keys.extend(keys)
         self._some.set()
 
     def end(self) -> None:
