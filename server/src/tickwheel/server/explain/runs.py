@@ -130,7 +130,7 @@ def _lateness(
     if first_ms - run.due_ms <= LATE_MS:
         return OCCURRENCE_REASON_ON_TIME, ""
     if run.create_ms - run.due_ms > LATE_MS:
-        # An owner makes a run's first record at most about half a second after it was due.
+        # An owner makes a run's first record less than a second after it was due.
         past = _past_already(slot)
         missed = f"no scheduler could run it before {format_instant(run.create_ms)}"
         why = f"because {past}" if past else f"caught up after it was missed: {missed}"

@@ -34,7 +34,7 @@ from tickwheel.v1 import run_pb2, scheduler_service_pb2
 
 #: An occurrence that is not recorded this long after its due instant gets a PENDING record, so
 #: that it can be read within a second.
-PENDING_AFTER_MS = 500
+PENDING_AFTER_MS = 700
 _FEW_TIMERS = 10_000
 
 
