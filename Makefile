@@ -40,6 +40,7 @@ verify: setup ## check style, types, layers, the contract, and that what is gene
 	$(WITH) --need go --need node -- uv run --no-sync python tools/codegen/verify.py
 	$(WITH) --need go -- go vet -C server/gateway ./...
 	$(WITH) --need go -- go vet -C examples/executor-go ./...
+	$(WITH) --need go -- go vet -C bench/peers/river ./...
 
 simulate: setup ## run the whole in simulated time: SEEDS="1-500", ARGS="--shrink" cuts failures down
 	@$(RUN) python -m simulator $(SEEDS) $(ARGS)
@@ -53,7 +54,7 @@ catch-up-drill: setup ## stop `tickwheel dev` for 90 s under jobs with each catc
 soak: setup ## half of the peak rate for 30 minutes, memory sampled: ARGS="--minutes 5 --rate 500"
 	$(WITH) --want gateway -- uv run --no-sync python -m drills.soak $(ARGS)
 
-bench: setup ## measure this checkout on both engines: ARGS="W2 W3 --quick --engines embedded"
+bench: setup ## measure this checkout on both engines, and peers: ARGS="W2 W3 --quick --peers all"
 	$(WITH) --want gateway -- uv run --no-sync python -m bench $(ARGS)
 
 bench-time: setup ## measure schedules alone: ARGS=--check holds the limits

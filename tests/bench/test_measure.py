@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import time
 
 from tickwheel.server.bench.measure import (
@@ -9,6 +11,8 @@ from tickwheel.server.bench.measure import (
     cpu_seconds,
     memory_mib,
     read_processes,
+    tree_cpu_seconds,
+    tree_mib,
 )
 
 
@@ -52,3 +56,20 @@ def test_cpu_time_counts_work() -> None:
     while time.process_time() < deadline:
         pass
     assert cpu_seconds(os.getpid()) - before >= 0.03
+
+
+def test_a_tree_counts_children_while_they_run_and_once_they_have_ended() -> None:
+    busy = "import time\nwhile time.process_time() < 0.2: pass\nprint(flush=True)\ninput()"
+    before, held = tree_cpu_seconds(os.getpid()), tree_mib(os.getpid())
+    with subprocess.Popen(
+        [sys.executable, "-c", busy], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        running = tree_cpu_seconds(os.getpid())
+        assert running - before >= 0.15
+        assert tree_mib(os.getpid()) > held
+        assert tree_mib(os.getpid()) < held + memory_mib(child.pid, "VmRSS") + 50
+        child.communicate(b"\n")
+    assert tree_cpu_seconds(os.getpid()) >= running
+    assert cpu_seconds(os.getpid()) < running

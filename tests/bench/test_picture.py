@@ -47,3 +47,14 @@ def test_the_page_needs_nothing_else_and_escapes_what_it_shows() -> None:
     assert "a &amp; b" in html
     assert "5,000" in html
     assert "http" not in html
+
+
+def test_peers_come_last_and_stand_beside_ours() -> None:
+    ours = result(figures={"drained s": 0.5})
+    theirs = result(figures={"drained s": 2.0}, engine="A <peer>", peer=True)
+    html = page({}, [ours, theirs])
+    assert html.index("<h2>Side by side") < html.index("<h2>embedded")
+    assert html.index("<h2>embedded") < html.index("<h2>peer: A &lt;peer&gt;")
+    drawing = html[html.index("<svg") : html.index("</svg>")]
+    shorter, longer = (float(part.split('"')[0]) for part in drawing.split('width="')[2:])
+    assert shorter == pytest.approx(longer / 4)

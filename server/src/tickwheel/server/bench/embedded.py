@@ -43,7 +43,7 @@ class DevCluster(Cluster):
             return {}
         pid = self._process.pid
         found = {ALL: Part(pid)}
-        for name, child in children(pid).items():
+        for child, name in children(pid).items():
             # The kernel cuts names to 15 characters.
             if PROGRAM.startswith(name):
                 found[_GATEWAY] = Part(child)

@@ -1,8 +1,9 @@
 """What processes spend, read from Linux's /proc."""
 
+import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,8 +18,10 @@ class Part:
     """A process of the cluster that is measured."""
 
     pid: int
-    #: One of Tickwheel's own; else the store's or the log's.
+    #: One of the scheduler's own; else the store's or the log's.
     ours: bool = True
+    #: Whether its children belong to it, those too that have ended.
+    tree: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Reading:
     parts: Mapping[str, Part]
     #: User and system time since the process began, in seconds.
     cpu_s: Mapping[str, float]
-    #: The most memory that each ever held, in MiB.
+    #: The most memory that each ever held, in MiB; of a tree what it holds now, shared once.
     peak_mib: Mapping[str, int]
     #: Requests that Cassandra has had from clients.
     statements: int | None
@@ -102,8 +105,8 @@ def read_processes(parts: Mapping[str, Part], statements: int | None) -> Reading
     peak: dict[str, int] = {}
     for name, part in parts.items():
         try:
-            cpu[name] = cpu_seconds(part.pid)
-            peak[name] = memory_mib(part.pid, "VmHWM")
+            cpu[name] = tree_cpu_seconds(part.pid) if part.tree else cpu_seconds(part.pid)
+            peak[name] = tree_mib(part.pid) if part.tree else memory_mib(part.pid, "VmHWM")
         except (FileNotFoundError, ProcessLookupError):
             continue
     alive = {name: part for name, part in parts.items() if name in peak}
@@ -112,8 +115,37 @@ def read_processes(parts: Mapping[str, Part], statements: int | None) -> Reading
 
 def cpu_seconds(pid: int) -> float:
     """User and system time of a process and its threads so far (proc(5), stat, 14 and 15)."""
+    return sum(_times(pid)[:2]) / _TICKS
+
+
+def tree_cpu_seconds(pid: int) -> float:
+    """The same, of its children too, and of those that have ended (stat, 14 to 17)."""
+    return (sum(_times(pid)) + sum(_of_tree(pid, lambda each: sum(_times(each))))) / _TICKS
+
+
+def _times(pid: int) -> list[int]:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    return [int(field) for field in fields[11:15]]
+
+
+def tree_mib(pid: int) -> int:
+    """What a process and its children hold now, in MiB; what they share counts once."""
+    return (_pss_kib(pid) + sum(_of_tree(pid, _pss_kib))) // 1024
+
+
+def _pss_kib(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1])
+    return 0
+
+
+def _of_tree(pid: int, measure: Callable[[int], int]) -> Iterator[int]:
+    """Of all below the process; those that end in the meantime are left out."""
+    for child in children(pid):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            yield measure(child)
+            yield from _of_tree(child, measure)
 
 
 def memory_mib(pid: int, field: str) -> int:
@@ -124,11 +156,11 @@ def memory_mib(pid: int, field: str) -> int:
     return 0
 
 
-def children(pid: int) -> dict[str, int]:
-    """The direct children of a process, by their names."""
-    found: dict[str, int] = {}
+def children(pid: int) -> dict[int, str]:
+    """The direct children of a process, and their names."""
+    found: dict[int, str] = {}
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in (task / "children").read_text().split():
-            name = Path(f"/proc/{child}/comm").read_text().strip()
-            found[name] = int(child)
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                found[int(child)] = Path(f"/proc/{child}/comm").read_text().strip()
     return found

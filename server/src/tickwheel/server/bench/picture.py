@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from tickwheel.server.bench.comparison import Row, engine_of, side_by_side
 from tickwheel.server.bench.result import Figure, Result
 from tickwheel.server.bench.stats import Lateness
 
@@ -34,10 +35,11 @@ _BAR, _GAP = 14, 8
 def page(circumstances: Mapping[str, Any], results: Sequence[Result]) -> str:
     """The whole page."""
     facts = ", ".join(f"{name} {value}" for name, value in circumstances.items())
-    engines = sorted({each.engine for each in results})
-    body = "".join(
+    # In the order in which they were measured: peers come last.
+    engines = list(dict.fromkeys(engine_of(each) for each in results))
+    body = _comparison(side_by_side(results)) + "".join(
         f"<h2>{escape(engine)}</h2>"
-        + "".join(_section(each) for each in results if each.engine == engine)
+        + "".join(_section(each) for each in results if engine_of(each) == engine)
         for engine in engines
     )
     return (
@@ -45,6 +47,38 @@ def page(circumstances: Mapping[str, Any], results: Sequence[Result]) -> str:
         '<meta name="viewport" content="width=device-width">'
         f"<title>Tickwheel bench</title><style>{_STYLE}</style>"
         f'<h1>Tickwheel bench</h1><p class="small">{escape(facts)}</p>{body}</html>\n'
+    )
+
+
+def _comparison(rows: Sequence[Row]) -> str:
+    if not rows:
+        return ""
+    return "<h2>Side by side</h2>" + "".join(
+        f"<section><strong>{escape(row.workload)}</strong> {escape(row.title)}: "
+        f"{escape(row.figure)}<div>{_beside(row)}</div></section>\n"
+        for row in rows
+    )
+
+
+def _beside(row: Row) -> str:
+    """A bar for each engine, as long as its figure."""
+    longest = max(value.figure or 0 for value in row.values) or 1
+    room = _WIDTH - 90
+    lines: list[str] = []
+    for number, value in enumerate(row.values):
+        top = number * (_BAR + _GAP)
+        kind = "others" if value.peer else "ours"
+        long = max(room * (value.figure or 0) / longest, 1)
+        lines.append(
+            f'<text x="184" y="{top + 11}" text-anchor="end">{escape(value.engine)}</text>'
+            f'<rect class="{kind}" x="190" y="{top}" height="{_BAR}" width="{long:.1f}"/>'
+            f'<text x="{196 + long:.1f}" y="{top + 11}">{_number(value.figure)}</text>'
+        )
+    height = len(row.values) * (_BAR + _GAP)
+    about = escape(f"{row.workload} {row.title}: {row.figure}")
+    return (
+        f'<svg width="{190 + _WIDTH}" height="{height}" role="img" aria-label="{about}">'
+        f"<title>{about}</title>{''.join(lines)}</svg>"
     )
 
 
@@ -59,8 +93,7 @@ def _section(result: Result) -> str:
 
 def _table(figures: Mapping[str, Figure]) -> str:
     rows = "".join(
-        f'<tr><td class="small">{escape(name)}<td class="number">'
-        f"{'-' if figure is None else f'{figure:,}'}"
+        f'<tr><td class="small">{escape(name)}<td class="number">{_number(figure)}'
         for name, figure in figures.items()
     )
     return f"<table>{rows}</table>"
@@ -120,6 +153,10 @@ def bars(result: Result) -> str:
         f'<svg width="{_WIDTH}" height="{height}" role="img" aria-label="{about}">'
         f"<title>{about}</title>{''.join(rows)}</svg>"
     )
+
+
+def _number(figure: Figure) -> str:
+    return "-" if figure is None else f"{figure:,}"
 
 
 def _span(ms: int) -> str:

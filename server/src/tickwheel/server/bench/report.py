@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tickwheel.server.bench.comparison import engine_of, side_by_side
 from tickwheel.server.bench.picture import page
 from tickwheel.server.bench.result import Figure, Result
 
@@ -27,9 +28,9 @@ def write(folder: Path, circumstances: Mapping[str, Any], results: Sequence[Resu
 
 
 def show(console: Console, results: Sequence[Result]) -> None:
-    """Prints a block for each result."""
+    """Prints a block for each result, and then what can be set side by side."""
     for each in results:
-        console.print(f"\n[bold]{each.workload}[/] {each.title} [dim]({each.engine})[/]")
+        console.print(f"\n[bold]{each.workload}[/] {each.title} [dim]({engine_of(each)})[/]")
         if each.figures:
             table = Table(box=None, pad_edge=False, show_header=False)
             for name, figure in each.figures.items():
@@ -48,6 +49,12 @@ def show(console: Console, results: Sequence[Result]) -> None:
             )
         for note in each.notes:
             console.print(f"  {note}", markup=False)
+    for row in side_by_side(results):
+        console.print(f"\n[bold]{row.workload}[/] {row.title}: {row.figure}")
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for value in row.values:
+            table.add_row(f"  {value.engine}", text(value.figure))
+        console.print(table)
 
 
 def text(figure: Figure) -> str:

@@ -16,6 +16,10 @@ class Result:
     workload: str
     title: str
     engine: str
+    #: Another scheduler than this one, measured beside it.
+    peer: bool = False
+    #: Equal where results of several engines can be set side by side; the title where it is empty.
+    alike: str = ""
     #: By name, the unit in it; None where it could not be had.
     figures: Mapping[str, Figure] = field(default_factory=dict[str, Figure])
     lateness: Lateness | None = None

@@ -54,11 +54,11 @@ async def run_on(
         async with lab.open(MAIN) as cluster, bench_of(cluster, say) as bench:
             for work in short:
                 say(f"{lab.engine}: {name_of(work)} {work.title}")
-                results.append(await _guarded(work, lab, _run(work, bench)))
+                results.append(await guarded(work, lab.engine, _run(work, bench)))
     for work in workloads:
         if isinstance(work, Standing):
             say(f"{lab.engine}: {name_of(work)} {work.title}")
-            results.append(await _guarded(work, lab, standing(work, lab, say)))
+            results.append(await guarded(work, lab.engine, standing(work, lab, say)))
     return results
 
 
@@ -78,7 +78,9 @@ async def _run(work: Submit | Burst | Steady | Recurring | Crash | Storm, bench:
             return await storm(work, bench)
 
 
-async def _guarded(work: Workload, lab: Lab, running: Awaitable[Result]) -> Result:
+async def guarded(
+    work: Workload, engine: str, running: Awaitable[Result], *, peer: bool = False
+) -> Result:
     """The result; one without figures where there is none. The others are to be had all the same.
 
     A part that does not start any more ends the whole (NotReadyError).
@@ -92,7 +94,12 @@ async def _guarded(work: Workload, lab: Lab, running: Awaitable[Result]) -> Resu
     except Exception as error:
         note, failed = f"failed: {type(error).__name__}: {error}", True
     return Result(
-        workload=name_of(work), title=work.title, engine=lab.engine, notes=(note,), failed=failed
+        workload=name_of(work),
+        title=work.title,
+        engine=engine,
+        peer=peer,
+        notes=(note,),
+        failed=failed,
     )
 
 

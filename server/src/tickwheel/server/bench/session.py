@@ -1,6 +1,6 @@
 """One call of the bench from a shell: what is run, what is printed, how it ends."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import typer
@@ -12,7 +12,10 @@ from tickwheel.server.bench.ready import NotReadyError
 from tickwheel.server.bench.report import as_json, show, write
 from tickwheel.server.bench.result import Result
 from tickwheel.server.bench.run import choose, circumstances, run_on
-from tickwheel.server.bench.workloads import FULL, QUICK
+from tickwheel.server.bench.workloads import FULL, QUICK, Workload
+
+#: What else is measured with the workloads, in the same session; told where to say what goes on.
+Beside = Callable[[Sequence[Workload], Callable[[str], None]], Awaitable[list[Result]]]
 
 
 class Session:
@@ -38,15 +41,19 @@ class Session:
         self._report = report
         self._as_json = as_json
 
-    def run(self, labs: Sequence[Lab]) -> None:
+    def run(self, labs: Sequence[Lab], beside: Beside | None = None) -> None:
         """Runs all and prints what came out.
+
+        Args:
+            labs: where the workloads are run.
+            beside: is measured after them.
 
         Raises:
             typer.Exit: with 1, where a run was lost or early, or something broke off.
         """
         facts = circumstances()
         try:
-            results = uvloop.run(self._all(labs))
+            results = uvloop.run(self._all(labs, beside))
         except NotReadyError as error:
             typer.echo(f"tickwheel bench: {error}", err=True)
             raise typer.Exit(1) from error
@@ -59,14 +66,19 @@ class Session:
         if broken(results):
             raise typer.Exit(1)
 
-    async def _all(self, labs: Sequence[Lab]) -> list[Result]:
-        return [result for lab in labs for result in await run_on(lab, self._workloads, _say)]
+    async def _all(self, labs: Sequence[Lab], beside: Beside | None) -> list[Result]:
+        results = [result for lab in labs for result in await run_on(lab, self._workloads, _say)]
+        if beside is not None:
+            results += await beside(self._workloads, _say)
+        return results
 
 
 def broken(results: Sequence[Result]) -> bool:
-    """Whether one broke off, or a run was lost or early in it."""
+    """Whether one broke off, or a run of ours was lost or early in it."""
     return any(
-        each.failed or each.figures.get("missing") or each.figures.get("early") for each in results
+        each.failed
+        or (not each.peer and (each.figures.get("missing") or each.figures.get("early")))
+        for each in results
     )
 
 

@@ -52,18 +52,22 @@ def occurrence(ce_id: str) -> Occurrence:
 
 
 def judge(expected: Collection[Occurrence], seen: Iterable[Seen]) -> Verdict:
-    """Compares what was to come with what came; each occurrence counts by its first record."""
+    """Compares what was to come with the records that came."""
+    return compare(expected, ((occurrence(each.ce_id), each.append_ms) for each in seen))
+
+
+def compare(expected: Collection[Occurrence], came: Iterable[tuple[Occurrence, int]]) -> Verdict:
+    """Compares what was to come with what came, and when; each counts by its earliest."""
     wanted = set(expected)
     times: Counter[Occurrence] = Counter()
     first: dict[Occurrence, int] = {}
     foreign = 0
-    for record in seen:
-        which = occurrence(record.ce_id)
+    for which, at_ms in came:
         if which not in wanted:
             foreign += 1
             continue
         times[which] += 1
-        first[which] = min(record.append_ms, first.get(which, record.append_ms))
+        first[which] = min(at_ms, first.get(which, at_ms))
     return Verdict(
         expected=len(wanted),
         missing=len(wanted) - len(first),

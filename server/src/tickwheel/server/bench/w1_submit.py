@@ -66,6 +66,7 @@ async def _submit(work: Submit, bench: Bench, rest: RestClients | None) -> Resul
         workload="W1",
         title=work.title,
         engine=bench.cluster.engine,
+        alike=work.alike,
         figures={
             "jobs": work.jobs,
             "repeated": bench.repeats.count - repeated,

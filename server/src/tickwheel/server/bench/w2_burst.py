@@ -32,7 +32,7 @@ async def burst(work: Burst, bench: Bench) -> Result:
         workload="W2",
         title=work.title,
         engine=bench.cluster.engine,
-        figures=_drained(fired.verdict, due_s) | fired.figures(),
+        figures=drained(fired.verdict, due_s) | fired.figures(),
         lateness=fired.verdict.lateness,
         costs=fired.costs(),
         notes=_lead_note(fired.lead_s, work.lead_s),
@@ -58,7 +58,7 @@ async def crash(work: Crash, bench: Bench) -> Result:
         workload="W5",
         title=work.title,
         engine=bench.cluster.engine,
-        figures=_drained(fired.verdict, due_s) | fired.figures(),
+        figures=drained(fired.verdict, due_s) | fired.figures(),
         lateness=fired.verdict.lateness,
         costs=fired.costs(),
     )
@@ -68,7 +68,8 @@ def _due(job: job_pb2.Job) -> tuple[int]:
     return (job.schedule.at.ToMilliseconds(),)
 
 
-def _drained(verdict: Verdict, due_s: float) -> dict[str, Figure]:
+def drained(verdict: Verdict, due_s: float) -> dict[str, Figure]:
+    """How long it took from the due instant until the last had come, and how many a second."""
     if verdict.last_ms is None:
         return {"drained s": None, "runs/s": None}
     took_s = max(verdict.last_ms / 1000 - due_s, 0.001)

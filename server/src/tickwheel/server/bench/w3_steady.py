@@ -4,7 +4,8 @@ from tickwheel.server.bench.baseline import bare
 from tickwheel.server.bench.bench import Bench, whole_second_after
 from tickwheel.server.bench.firing import fire
 from tickwheel.server.bench.jobs import once
-from tickwheel.server.bench.result import Result
+from tickwheel.server.bench.result import Figure, Result
+from tickwheel.server.bench.stats import Lateness
 from tickwheel.server.bench.topic import new_topic
 from tickwheel.server.bench.workloads import Steady
 from tickwheel.v1 import job_pb2
@@ -31,9 +32,7 @@ async def steady(work: Steady, bench: Bench) -> Result:
         title=work.title,
         engine=bench.cluster.engine,
         figures={
-            "p50 ms": late.p50_ms if late else None,
-            "p99 ms": late.p99_ms if late else None,
-            "p99.9 ms": late.p999_ms if late else None,
+            **late_figures(late),
             "bare p99 ms": round(alone.p99_ms, 1),
             **fired.figures(),
         },
@@ -41,6 +40,15 @@ async def steady(work: Steady, bench: Bench) -> Result:
         costs=fired.costs(),
         notes=() if fired.lead_s > 0 else (_LATE_NOTE,),
     )
+
+
+def late_figures(late: Lateness | None) -> dict[str, Figure]:
+    """How late those were that came."""
+    return {
+        "p50 ms": late.p50_ms if late else None,
+        "p99 ms": late.p99_ms if late else None,
+        "p99.9 ms": late.p999_ms if late else None,
+    }
 
 
 def _due(job: job_pb2.Job) -> tuple[int]:

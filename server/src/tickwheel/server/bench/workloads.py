@@ -27,6 +27,14 @@ class Submit:
         due = {"24h": "over 24 h", "1s": "in one second"}[self.due]
         return f"{api}, {size}, ids by {ids}, due {due}"
 
+    @property
+    def alike(self) -> str:
+        """What any scheduler is asked in this workload; empty where it is about this one's api."""
+        if self.api != "grpc" or self.ids != "server":
+            return ""
+        size = "one by one" if self.batch == 1 else f"in batches of {self.batch:,}"
+        return f"{size}, due {'over 24 h' if self.due == '24h' else 'in one second'}"
+
 
 @dataclass(frozen=True, slots=True)
 class Burst:
