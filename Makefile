@@ -14,7 +14,7 @@ RUN := $(WITH) -- uv run --no-sync
 
 .DEFAULT_GOAL := help
 .PHONY: help setup dev test verify simulate drills catch-up-drill soak bench generate cluster cluster-down clean \
-	bench-time bench-telemetry time-exhaustive time-fuzz time-zones
+	bench-scale bench-time bench-telemetry time-exhaustive time-fuzz time-zones
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ soak: setup ## half of the peak rate for 30 minutes, memory sampled: ARGS="--min
 
 bench: setup ## measure this checkout on both engines, and peers: ARGS="W2 W3 --quick --peers all"
 	$(WITH) --want gateway -- uv run --no-sync python -m bench $(ARGS)
+
+bench-scale: setup ## measure what more schedulers and stored jobs cost: ARGS=--help lists what there is
+	$(WITH) --want gateway -- uv run --no-sync python -m scale $(ARGS)
 
 bench-time: setup ## measure schedules alone: ARGS=--check holds the limits
 	@$(RUN) python bench/schedule_bench.py $(ARGS)

@@ -27,15 +27,18 @@ class EnginesCluster(Cluster):
     engine = ENGINE
     disposable = True
 
-    def __init__(self, local: LocalCluster, engines: Mapping[str, Instance], session: Any) -> None:
+    def __init__(
+        self, local: LocalCluster, engines: Mapping[str, Instance], session: Any, keyspace: str
+    ) -> None:
         self.addresses = Addresses(
             grpc=local.grpc_address,
             http=local.http_address if local.layout.gateway else None,
-            kafka=engines["kafka"].bootstrap,
+            kafka=engines["kafka"].bootstrap if "kafka" in engines else None,
         )
         self._local = local
         self._engines = engines
         self._session = session
+        self._keyspace = keyspace
 
     def parts(self) -> Mapping[str, Part]:
         """Those that run, the engines' nodes too."""
@@ -76,6 +79,12 @@ class EnginesCluster(Cluster):
         rows = await asyncio.to_thread(self._session.execute, query)
         return sum(row.request_count for row in rows)
 
+    async def stored_mib(self) -> int | None:
+        """By Cassandra's own count of what it has written out; what is young is in its memory."""
+        query = "SELECT mebibytes FROM disk_usage WHERE keyspace_name = %s"
+        rows = await asyncio.to_thread(self._session.execute, query, [self._keyspace])
+        return sum(row.mebibytes for row in rows)
+
 
 class EnginesLab(Lab):
     """Clusters on one Cassandra and one Kafka, each set of jobs in a keyspace of its own.
@@ -100,18 +109,19 @@ class EnginesLab(Lab):
     @asynccontextmanager
     async def open(self, store: str) -> AsyncGenerator[Cluster]:
         """A cluster on the keyspace of that name."""
+        keyspace = f"bench_{store}"
         local = LocalCluster(
             self._folder / store,
             cassandra=self._engines["cassandra"].bootstrap,
             kafka=self._engines["kafka"].bootstrap,
             gateway=self._gateway,
             size=self._size,
-            settings={"TICKWHEEL_CASSANDRA_KEYSPACE": f"bench_{store}"},
+            settings={"TICKWHEEL_CASSANDRA_KEYSPACE": keyspace},
         )
-        with _session(self._engines["cassandra"]) as session:
+        with cassandra_session(self._engines["cassandra"]) as session:
             await asyncio.to_thread(local.__enter__)
             try:
-                yield EnginesCluster(local, self._engines, session)
+                yield EnginesCluster(local, self._engines, session, keyspace)
                 await asyncio.to_thread(local.stop)
             finally:
                 await asyncio.to_thread(local.__exit__, None, None, None)
@@ -133,7 +143,8 @@ def running_engines(folder: Path) -> Generator[Mapping[str, Instance]]:
 
 
 @contextmanager
-def _session(instance: Instance) -> Generator[Any]:
+def cassandra_session(instance: Instance) -> Generator[Any]:
+    """A connection of the bench's own, at first to Cassandra's tables about itself."""
     node = instance.nodes[0]
     driver = Driver([node.address], port=instance.port, protocol_version=4)
     try:

@@ -30,19 +30,30 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 
-def run_process(settings: WorkerSettings, clock: Clock | None = None) -> None:
+def run_process(
+    settings: WorkerSettings, clock: Clock | None = None, publisher: Publisher | None = None
+) -> None:
     """Runs a worker on Kafka until SIGTERM or SIGINT.
 
     Args:
         settings: what it is told.
         clock: in place of the machine's, for drills.
+        publisher: in place of Kafka's, for benches.
     """
-    uvloop.run(_run(settings, clock or SystemClock()))
+    uvloop.run(_run(settings, clock or SystemClock(), publisher))
 
 
-async def _run(settings: WorkerSettings, clock: Clock) -> None:
+def _kafka(settings: WorkerSettings, clock: Clock) -> Publisher:
+    options = KafkaOptions(
+        bootstrap=settings.kafka_bootstrap, client_id=f"tickwheel-{settings.worker_id}"
+    )
+    return KafkaPublisher(options, clock)
+
+
+async def _run(settings: WorkerSettings, clock: Clock, publisher: Publisher | None) -> None:
+    publisher = publisher or _kafka(settings, clock)
     if not (settings.metrics_address or settings.otlp_endpoint):
-        await _work(settings, clock, None)
+        await _work(settings, clock, publisher, None)
         return
     from tickwheel.worker.telemetry.setup import Telemetry, TelemetryOptions
 
@@ -58,24 +69,20 @@ async def _run(settings: WorkerSettings, clock: Clock) -> None:
         )
     )
     try:
-        await _work(settings, clock, telemetry)
+        await _work(settings, clock, publisher, telemetry)
     finally:
         await asyncio.to_thread(telemetry.close)
 
 
-async def _work(settings: WorkerSettings, clock: Clock, telemetry: "Telemetry | None") -> None:
+async def _work(
+    settings: WorkerSettings, clock: Clock, publisher: Publisher, telemetry: "Telemetry | None"
+) -> None:
     identity = Identity(
         worker_id=settings.worker_id,
         version=version("tickwheel-worker"),
         host=f"{socket.gethostname()} (pid {os.getpid()})",
     )
     limits = Limits(settings.worker_window_count, settings.worker_window_bytes)
-    publisher: Publisher = KafkaPublisher(
-        KafkaOptions(
-            bootstrap=settings.kafka_bootstrap, client_id=f"tickwheel-{settings.worker_id}"
-        ),
-        clock,
-    )
     if telemetry is not None:
         from tickwheel.worker.telemetry.publisher import ObservedPublisher
 

@@ -60,6 +60,10 @@ class Cluster(ABC):
         """Requests that Cassandra has had from clients so far; None where it cannot be asked."""
         return None
 
+    async def stored_mib(self) -> int | None:
+        """What its jobs and runs take on the disk, in MiB; None where that cannot be asked."""
+        return None
+
 
 class Lab(ABC):
     """Where clusters come from."""

@@ -35,6 +35,7 @@ class DevCluster(Cluster):
             kafka=None,
         )
         self._folder = folder
+        self._data = folder / "data"
         self._process: asyncio.subprocess.Process | None = None
 
     def parts(self) -> Mapping[str, Part]:
@@ -67,7 +68,7 @@ class DevCluster(Cluster):
         environment = os.environ | {
             "TICKWHEEL_GRPC_ADDRESS": self.addresses.grpc,
             "TICKWHEEL_HTTP_ADDRESS": self.addresses.http or "127.0.0.1:0",
-            "TICKWHEEL_DATA": str(self._folder / "data"),
+            "TICKWHEEL_DATA": str(self._data),
         }
         log_file = self._folder / "dev.log"
         with log_file.open("ab") as log:
@@ -76,6 +77,11 @@ class DevCluster(Cluster):
             )
         process = self._process
         await until_ready(self.addresses.grpc, lambda: process.returncode is None, log_file)
+
+    async def stored_mib(self) -> int | None:
+        """Of all files of the store and the log."""
+        files = (each for each in self._data.rglob("*") if each.is_file())
+        return sum(each.stat().st_size for each in files) >> 20
 
     async def _end(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:

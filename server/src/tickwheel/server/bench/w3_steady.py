@@ -2,7 +2,7 @@
 
 from tickwheel.server.bench.baseline import bare
 from tickwheel.server.bench.bench import Bench, whole_second_after
-from tickwheel.server.bench.firing import fire
+from tickwheel.server.bench.firing import Fired, fire
 from tickwheel.server.bench.jobs import once
 from tickwheel.server.bench.result import Figure, Result
 from tickwheel.server.bench.stats import Lateness
@@ -18,13 +18,18 @@ _LATE_NOTE = (
 )
 
 
-async def steady(work: Steady, bench: Bench) -> Result:
-    """Runs W3."""
+async def fire_steadily(work: Steady, bench: Bench) -> Fired:
+    """One-off jobs at a steady rate, to a topic of their own."""
     count = int(work.per_s * work.seconds)
     start_ms = int(whole_second_after(work.lead_s + count / _SUBMIT_PER_S) * 1000)
     async with new_topic(bench.cluster.addresses) as topic:
         jobs = [once(topic.name, start_ms + number * 1000 // work.per_s) for number in range(count)]
-        fired = await fire(bench, topic, jobs, _due)
+        return await fire(bench, topic, jobs, _due)
+
+
+async def steady(work: Steady, bench: Bench) -> Result:
+    """Runs W3."""
+    fired = await fire_steadily(work, bench)
     alone = await bare(bench.cluster.addresses, work.per_s, min(work.seconds, _BARE_S))
     late = fired.verdict.lateness
     return Result(
