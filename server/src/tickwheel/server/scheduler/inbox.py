@@ -24,6 +24,9 @@ from tickwheel.server.store.port import INBOX_HORIZON_MS, ScheduleStore
 #: Each read of the inbox overlaps the last by the time a write usually takes; what is read again
 #: now and then overlaps by INBOX_HORIZON_MS, the longest that it may take.
 INBOX_OVERLAP_MS = 2_000
+#: Writers' clocks may be ahead of ours by so much; what is told further ahead is found when the
+#: inbox is read again.
+AHEAD_MS = 5_000
 #: Segments whose positions are this near to each other are looked back at together.
 LOOK_BACK_MS = 60_000
 #: A row stands at most so long before the instant at which it was told of.
@@ -109,7 +112,8 @@ class Inbox:
     async def _read_new(self, segments: list[int]) -> None:
         """Takes in what is new in the inbox; reads overlap, what was seen before is passed over."""
         since_ms = self._read_ms - INBOX_OVERLAP_MS
-        fresh = self._fresh(await self._schedule.read_inbox(segments, since_ms))
+        until_ms = self._clock.now_ms() + AHEAD_MS
+        fresh = self._fresh(await self._schedule.read_inbox(segments, since_ms, until_ms))
         late = {item.entry for item in fresh if item.entry is not None and _is_told_late(item)}
         await self._take_in(await self._still(fresh, late))
 

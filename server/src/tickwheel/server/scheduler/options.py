@@ -25,7 +25,7 @@ class SchedulerOptions:
     #: Rounds of handing out are at least this far apart, but for those that an event asks for.
     pace_ms: int = 20
     #: How often the schedule and the inbox are read.
-    read_ms: int = 500
+    read_ms: int = 1_000
     #: How often everything since the position is read again.
     sweep_ms: int = 60_000
     #: How often the inbox is looked through for what was written late.

@@ -55,6 +55,8 @@ class Entries:
         self._clock = clock
         self._hours: Registry[tuple[int, int, int]] = Registry(session)
         self._counts: Memory[tuple[int, int], int] = Memory()
+        #: By segment and hour the bucket up to which all was dropped, with nothing left.
+        self._dropped: Memory[Hour, int] = Memory()
         self._statements = _Statements(driver)
 
     def api_time_us(self) -> int:
@@ -208,6 +210,9 @@ class Entries:
     async def drop_before(self, stamp: WriteStamp, before_ms: int) -> int:
         """Drops buckets that ended before an instant; returns how many.
 
+        Called each minute, it looks at the buckets of that minute, and once more at all of an hour
+        when that is over.
+
         Two kinds of deletion, because neither swallows a write that is still under way: the whole
         bucket up to a time before which nothing can be, and of the younger rows those that are
         read here and were written before the stamp. An hour stays registered until nothing is left
@@ -226,11 +231,13 @@ class Entries:
 
     async def _drop_hour(self, stamp: WriteStamp, hour: int, shards: int, before_ms: int) -> int:
         end = min((hour + 1) * HOUR_BUCKETS, bucket_of(before_ms))
-        buckets = range(hour * HOUR_BUCKETS, end)
+        is_over = (hour + 1) * HOUR_MS <= before_ms // BUCKET_MS * BUCKET_MS
+        begin = None if is_over else self._dropped.get((stamp.segment, hour))
+        buckets = range(hour * HOUR_BUCKETS if begin is None else begin, end)
         settled_us = stamp.timestamp_us - API_SLACK_US - LATE_US
         dropped: set[int] = set()
         left = 0
-        for shard in range(shards):
+        for shard in range(shards if buckets else 0):
             found = await self._session.read(
                 self._statements.select_filled.bind(buckets, stamp.segment, shard)
             )
@@ -242,7 +249,9 @@ class Entries:
             )
             dropped.update(filled)
             left += await self._drop_young(stamp, filled, shard)
-        if not left and (hour + 1) * HOUR_MS <= before_ms // BUCKET_MS * BUCKET_MS:
+        if not left:
+            self._dropped.put((stamp.segment, hour), end)
+        if not left and is_over:
             await self._session.write(
                 [self._statements.delete_hour.bind(settled_us, stamp.segment, hour)]
             )
