@@ -343,6 +343,25 @@ async def test_full_bucket_goes_on_in_the_next_shard(
     assert (await store.schedule.first_fire_ms(20, base_ms) or base_ms + HOUR_MS) > base_ms + 100
 
 
+async def test_what_came_late_to_a_dropped_bucket_goes_with_its_hour(
+    store: CassandraStore, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then no bucket is looked at twice."""
+    monkeypatch.setattr(entries, "API_SLACK_US", 0)
+    monkeypatch.setattr(entries, "LATE_US", 0)
+    owner = await world.own(19)
+    hour_ms = (world.now_ms() // HOUR_MS - 40 * 24) * HOUR_MS
+    first, late = world.job(segment=19), world.job(segment=19)
+    await store.jobs.create([NewJob(job=first, entry=world.entry(first, hour_ms))])
+    assert await store.schedule.drop_before(owner.stamp(), hour_ms + HOUR_MS // 6) == 1
+    row = world.entry(late, hour_ms + HOUR_MS // 60)
+    await store.jobs.create([NewJob(job=late, entry=row)])
+    assert await store.schedule.drop_before(owner.stamp(), hour_ms + HOUR_MS // 3) == 0
+    assert await world.due(late, hour_ms, hour_ms + HOUR_MS) == [row]
+    assert await store.schedule.drop_before(owner.stamp(), hour_ms + HOUR_MS) == 1
+    assert await world.due(late, hour_ms, hour_ms + HOUR_MS) == []
+
+
 async def test_dropped_bucket_can_be_written_again(
     store: CassandraStore, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,7 +44,7 @@ class Light(Engine):
         """Say who is there."""
         (node.folder / "nodes").write_text(" ".join(each.address for each in nodes))
 
-    def command(self, node: Node, nodes: list[Node]) -> list[str | Path]:
+    def command(self, node: Node) -> list[str | Path]:
         return [sys.executable, "-c", self.program, node.address, str(self.client_port)]
 
     def obstacle(self, node: Node, nodes: list[Node]) -> str | None:

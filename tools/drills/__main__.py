@@ -5,6 +5,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from background.wait import NotReadyError
@@ -16,7 +17,7 @@ from drills.broken_worker import FOUND_BY
 from drills.drill import Line, Times, run_drill
 from drills.faults import FAULTS, Fault
 from drills.load import Load, Rates
-from drills.rig import SMALL, WHOLE, Rig, rig
+from drills.rig import SMALL, WHOLE, Rig, Shape, rig
 from drills.warming import warm
 from drills.watch import Watch
 from drills.work import KILLS, Kill, WorkLine, run_work_drill
@@ -35,7 +36,7 @@ def main() -> int:
     parser.add_argument("drill", nargs="*", help=f"of: {', '.join(names)}; all by default")
     parser.add_argument("--list", action="store_true", help="say what each one does")
     parser.add_argument("--small", action="store_true", help="engines of one node, fewer parts")
-    parser.add_argument("--rate", type=int, default=Rates().one_off, help="one-off jobs a second")
+    parser.add_argument("--rate", type=int, help="one-off jobs a second")
     parser.add_argument(
         "--defect",
         choices=FOUND_BY,
@@ -55,9 +56,10 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory(prefix="tickwheel-drills-") as temporary:
         home: Path = arguments.keep or Path(temporary)
-        rates = Rates(one_off=arguments.rate)
+        shape = SMALL if arguments.small else WHOLE
+        rates = replace(shape.rates, one_off=arguments.rate or shape.rates.one_off)
         try:
-            lines = _all(wanted, home.absolute(), rates, small=arguments.small, defect=defect)
+            lines = _all(wanted, home.absolute(), shape, rates, defect)
         except (ToolMissingError, NotReadyError, TimeoutError) as error:
             print(f"drills: {error}", file=sys.stderr)
             return 1
@@ -65,11 +67,10 @@ def main() -> int:
 
 
 def _all(
-    wanted: list[str], home: Path, rates: Rates, *, small: bool, defect: str | None
+    wanted: list[str], home: Path, shape: Shape, rates: Rates, defect: str | None
 ) -> list[Line | WorkLine]:
-    shape = SMALL if small else WHOLE
     faults = [fault for fault in FAULTS if fault.name in wanted]
-    for fault in [each for each in faults if each.needs_nodes and small]:
+    for fault in [each for each in faults if each.needs_nodes and shape is SMALL]:
         print(f"{fault.name}: not with --small, one node cannot lose one", file=sys.stderr)
         faults.remove(fault)
     kills = [each for each in KILLS if each.name in wanted]

@@ -11,6 +11,7 @@ from engines import Instance, cassandra, kafka
 from localcluster import LocalCluster, Size
 from localcluster.layout import TICKWHEEL, Layout
 
+from drills.load import Rates
 from drills.proxy import Proxies
 
 #: Enough for three schedulers, few enough for three small Cassandra nodes.
@@ -23,10 +24,12 @@ class Shape:
 
     nodes: int
     size: Size
+    #: What it can bear beside all its parts on two cores.
+    rates: Rates
 
 
-WHOLE = Shape(3, Size(apis=2, schedulers=3, workers=4))
-SMALL = Shape(1, Size(apis=2, schedulers=2, workers=2))
+WHOLE = Shape(3, Size(apis=2, schedulers=3, workers=4), Rates(one_off=20, recurring=15))
+SMALL = Shape(1, Size(apis=2, schedulers=2, workers=2), Rates())
 
 
 @dataclass(frozen=True, slots=True)

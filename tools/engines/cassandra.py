@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from bootstrap.java import java
 
 from engines.cql import CONSISTENCY_ALL, CONSISTENCY_ONE, refusal
-from engines.engine import Engine, Node, compiling
+from engines.engine import Engine, Node
 from engines.instance import Instance, state_home
 from engines.jars import jars
 
@@ -36,6 +36,7 @@ seed_provider:
   - class_name: org.apache.cassandra.locator.SimpleSeedProvider
     parameters: [{{seeds: "{seeds}"}}]
 {sync}
+paxos_variant: v2
 commitlog_total_space: 512MiB
 auto_snapshot: false
 hints_flush_period: 1000ms
@@ -58,7 +59,6 @@ _JVM = """\
 -Xms256M
 -Xmx{heap_mib}M
 -Xss384k
-{compiling}
 -XX:+UseG1GC
 -XX:MaxGCPauseMillis=100
 -XX:+ExitOnOutOfMemoryError
@@ -112,14 +112,13 @@ class Cassandra(Engine):
             "log": node.folder / "system.log",
             # Three at once have to fit beside everything else that a drill runs.
             "heap_mib": 1024 if len(nodes) == 1 else 640,
-            "compiling": compiling(nodes),
             "jars": jars(self.kind),
         }
         contents = {"cassandra.yaml": _SETTINGS, "logback.xml": _LOGGING, "java.args": _JVM}
         for name, content in contents.items():
             (node.folder / name).write_text(content.format_map(values))
 
-    def command(self, node: Node, nodes: list[Node]) -> list[str | Path]:
+    def command(self, node: Node) -> list[str | Path]:
         """The daemon in the foreground."""
         arguments = f"@{node.folder / 'java.args'}"
         return [java(), arguments, "org.apache.cassandra.service.CassandraDaemon"]

@@ -18,15 +18,6 @@ class Node:
     """Its configuration, data, logs and process record."""
 
 
-def compiling(nodes: list[Node]) -> str:
-    """The JVM's option for how to compile.
-
-    Several nodes on one machine are there for minutes, under little load: to compile all of them as
-    well as can be takes the machine for longer than it ever saves.
-    """
-    return "-XX:TieredStopAtLevel=1" if len(nodes) > 1 else "-XX:+TieredCompilation"
-
-
 @dataclass(frozen=True, slots=True)
 class Engine(ABC):
     """How one kind of server is configured, started and found ready."""
@@ -49,7 +40,7 @@ class Engine(ABC):
         """Write the files that ``command`` reads; called before each start, data there or not."""
 
     @abstractmethod
-    def command(self, node: Node, nodes: list[Node]) -> list[str | Path]:
+    def command(self, node: Node) -> list[str | Path]:
         """The command that runs the node in the foreground."""
 
     @abstractmethod

@@ -189,7 +189,7 @@ class Instance:
         node.folder.mkdir(exist_ok=True)
         self.engine.configure(node, self.nodes)
         spawn(
-            self.engine.command(node, self.nodes),
+            self.engine.command(node),
             folder=node.folder,
             log=node.folder / "output.log",
             record=node.folder / RECORD,

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from bootstrap.java import java
 
-from engines.engine import Engine, Node, compiling
+from engines.engine import Engine, Node
 from engines.instance import Instance, state_home
 from engines.jars import jars
 from engines.kafka_protocol import known_brokers
@@ -92,10 +92,10 @@ class Kafka(Engine):
         if not (node.folder / "data" / "meta.properties").exists():
             self._format(node)
 
-    def command(self, node: Node, nodes: list[Node]) -> list[str | Path]:
+    def command(self, node: Node) -> list[str | Path]:
         """The server in the foreground."""
         return [
-            *(java(), compiling(nodes), "-Xms128M", "-Xmx512M", "-XX:+UseG1GC"),
+            *(java(), "-Xms128M", "-Xmx512M", "-XX:+UseG1GC"),
             *("-XX:MaxGCPauseMillis=20", "-XX:+ExitOnOutOfMemoryError"),
             f"-Dlog4j2.configurationFile={node.folder / 'log4j2.properties'}",
             *("-cp", f"{jars(self.kind)}/*", "kafka.Kafka", node.folder / "server.properties"),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 #: A session's lease ends so long after it was renewed last.
-SESSION_LEASE_MS = 10_000
+SESSION_LEASE_MS = 9_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,8 @@ class Holding:
     zone_data: str = ""
     #: When it was taken over, that was by other data than there are now.
     outdated: bool = False
+    #: When what is finished was dropped last, by the steady clock.
+    dropped_ms: int = 0
     #: When it was taken over, until what came late from former owners was looked at.
     taken_ms: int = 0
     #: What former owners left has been taken in: the schedule may be read.

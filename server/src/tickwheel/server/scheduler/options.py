@@ -34,6 +34,7 @@ class SchedulerOptions:
     record_ms: int = 50
     advance_ms: int = 1_000
     position_ms: int = 10_000
+    #: How often the finished parts of each segment are dropped, one segment after another.
     drop_ms: int = 60_000
     #: Finished parts of the schedule are kept this long behind the position.
     drop_grace_ms: int = 300_000

@@ -1,6 +1,7 @@
 """Writes what the owners have decided: states of runs, rows that advance, positions."""
 
 from collections.abc import Callable, Iterable
+from math import ceil
 
 import structlog
 
@@ -19,6 +20,9 @@ from tickwheel.server.store.port import Store
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
 _log = structlog.get_logger(__name__)
+
+#: What is finished is dropped by a few segments at a time: all at once is a burst of reads.
+DROP_TURNS = 30
 
 
 class Recorder:
@@ -157,9 +161,14 @@ class Recorder:
         holding.position_ms = position
         holding.owner.forget_before(position)
 
-    async def drop_all(self) -> None:
-        """Lets the store drop what is finished."""
-        await bounded(self._drop(h) for h in list(self._holdings.values()) if h.ready)
+    async def drop_some(self) -> None:
+        """Lets the store drop what is finished of a few segments; after DROP_TURNS calls of all."""
+        ready = [holding for holding in self._holdings.values() if holding.ready]
+        ready.sort(key=lambda holding: holding.dropped_ms)
+        turn = ready[: ceil(len(ready) / DROP_TURNS)]
+        for holding in turn:
+            holding.dropped_ms = self._clock.steady_ms()
+        await bounded(self._drop(holding) for holding in turn)
 
     async def _drop(self, holding: Holding) -> None:
         before = holding.position_ms - self._options.drop_grace_ms

@@ -30,7 +30,7 @@ from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.ownership import Ownership
 from tickwheel.server.scheduler.pauser import Pauser, to_be_looked_at
 from tickwheel.server.scheduler.reader import Reader
-from tickwheel.server.scheduler.recorder import Recorder
+from tickwheel.server.scheduler.recorder import DROP_TURNS, Recorder
 from tickwheel.server.scheduler.rederiver import Rederiver, ZoneData, unwatched
 from tickwheel.server.scheduler.repair import Repair
 from tickwheel.server.scheduler.repairs import Mended, Repairs
@@ -188,7 +188,7 @@ class Scheduler:
                     self._every(self._options.rederive_ms, self._rederiver.work),
                     self._every(self._options.advance_ms, self._recorder.advance_all),
                     self._every(self._options.position_ms, self._recorder.save_positions),
-                    self._every(self._options.drop_ms, self._recorder.drop_all),
+                    self._every(self._options.drop_ms / DROP_TURNS, self._recorder.drop_some),
                     self._every(self._options.advance_ms, self._gaps.close),
                     self._every(self._options.advance_ms, self._latecomers.look),
                     self._every(self._options.advance_ms, self._settle_strays),
@@ -226,7 +226,7 @@ class Scheduler:
         self._ownership.abandon()
         self.fleet.place()
 
-    async def _every(self, interval_ms: int, action: Callable[[], Awaitable[None]]) -> None:
+    async def _every(self, interval_ms: float, action: Callable[[], Awaitable[None]]) -> None:
         """Repeats an action; a store that is away is waited for, with what is held kept."""
         while True:
             try:
