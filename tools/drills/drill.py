@@ -16,8 +16,9 @@ NORMAL_MS = 1_000
 CALM_S = 3.0
 #: How long after the last target is due its record is waited for.
 PATIENCE_S = 90.0
-#: After somebody has woken who had been replaced, all is as usual again within this time.
-WAKING_S = 5.0
+#: After somebody has woken who had been replaced, all is as usual again within this time, as after
+#: a death of a worker.
+WAKING_S = 10.0
 #: So many of what is missing are asked after.
 SHOWN = 3
 
