@@ -167,7 +167,7 @@ def _step_clock(off_ms: int) -> Act:
             running=lambda: recorded(folder / RECORD) is not None,
             what="the worker with the wrong clock",
             logs=[folder / "output.log"],
-            timeout_s=30,
+            timeout_s=120,
         )
         load.pause_some()
         stepped_ms = now_ms() + 8_000
