@@ -109,6 +109,20 @@ def _lose_broker(rig: Rig, load: Load) -> Times:
 
 
 def _store_outage(rig: Rig, load: Load) -> Times:
+    """Nothing answers, for longer than the schedulers' leases; then all goes on as it was."""
+    for node in rig.cassandra.nodes:
+        rig.cassandra.pause(node.number)
+    load.pause_some()
+    time.sleep(15)
+    for node in rig.cassandra.nodes:
+        rig.cassandra.resume(node.number)
+    since_ms = now_ms()
+    time.sleep(2)
+    return Times(since_ms)
+
+
+def _store_restart(rig: Rig, load: Load) -> Times:
+    """Engines that have just begun are slow, so how long that takes says little of us."""
     for node in rig.cassandra.nodes:
         rig.cassandra.kill(node.number)
     load.pause_some()
@@ -195,5 +209,6 @@ FAULTS = (
     Fault("lose-cassandra", "one Cassandra node is lost", _lose_node, 10, needs_nodes=True),
     Fault("lose-broker", "one broker is lost", _lose_broker, 15, needs_nodes=True),
     Fault("store-outage", "all of Cassandra is away, and comes back", _store_outage, 15, 5),
+    Fault("store-restart", "all of Cassandra is killed, and started again", _store_restart, 180),
     Fault("rolling-restart", "everything is restarted, one by one", _rolling_restart, 10),
 )
