@@ -107,13 +107,19 @@ def test_a_table_without_a_place_is_named() -> None:
 def test_reports_renew_what_they_have(tmp_path: Path) -> None:
     (tmp_path / "disk.json").write_text('{"job_bytes": 321.0, "run_bytes": 123.0}')
     sample = {
-        "firing": {"worker-1": 0.2, "worker-2": 0.3, "cassandra-1": 0.7, "kafka-1": 0.1},
+        "firing": {
+            "scheduler-1": 0.9,
+            "worker-1": 0.2,
+            "worker-2": 0.3,
+            "cassandra-1": 0.7,
+            "kafka-1": 0.1,
+        },
         "submitting": {"api-1": 0.25, "cassandra-1": 0.5},
     }
     (tmp_path / "stored-real.jsonl").write_text(json.dumps({"many": sample}) + "\n")
     former = kept()
     found = renewed(former, tmp_path).coefficients
     assert (found.job_bytes, found.run_bytes) == (321.0, 123.0)
-    assert found.worker_run == pytest.approx(0.0005)
+    assert (found.scheduler_run, found.worker_run) == pytest.approx((0.0009, 0.0005))
     assert (found.api_job, found.store_job) == (0.00025, 0.0005)
     assert found.scheduler_base == former.coefficients.scheduler_base

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 _STANDING = "make bench-scale ARGS=standing"
-_PROCESSES = "make bench-scale ARGS=processes"
 _STORED = 'make bench-scale ARGS="stored real"'
 _DISK = "make bench-scale ARGS=disk"
 
@@ -18,7 +17,7 @@ class Coefficients:
     """CPU in cores: CPU seconds for one run, one job, or a second of being there."""
 
     scheduler_run: float = _measured(
-        "CPU-s", "a scheduler, one run (read, handed out, recorded, moved on)", _PROCESSES
+        "CPU-s", "a scheduler, one run (read, handed out, recorded, moved on)", _STORED
     )
     worker_run: float = _measured("CPU-s", "a worker on Kafka, one run", _STORED)
     store_run: float = _measured("CPU-s", "Cassandra, one run, one replica", _STORED)

@@ -51,13 +51,7 @@ def renewed(former: Measured, report: Path) -> Measured:
     """The former one with what a folder of reports has in its place."""
     measured = former
     if lines := _lines(report / "processes.jsonl"):
-        found = rows(Round(**each) for each in lines)
-        # Of the most schedulers, where what each of them spends on being there is least hidden.
-        steady = [row for row in found if row.load == "steady"]
-        measured = replace(measured, processes=found)
-        if steady:
-            run = 1 / steady[-1].runs_per_cpu_s
-            measured = _with(measured, scheduler_run=run)
+        measured = replace(measured, processes=rows(Round(**each) for each in lines))
     if lines := _lines(report / "simulation.jsonl"):
         measured = replace(measured, simulation=[Simulated(**each) for each in lines])
     if standing := _document(report / "standing.json"):
@@ -94,6 +88,7 @@ def _hops(samples: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         return median(sums) * _EACH
 
     return {
+        "scheduler_run": each("firing", "scheduler-"),
         "worker_run": each("firing", "worker-"),
         "store_run": each("firing", "cassandra-"),
         "broker_run": each("firing", "kafka-"),
