@@ -16,7 +16,8 @@ class Celery:
     batches = False
     #: More threads share one interpreter, and one connection is always ready.
     clients = 4
-    workers = 2
+    #: With a pool of as many processes as there are cores.
+    workers = 1
 
     def server(self, folder: Path) -> Server:
         """A Redis."""

@@ -1,6 +1,5 @@
 """Celery's program; see `bench.peers.port`."""
 
-import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from bench.peers.stamps import Stamper
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportUntypedFunctionDecorator=false, reportUnknownParameterType=false
 
-#: Messages that a worker is given ahead; those with an eta come on top, without a limit.
+#: Messages that a process of the worker is given ahead; those with an eta come on top.
 _PREFETCH = 128
 
 
@@ -68,10 +67,9 @@ def work(url: str, folder: Path) -> None:
     def _stamp(number: int, payload: str) -> None:
         stamp(number)
 
-    # Without a pool of processes, which costs more than an empty function gains by it: the bench
-    # starts as many workers as there are cores instead.
-    alone = ("--pool", "solo", "--without-gossip", "--without-mingle", "--without-heartbeat")
-    app.worker_main(["worker", *alone, "--hostname", f"{os.getpid()}@%h", "--loglevel", "WARNING"])
+    quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING")
+    # A process for each core, which is its default too.
+    app.worker_main(["worker", "--pool", "prefork", *quiet])
 
 
 if __name__ == "__main__":
