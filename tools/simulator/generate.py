@@ -6,7 +6,7 @@ one more maker, and every seed then mixes it in.
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from simulator.chance import Chance
@@ -19,6 +19,8 @@ _OVERLAPS = ("SKIP", "BUFFER_ONE", "BUFFER_ALL", "CANCEL_OTHER", "ALLOW_ALL")
 #: Clients begin once segments are owned.
 _FIRST_MS = 2_500
 _MANY_TRIES = 20
+#: The only api is without its store for so long at most: else there would be hardly any jobs.
+_MOST_WITHOUT_STORE_MS = 15_000
 
 
 @dataclass(slots=True)
@@ -322,6 +324,18 @@ def _faults(draft: _Draft) -> None:
     for _ in range(chance.randrange(30, 40)):
         at_ms = draft.when(1_000, ACTIVE_MS - 500)
         draft.faults.append(chance.choice(makers)(draft, at_ms))
+    if draft.apis == 1:
+        _spare_the_only_api(draft)
+
+
+def _spare_the_only_api(draft: _Draft) -> None:
+    """What would leave it without its store for too long is done to a scheduler."""
+    without_ms = 0
+    for number, fault in enumerate(draft.faults):
+        if fault.kind == "store" and fault.target == "a0":
+            without_ms += fault.lasts_ms
+            if without_ms > _MOST_WITHOUT_STORE_MS:
+                draft.faults[number] = replace(fault, target="s0")
 
 
 def _server(draft: _Draft) -> str:

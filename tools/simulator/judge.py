@@ -78,7 +78,13 @@ async def judge(
         runs = await read_runs(store, subject.job, 0, _EVER_MS)
         by_hand.update({(uid, run.run_id): run for run in runs})
         case = Case(subject, runs, records.pop(uid, []), states.get(uid, []))
-        verdict.findings.extend(check(case, rules, verdict.tally))
+        # A job that could not be paused in the end goes on, and so do its last runs.
+        verdict.findings.extend(
+            finding
+            for finding in check(case, rules, verdict.tally)
+            if finding.fault is not Fault.UNFINISHED
+            or not _may_be_at_work(by_hand[uid, finding.run_id], clock.now_ms())
+        )
     unsure = {call.job for call in told if not (call.is_ok or call.is_refused)}
     verdict.findings.extend(check_residue(cluster, clock.now_ms(), len(unsure)))
     verdict.findings.extend(_check_ends(executor, by_hand, clock.now_ms()))
@@ -86,6 +92,12 @@ async def judge(
     for uid, lost in records.items():
         raise AssertionError(f"{len(lost)} records of {uid}, which is no job")
     return verdict
+
+
+def _may_be_at_work(run: Run, now_ms: int) -> bool:
+    """Whether an executor may still have a run."""
+    at_work = run.state in (RunState.PUBLISHED, RunState.RUNNING)
+    return at_work and run.due_ms > now_ms - _LONGEST_WORK_MS
 
 
 def _check_ends(
