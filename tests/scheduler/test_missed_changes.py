@@ -266,3 +266,38 @@ def test_a_run_that_comes_to_light_before_its_turn_goes_on() -> None:
     owner.step(NOW)
     (_, second, *_) = assign(owner)
     assert (second.run_id, second.traceparent) == (begun.run_id, begun.traceparent)
+
+
+def test_what_a_former_schedule_fired_past_its_end_holds_the_row_of_the_present_one() -> None:
+    """Both have the third second. Until that is recorded, the next owner has to come by it."""
+    owner, first = make_owner(), make_job(every_s=1)
+    owner.load([entry_of(first, NOW)], {first.key: first}, NOW)
+    owner.step(NOW)
+    for run in assign(owner)[:4]:
+        publish(owner, run, run.due_ms)
+    second = rescheduled(first, NOW + 2_500, 1)
+    now = NOW + 3_200
+    told = notice(second, now, entry_of(second, NOW + 3 * SECOND))
+    revoked = owner.notice(told, second, now)
+    owner.confirm_revoked([run.key for run in revoked], (), now)
+    owner.step(now)
+    assert not [row for row in owner.take_advance(now).put if row.generation == 2]
+    store_records(owner, now)
+    (row,) = [row for row in owner.take_advance(now).put if row.generation == 2]
+    assert row.schedule_ms == NOW + 4 * SECOND
+
+
+def test_a_schedule_that_had_no_run_left_hands_on_the_whole_count() -> None:
+    owner, every_second = make_owner(), make_job(every_s=1)
+    first = rescheduled(every_second, NOW, 1, max_runs=3)
+    second = rescheduled(first, NOW + 5 * SECOND, 1, max_runs=2)
+    row = entry_of(second, NOW + 6 * SECOND, ordinal=KEEP_ORDINAL)
+    past = [every_second, first]
+    assert not take_up(owner, second, past, [row], NOW + 5 * SECOND)
+    third = rescheduled(second, NOW + 6 * SECOND, 1, max_runs=6)
+    row = entry_of(third, NOW + 7 * SECOND, ordinal=KEEP_ORDINAL)
+    assert owner.wants_past(third, row)
+    owner.notice(notice(third, NOW + 6 * SECOND, row), third, NOW + 6 * SECOND, [*past, second])
+    owner.step(NOW + 6 * SECOND)
+    # Three came due before the second, which had no run left of its two; three are left of six.
+    assert seconds(assign(owner)) == [7, 8, 9]

@@ -9,6 +9,7 @@ from tickwheel.server.schedule import Schedule
 from tickwheel.server.scheduler.cursors.agenda import Agenda
 from tickwheel.server.scheduler.cursors.counting import (
     counted_before,
+    is_count_known,
     ordinal_at_end,
     passed_after_end,
 )
@@ -94,7 +95,7 @@ class Changes:
         if entry.ordinal < 0:
             present.ordinal = (
                 ordinal_at_end(cursor)
-                if cursor.ordinal >= 0
+                if is_count_known(cursor)
                 else counted_before(job.generation, past, schedule, self._compile)
             )
         self._agenda.add(present, now_ms)

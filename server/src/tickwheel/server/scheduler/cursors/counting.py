@@ -15,12 +15,24 @@ def counted_before(
     schedule: Schedule,
     compile_schedule: Callable[[Job], Schedule],
 ) -> int:
-    """What counts before a generation; KEEP_ORDINAL where that is no matter, or cannot be known."""
+    """What counts before a generation, `maxRuns` at most.
+
+    KEEP_ORDINAL where that is no matter, or cannot be known.
+    """
     most = schedule.spec.max_runs
     is_known = generation == 1 or generation - 1 in past
     if not most or not is_known:
         return KEEP_ORDINAL
     return count_before(past, generation, most, compile_schedule)
+
+
+def is_count_known(cursor: Cursor) -> bool:
+    """Whether a cursor's count is that of what came due; see `counted_before`.
+
+    One that has come to `maxRuns` may have begun there: then more had counted before.
+    """
+    most = cursor.schedule.spec.max_runs
+    return cursor.ordinal >= 0 and not (most and cursor.ordinal >= most)
 
 
 def passed_after_end(cursor: Cursor) -> int:

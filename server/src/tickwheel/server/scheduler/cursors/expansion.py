@@ -107,9 +107,26 @@ class Expansion:
     def _is_known(self, cursor: Cursor, nominal_ms: int) -> bool:
         """Whether the occurrence is done, or some other cursor's run has its name."""
         uid, run_id = cursor.job.uid, derived_run_id(cursor, nominal_ms)
-        if (uid, run_id) in self._runs.done or self._runs.find(uid, run_id) is not None:
+        if (uid, run_id) in self._runs.done:
+            return True
+        run = self._runs.find(uid, run_id)
+        if run is not None:
+            self._take_over(cursor, run)
             return True
         return self._recovered.is_skipped(uid, cursor.backfill_id, nominal_ms)
+
+    def _take_over(self, cursor: Cursor, run: LiveRun) -> None:
+        """A run that a former schedule opened past its end, and the present one has too, is its.
+
+        The former one's row stands for nothing past its end: the next owner would not look there.
+        """
+        former = run.cursor
+        if former is None or not former.is_former or cursor.is_former or cursor.backfill_id:
+            return
+        if former.open.pop(run.schedule_ms, None) is not None:
+            run.cursor, run.ordinal = cursor, cursor.ordinal
+            cursor.open[run.schedule_ms] = run
+            self._agenda.touch(former)
 
     # -- what becomes of an occurrence -------------------------------------------------------
 

@@ -8,7 +8,7 @@ from tickwheel.server.domain.occurrence import ScheduleEntry
 from tickwheel.server.schedule import Schedule
 from tickwheel.server.scheduler.cursors.agenda import Agenda
 from tickwheel.server.scheduler.cursors.changes import Changes
-from tickwheel.server.scheduler.cursors.counting import counted_before
+from tickwheel.server.scheduler.cursors.counting import counted_before, is_count_known
 from tickwheel.server.scheduler.cursors.following import Following
 from tickwheel.server.scheduler.cursors.making import backfill_cursor, cursor_over
 from tickwheel.server.scheduler.cursors.orphans import Orphans, Span
@@ -43,7 +43,7 @@ class Loading:
         if cursor is not None and job.version > cursor.job.version:
             counts = entry is None or entry.ordinal < 0
             if job.version > cursor.job.version + 1 or (
-                bool(job.spec.schedule.max_runs) and cursor.ordinal < 0 and counts
+                bool(job.spec.schedule.max_runs) and not is_count_known(cursor) and counts
             ):
                 return True
         if entry is None or self._agenda.of_generation(entry.uid, entry.generation) is not None:
