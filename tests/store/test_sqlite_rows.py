@@ -41,3 +41,11 @@ def test_what_is_there_is_handled_row_by_row(connection: sqlite3.Connection) -> 
     )
     found = read_records(connection, "SELECT record FROM t ORDER BY id", ())
     assert found == [(b"old",), (b"new",), (b"new",)]
+
+
+def test_what_is_too_large_together_comes_row_by_row(connection: sqlite3.Connection) -> None:
+    rows = [(at, bytes([at]) * 400_000, at) for at in range(4)]
+    insert(connection, "INSERT INTO t", rows)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1_000_000)
+    select = "SELECT record, a AS n1 FROM t ORDER BY id"
+    assert read_records(connection, select, (), numbers=1) == [(one, a) for _, one, a in rows]

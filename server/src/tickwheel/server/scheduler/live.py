@@ -297,7 +297,8 @@ class Cursor:
         """Instant and ordinal of the first occurrence not yet done; None when all are."""
         candidates: list[tuple[int, int]] = []
         if self.open:
-            run = next(iter(self.open.values()))
+            # One that was taken over, or is tried again, stands behind later ones.
+            run = self.open[min(self.open)]
             candidates.append((run.schedule_ms, run.ordinal))
         if self.revoking:
             candidates.append(min((run.schedule_ms, run.ordinal) for run in self.revoking.values()))

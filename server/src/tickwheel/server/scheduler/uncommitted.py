@@ -13,8 +13,10 @@ from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
 
 #: A row whose job does not show up within this time belongs to a creation that failed.
 COMMIT_GRACE_MS = 120_000
-#: It is looked at again after this long at first, then each time after as long as it waited.
+#: It is looked at again after this long at first, then each time after as long as it waited, but
+#: never later than after the second: what is told of a late commit may not come.
 FIRST_LOOK_MS = 500
+LONGEST_LOOK_MS = 5_000
 
 #: Names a row, wherever it stands.
 _Mark = tuple[JobKey, EntryKind, int, str]
@@ -43,7 +45,7 @@ class Uncommitted:
         since_ms = self._waiting[mark].since_ms if mark in self._waiting else now_ms
         waited_ms = now_ms - since_ms
         if waited_ms < COMMIT_GRACE_MS:
-            look_ms = now_ms + max(FIRST_LOOK_MS, waited_ms)
+            look_ms = now_ms + min(max(FIRST_LOOK_MS, waited_ms), LONGEST_LOOK_MS)
             look_ms = min(look_ms, since_ms + COMMIT_GRACE_MS)
             self._waiting[mark] = _Waiting(entry, since_ms, look_ms)
             return True

@@ -71,7 +71,7 @@ class Changes:
             if cursor.next_ms is not None and cursor.next_due_ms > cursor.until_ms:
                 cursor.next_ms = None
         if job.generation != before.generation and not job.delete_ms:
-            self._replace(cursor, job, entry, past, now_ms)
+            self._replace(cursor, job, entry, past, now_ms, is_past_whole=bool(former))
         self._orphans.end_outside_cursors(job, now_ms)
         self._agenda.look_again(cursor, now_ms)
         return [run for run in cursor.revoking.values() if run.worker]
@@ -83,6 +83,8 @@ class Changes:
         entry: ScheduleEntry | None,
         past: Mapping[int, Era],
         now_ms: int,
+        *,
+        is_past_whole: bool,
     ) -> None:
         """The job has another schedule: the former one's cursor goes on to where it ends."""
         self._agenda.make_former(cursor, now_ms)
@@ -95,7 +97,7 @@ class Changes:
         if entry.ordinal < 0:
             present.ordinal = (
                 ordinal_at_end(cursor)
-                if is_count_known(cursor)
+                if is_count_known(cursor) or (cursor.ordinal >= 0 and not is_past_whole)
                 else counted_before(job.generation, past, schedule, self._compile)
             )
         self._agenda.add(present, now_ms)

@@ -92,7 +92,7 @@ class Expansion:
             if passed >= budget:
                 self._agenda.visit(now_ms, cursor.id)
                 break
-            if nominal_ms in cursor.open or self._is_known(cursor, nominal_ms):
+            if nominal_ms in cursor.open or self._is_known(cursor, nominal_ms, now_ms):
                 cursor.stretch = None
             elif not self._decide(cursor, due_ms, now_ms):
                 break
@@ -104,29 +104,32 @@ class Expansion:
         self._agenda.touch(cursor)
         return max(passed, 1)
 
-    def _is_known(self, cursor: Cursor, nominal_ms: int) -> bool:
+    def _is_known(self, cursor: Cursor, nominal_ms: int, now_ms: int) -> bool:
         """Whether the occurrence is done, or some other cursor's run has its name."""
         uid, run_id = cursor.job.uid, derived_run_id(cursor, nominal_ms)
         if (uid, run_id) in self._runs.done:
             return True
         run = self._runs.find(uid, run_id)
         if run is not None:
-            self._take_over(cursor, run)
+            self._take_over(cursor, run, now_ms)
             return True
         return self._recovered.is_skipped(uid, cursor.backfill_id, nominal_ms)
 
-    def _take_over(self, cursor: Cursor, run: LiveRun) -> None:
-        """A run that a former schedule opened past its end, and the present one has too, is its.
+    def _take_over(self, cursor: Cursor, run: LiveRun, now_ms: int) -> None:
+        """A run that a former schedule opened past its end, and a later one has too, is that one's.
 
         The former one's row stands for nothing past its end: the next owner would not look there.
         """
         former = run.cursor
-        if former is None or not former.is_former or cursor.is_former or cursor.backfill_id:
+        if former is None or not former.is_former or cursor.backfill_id:
+            return
+        if former.entry.generation >= cursor.entry.generation:
             return
         if former.open.pop(run.schedule_ms, None) is not None:
             run.cursor, run.ordinal = cursor, cursor.ordinal
             cursor.open[run.schedule_ms] = run
-            self._agenda.touch(former)
+            # It may have been full, and its row may move.
+            self._agenda.look_again(former, now_ms)
 
     # -- what becomes of an occurrence -------------------------------------------------------
 

@@ -41,7 +41,7 @@ class Loading:
         """Whether the job's former versions are needed to take it in, with a row or without."""
         cursor = self._agenda.of_job(job.uid)
         if cursor is not None and job.version > cursor.job.version:
-            counts = entry is None or entry.ordinal < 0
+            counts = entry is None or entry.ordinal < 0 or entry.generation != job.generation
             if job.version > cursor.job.version + 1 or (
                 bool(job.spec.schedule.max_runs) and not is_count_known(cursor) and counts
             ):

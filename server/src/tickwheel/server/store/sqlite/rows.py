@@ -58,7 +58,11 @@ def read_records(
     columns = ["CAST(group_concat(record, '') AS BLOB)", "json_group_array(length(record))"]
     columns += [f"json_group_array(n{number})" for number in range(1, numbers + 1)]
     sql = f"SELECT {', '.join(columns)} FROM ({select})"
-    joined, *lists = connection.execute(sql, values).fetchone()
+    try:
+        joined, *lists = connection.execute(sql, values).fetchone()
+    except sqlite3.DataError:
+        # Together they are larger than a value may be.
+        return connection.execute(select, values).fetchall()
     lengths, *others = map(json.loads, lists)
     return list(zip(_cut(joined or b"", lengths), *others, strict=True))
 
