@@ -17,6 +17,7 @@ from scheduler.making import (
     notice,
     publish,
 )
+from tickwheel.internal.v1 import storage_pb2
 from tickwheel.server.domain.errors import RunStateWrong, StaleFence
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import instant_id
@@ -687,3 +688,25 @@ def test_a_row_that_was_never_tried_needs_no_removal() -> None:
     assert not batch.opened
     assert not batch.closed
     assert run.run_id == instant_id(NOW)
+
+
+def test_a_backfill_that_waits_for_a_run_goes_on_when_that_has_ended() -> None:
+    owner, job = make_owner(), replace(reported(every_s=10), create_ms=NOW - 60 * SECOND)
+    run = published(job, owner, NOW)
+    detail = storage_pb2.BackfillRecord(
+        end_ms=NOW - 10 * SECOND, overlap_policy=job_pb2.OVERLAP_BUFFER_ALL
+    )
+    row = replace(
+        entry_of(job, NOW - 20 * SECOND, fire_ms=NOW),
+        kind=EntryKind.BACKFILL,
+        run_id="b",
+        detail=detail.SerializeToString(),
+    )
+    owner.load([row], {job.key: job}, NOW + SECOND)
+    owner.step(NOW + SECOND)
+    assert not assign(owner)
+    say(owner, run, Start(), NOW + SECOND)
+    say(owner, run, SUCCEEDED, NOW + 2 * SECOND)
+    store(owner, NOW + 2 * SECOND)
+    owner.step(NOW + 2 * SECOND)
+    assert [one.backfill_id for one in assign(owner)] == ["b"]

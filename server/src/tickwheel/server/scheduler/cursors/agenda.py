@@ -17,6 +17,8 @@ class Agenda:
         self._cursors: dict[CursorId, Cursor] = {}
         #: The cursors over former schedules, by job and generation.
         self._former: dict[str, dict[int, Cursor]] = {}
+        #: The cursors of backfills, by job and backfill.
+        self._backfills: dict[str, dict[str, Cursor]] = {}
         #: When each is to be looked at next.
         self._planned: dict[CursorId, int] = {}
         #: A heap of these, and of those that were planned before and hold no more.
@@ -51,6 +53,10 @@ class Agenda:
         same = (one for one in self.all_of(uid) if one.entry.generation == generation)
         return next(same, None)
 
+    def backfills_of(self, uid: str) -> list[Cursor]:
+        """The cursors of a job's backfills."""
+        return list(self._backfills.get(uid, {}).values())
+
     def revoking(self, uid: str) -> list[AttemptKey]:
         """Runs of the job that workers were asked to drop and have not answered for."""
         return [key for cursor in self.all_of(uid) for key in cursor.revoking]
@@ -60,6 +66,8 @@ class Agenda:
         self._cursors[cursor.id] = cursor
         if cursor.is_former:
             self._former.setdefault(cursor.job.uid, {})[cursor.entry.generation] = cursor
+        if cursor.backfill_id:
+            self._backfills.setdefault(cursor.job.uid, {})[cursor.backfill_id] = cursor
         self.look_again(cursor, visit_ms)
 
     def remove(self, cursor: Cursor) -> None:
@@ -71,6 +79,11 @@ class Agenda:
             del formers[cursor.entry.generation]
             if not formers:
                 del self._former[cursor.job.uid]
+        if cursor.backfill_id:
+            backfills = self._backfills[cursor.job.uid]
+            del backfills[cursor.backfill_id]
+            if not backfills:
+                del self._backfills[cursor.job.uid]
 
     def make_former(self, cursor: Cursor, visit_ms: int) -> None:
         """Its job has another schedule: it makes room for that one's cursor."""
@@ -100,8 +113,8 @@ class Agenda:
         self.visit(at_ms, cursor.id)
 
     def look_again_at_all_of(self, uid: str, at_ms: int) -> None:
-        """As `look_again`, for the cursors over a job's present and former schedules."""
-        for cursor in self.all_of(uid):
+        """As `look_again`, for all cursors of a job."""
+        for cursor in [*self.all_of(uid), *self.backfills_of(uid)]:
             self.look_again(cursor, at_ms)
 
     def next_ms(self) -> int | None:

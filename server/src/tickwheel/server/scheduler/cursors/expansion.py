@@ -64,9 +64,10 @@ class Expansion:
 
     def go_on(self, run: LiveRun, now_ms: int) -> None:
         """A run has ended: whatever stood still because of it is looked at again."""
-        for which in {(run.job.uid, ""), (run.job.uid, run.backfill_id)}:
-            if self._agenda.get(which) is not None:
-                self._agenda.visit(now_ms, which)
+        present = self._agenda.of_job(run.job.uid)
+        waiting = self._agenda.backfills_of(run.job.uid)
+        for cursor in waiting if present is None else [present, *waiting]:
+            self._agenda.visit(now_ms, cursor.id)
 
     # -- how far it goes ---------------------------------------------------------------------
 
