@@ -143,13 +143,19 @@ def test_a_worker_is_drained_over_rest(
     def seen() -> dict[str, Any]:
         return httpx.get(f"{url}/cluster").json()
 
-    _until(lambda: len(seen()["workers"]) == 2 and not seen()["unownedSegments"])
-    both = seen()
+    both: dict[str, Any] = {}
+
+    def all_are_served() -> bool:
+        """A scheduler that has just begun owns its segments before workers are connected to it."""
+        both.update(seen())
+        served = [segment for one in both["workers"] for segment in one["segments"]]
+        return len(both["workers"]) == 2 and sorted(served) == list(range(both["segmentCount"]))
+
+    _until(all_are_served)
+    assert not both.get("unownedSegments")
     assert both["engine"] == "cassandra-kafka"
     assert all(one["answering"] for one in both["schedulers"])
     assert sum(len(one["segments"]) for one in both["schedulers"]) == both["segmentCount"]
-    served = [segment for one in both["workers"] for segment in one["segments"]]
-    assert sorted(served) == list(range(both["segmentCount"]))
     process = cluster.process("worker-2")
     assert process is not None
     (victim,) = [one for one in both["workers"] if f"(pid {process.pid})" in one["host"]]
