@@ -285,6 +285,12 @@ class Cursor:
         return self.job.uid, f"@{self.entry.generation}" if self.is_former else self.backfill_id
 
     @property
+    def is_counted_out(self) -> bool:
+        """Whether its count has come to `maxRuns`."""
+        most = self.schedule.spec.max_runs
+        return bool(most) and self.ordinal >= most
+
+    @property
     def next_due_ms(self) -> int:
         """When the occurrence at `next_ms` comes due; not to be asked where there is none."""
         return self.schedule.due(self.next_ms or 0, salt=self.job.uid)

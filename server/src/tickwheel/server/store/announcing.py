@@ -19,7 +19,7 @@ from tickwheel.server.store.port import INBOX_HORIZON_MS, NewJob
 #: A place that was taken this long ago is still good, in ms.
 FRESH_MS: Final = 1_000
 #: A write that took longer than this may have come too late for its place, in ms: an owner looks
-#: back by a little more (see `scheduler.reader.INBOX_OVERLAP_MS`).
+#: back by a little more (see `scheduler.inbox.INBOX_OVERLAP_MS`).
 PROMPT_MS: Final = 1_500
 #: A job that is committed later than this after it was announced is announced again, in ms: owners
 #: wait for it a while longer (see `scheduler.uncommitted.COMMIT_GRACE_MS`).

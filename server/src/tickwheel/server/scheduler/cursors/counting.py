@@ -31,8 +31,7 @@ def is_count_known(cursor: Cursor) -> bool:
 
     One that has come to `maxRuns` may have begun there: then more had counted before.
     """
-    most = cursor.schedule.spec.max_runs
-    return cursor.ordinal >= 0 and not (most and cursor.ordinal >= most)
+    return cursor.ordinal >= 0 and not cursor.is_counted_out
 
 
 def passed_after_end(cursor: Cursor) -> int:

@@ -236,8 +236,7 @@ def _most_open(cursor: Cursor) -> int:
 def _is_at_end(cursor: Cursor) -> bool:
     if cursor.backfill_id:
         return cursor.next_ms is None or cursor.next_ms >= cursor.end_ms
-    max_runs = cursor.schedule.spec.max_runs
-    return bool(max_runs) and cursor.ordinal >= max_runs
+    return cursor.is_counted_out
 
 
 def _not_before(cursor: Cursor, due_ms: int, now_ms: int) -> int:
