@@ -12,9 +12,10 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from structlog.testing import capture_logs
 
 from api.harness import ApiUnderTest, HandClock, Refusal, refused
+from tickwheel.internal.v1 import owner_service_pb2, owner_service_pb2_grpc
 from tickwheel.server.api.build import build_api
 from tickwheel.server.api.limits import ApiLimits
-from tickwheel.server.api.server import start_grpc_server
+from tickwheel.server.api.server import Service, start_grpc_server
 from tickwheel.server.domain.job import Job
 from tickwheel.server.owner.schedulers import Schedulers
 from tickwheel.server.store.port import Store
@@ -98,6 +99,31 @@ async def test_each_call_is_logged_with_its_trace(api: ApiUnderTest) -> None:
     assert entry["code"] == "NOT_FOUND"
     assert entry["trace"] == trace_id
     assert entry["log_level"] == "info"
+
+
+async def test_what_parts_say_to_each_other_is_logged_at_debug() -> None:
+    name, request = "tickwheel.internal.v1.OwnerService", owner_service_pb2.NotifyJobsRequest()
+
+    async def notify(request: object, context: object) -> owner_service_pb2.NotifyJobsResponse:
+        return owner_service_pb2.NotifyJobsResponse()
+
+    method = grpc.unary_unary_rpc_method_handler(
+        notify,
+        owner_service_pb2.NotifyJobsRequest.FromString,
+        owner_service_pb2.NotifyJobsResponse.SerializeToString,
+    )
+    handlers = grpc.method_handlers_generic_handler(name, {"NotifyJobs": method})
+    service = Service(name, lambda server: server.add_generic_rpc_handlers((handlers,)))
+    server = await start_grpc_server(
+        [service], "127.0.0.1:0", clock=HandClock(), limits=ApiLimits()
+    )
+    with capture_logs() as logs:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            await owner_service_pb2_grpc.OwnerServiceStub(channel).NotifyJobs(request)
+        await server.stop(1.0)
+
+    (entry,) = [entry for entry in logs if entry["event"] == "call"]
+    assert entry["log_level"] == "debug"
 
 
 async def test_a_job_keeps_the_trace_of_the_call_that_made_or_changed_it(

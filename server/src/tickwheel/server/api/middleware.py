@@ -19,6 +19,8 @@ from tickwheel.server.trace import current_trace_id, enter
 
 #: Only our own calls are counted and logged: not health checks, not reflection.
 _OURS = "/tickwheel."
+#: What servers tell each other is logged at debug: it is not what anybody did, and there is much.
+_INTERNAL = "/tickwheel.internal."
 _DETAILS_KEY = "grpc-status-details-bin"
 
 _log = structlog.get_logger()
@@ -193,7 +195,8 @@ class Middleware(grpc.aio.ServerInterceptor):
             if counted:
                 self._calls.leave()
             ended(code)
-            _log.info(
+            log = _log.debug if method.startswith(_INTERNAL) else _log.info
+            log(
                 "call",
                 method=method,
                 code=code,
