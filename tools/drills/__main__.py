@@ -79,11 +79,11 @@ def _all(
         _say(f"starting {shape.nodes} Cassandra, {shape.nodes} Kafka and the parts …")
         worker = [sys.executable, "-m", "drills.broken_worker", defect] if defect else _WORKER
         with rig(home / "cluster", shape, worker=worker) as running:
-            _say("warming them up …")
-            _say(f"warm after {warm(running.api, 'warming', rates):.0f} s")
             for number, each in enumerate([*faults, *kills]):
                 if number:
                     running.restore()
+                # The drill before may have left engines behind that have just begun.
+                _say(f"warm after {warm(running.api, 'warming', rates):.0f} s")
                 if isinstance(each, Kill):
                     lines.append(_worked(running, each, home / "work"))
                 else:
