@@ -1,10 +1,12 @@
 """Reads what the owners are to fire: the schedule, and what former owners left."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import StoreUnavailable
+from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.names import JobKey
 from tickwheel.server.domain.occurrence import RowPlace, ScheduleEntry
 from tickwheel.server.domain.run import Run
 from tickwheel.server.scheduler.backlog import Backlog
@@ -19,6 +21,8 @@ from tickwheel.server.store.port import INBOX_HORIZON_MS, LOOK_AHEAD_MS, Store
 
 #: The schedule is read in stretches of this length when an owner catches up, in ms.
 CATCH_UP_STRETCH_MS = 600_000
+#: Segments whose positions are this near to each other are recovered together.
+TOGETHER_MS = 60_000
 #: While more runs than this are open, a catching-up owner reads no further.
 MAX_BACKLOG = 50_000
 #: Rows whose jobs are read and taken in between two turns of the event loop.
@@ -66,24 +70,40 @@ class Reader:
         rows = await self._store.open_runs.read(segments)
         states = await self._store.runs.get_many([(run.job_uid, run.run_id) for run in rows])
         known = _by_segment([*rows, *states.values()])
-        by_position: dict[int, list[int]] = {}
+        groups: dict[int, list[int]] = {}
         for segment in segments:
-            by_position.setdefault(positions[segment], []).append(segment)
-        for position, group in by_position.items():
-            # A former owner may have ended before it saved any position.
-            since = max(0, min(position, self._clock.now_ms()) - INBOX_HORIZON_MS)
-            logs = _by_segment(await self._store.runs.read_log(group, since))
-            for segment in group:
-                holding = self._holdings.get(segment)
-                if holding is not None:
-                    log, left = logs.get(segment, []), known.get(segment, [])
-                    await self._recover(holding, position, log, left)
+            groups.setdefault(positions[segment] // TOGETHER_MS, []).append(segment)
+        await bounded(self._recover(group, positions, known) for group in groups.values())
 
     async def _recover(
-        self, holding: Holding, position: int, log: list[Run], left: list[Run]
+        self, segments: list[int], positions: Mapping[int, int], known: Mapping[int, list[Run]]
     ) -> None:
-        keys = {run.key for run in left} | {run.key for run in log if is_underway(run)}
+        """Recovers segments whose positions lie together: all that is read is read at once."""
+        now = self._clock.now_ms()
+        # A former owner may have ended before it saved any position.
+        since = {
+            segment: max(0, min(positions[segment], now) - INBOX_HORIZON_MS) for segment in segments
+        }
+        found = await self._store.runs.read_log(segments, min(since.values()))
+        logs = _by_segment(run for run in found if run.update_ms >= since[run.segment])
+        left = [run for segment in segments for run in known.get(segment, ())]
+        underway = [run for log in logs.values() for run in log if is_underway(run)]
+        keys = {run.key for run in (*left, *underway)}
         jobs = await self._store.jobs.get_many(keys) if keys else {}
+        for segment in segments:
+            holding = self._holdings.get(segment)
+            if holding is not None:
+                log = logs.get(segment, [])
+                self._begin(holding, positions[segment], log, known.get(segment, []), jobs)
+
+    def _begin(
+        self,
+        holding: Holding,
+        position: int,
+        log: list[Run],
+        left: list[Run],
+        jobs: Mapping[JobKey, Job],
+    ) -> None:
         now = self._clock.now_ms()
         if position > now - POSITION_LAG_MS + SET_BACK_MS:
             # It was saved before the wall clock was set back: what was written since then may
@@ -107,8 +127,9 @@ class Reader:
         for segment, holding in self._holdings.items():
             if holding.recovered and not holding.leaving:
                 groups.setdefault(holding.read_to_ms, []).append(segment)
-        for start, segments in groups.items():
-            await self._read_schedule(segments, start, horizon)
+        await bounded(
+            self._read_schedule(segments, start, horizon) for start, segments in groups.items()
+        )
 
     async def _read_schedule(self, segments: list[int], start_ms: int, end_ms: int) -> None:
         """Reads from `start_ms` on; after an outage in stretches, skipping what is empty."""

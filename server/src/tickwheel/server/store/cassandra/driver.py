@@ -435,6 +435,9 @@ def _cluster(options: CassandraOptions) -> Any:
         connect_timeout=options.connect_timeout_s,  # pyright: ignore[reportArgumentType]
         control_connection_timeout=options.connect_timeout_s,
         max_schema_agreement_wait=_SCHEMA_TIMEOUT_S,  # pyright: ignore[reportArgumentType]
+        # Cassandra keeps what was prepared over a restart, and says where it lacks a statement. To
+        # prepare everything anew would hold up a node that has just come back.
+        reprepare_on_up=False,
         driver_config_reporting_enabled=False,
     )
 
