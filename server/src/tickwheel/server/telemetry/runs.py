@@ -1,6 +1,6 @@
 """Counts runs as their states are stored."""
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,15 +56,13 @@ class RunMetrics:
     def recorded(self, args: tuple[Any, ...], _result: object) -> None:
         """RunStore.record was called with (stamp, runs)."""
         runs: Sequence[Run] = args[1]
-        due: Counter[str] = Counter()
-        ended: Counter[str] = Counter()
         for run in runs:
             trigger = _TRIGGERS[run.trigger]
             if run.state is RunState.SKIPPED:
                 # The record alone does not tell why; see `ended`.
                 continue
             if run.revision == 1:
-                due[trigger] += 1
+                self._due.add(1, trigger)
             if _is_published_now(run):
                 self._late(run, trigger)
             if run.state is RunState.PENDING and run.past_attempts and not run.publish_ms:
@@ -73,11 +71,7 @@ class RunMetrics:
                 if run.dead_letter_topic:
                     self._dead_letters.add(1)
                 else:
-                    ended[_STATES[run.state]] += 1
-        for trigger, count in due.items():
-            self._due.add(count, trigger)
-        for state, count in ended.items():
-            self._ended.add(count, state)
+                    self._ended.add(1, _STATES[run.state])
 
     def ended(self, runs: Sequence[LiveRun]) -> None:
         """The final states of these are stored; what was skipped is counted."""
@@ -132,9 +126,8 @@ class JobMetrics:
 
     def created(self, _args: tuple[Any, ...], results: Any) -> None:
         """JobStore.create was called; `results` are its."""
-        counts = Counter(_result(result) for result in results)
-        for result, count in counts.items():
-            self._submitted.add(count, result)
+        for result in results:
+            self._submitted.add(1, _result(result))
 
 
 def _result(result: object) -> str:
