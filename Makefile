@@ -63,7 +63,7 @@ bench-scale: setup ## measure what more schedulers and stored jobs cost: ARGS=--
 bench-time: setup ## measure schedules alone: ARGS=--check holds the limits
 	@$(RUN) python bench/schedule_bench.py $(ARGS)
 
-bench-telemetry: setup ## measure what metrics and traces cost: ARGS="--rounds 3"
+bench-telemetry: setup ## measure what metrics and traces cost: ARGS="--starts 3"
 	@$(RUN) python bench/telemetry_bench.py $(ARGS)
 
 time-exhaustive: setup ## every change of the clock of every zone until 2100, and 20 times the random cases
