@@ -129,9 +129,14 @@ class Agenda:
         """One whose instant has come, users in turn; None: there is none."""
         while self._visits and self._visits[0][0] <= now_ms:
             at_ms, _, which = heapq.heappop(self._visits)
+            if not self._holds(at_ms, which):
+                continue
             cursor = self._cursors.get(which)
-            if cursor is not None and self._holds(at_ms, which):
-                self._due.setdefault(cursor.job.user, deque()).append((at_ms, which))
+            if cursor is None:
+                # Or a later cursor of that id would never be visited: it would seem to be planned.
+                del self._planned[which]
+                continue
+            self._due.setdefault(cursor.job.user, deque()).append((at_ms, which))
         while self._due:
             at_ms, which = self._take_turn()
             if self._holds(at_ms, which):
@@ -149,7 +154,7 @@ class Agenda:
         return first
 
     def _holds(self, at_ms: int, which: CursorId) -> bool:
-        """Whether a visit is still to be made: the cursor is there, and no other was planned."""
+        """Whether a visit is still to be made: no other was planned."""
         return self._planned.get(which) == at_ms
 
     # -- whose rows may move -----------------------------------------------------------------

@@ -1,0 +1,26 @@
+"""When cursors are looked at."""
+
+from scheduler.making import NOW, SECOND, entry_of, make_job
+from tickwheel.server.convert.schedule import schedule_of
+from tickwheel.server.scheduler.cursors.agenda import Agenda
+from tickwheel.server.scheduler.live import Cursor
+
+
+def test_a_visit_to_a_cursor_that_is_gone_does_not_keep_a_later_one_from_being_visited() -> None:
+    agenda, job = Agenda(), make_job(every_s=1)
+    cursor = Cursor(job, schedule_of(job), entry_of(job, NOW), NOW, 0)
+    agenda.visit(NOW, cursor.id)
+    assert agenda.take_due(NOW) is None
+    agenda.add(cursor, NOW + SECOND)
+    assert agenda.take_due(NOW + SECOND) == cursor.id
+
+
+def test_a_cursor_is_visited_at_the_earliest_of_its_instants_and_once() -> None:
+    agenda, job = Agenda(), make_job(every_s=1)
+    cursor = Cursor(job, schedule_of(job), entry_of(job, NOW), NOW, 0)
+    agenda.add(cursor, NOW + 2 * SECOND)
+    agenda.visit(NOW + SECOND, cursor.id)
+    assert agenda.next_ms() == NOW + SECOND
+    assert agenda.take_due(NOW + 2 * SECOND) == cursor.id
+    assert agenda.take_due(NOW + 2 * SECOND) is None
+    assert agenda.next_ms() is None
