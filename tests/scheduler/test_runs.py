@@ -17,6 +17,7 @@ from scheduler.making import (
     notice,
     publish,
 )
+from scheduler.test_course import rescheduled
 from tickwheel.internal.v1 import storage_pb2
 from tickwheel.server.domain.errors import RunStateWrong, StaleFence
 from tickwheel.server.domain.job import Job
@@ -32,6 +33,7 @@ from tickwheel.server.domain.report import (
     Start,
 )
 from tickwheel.server.domain.run import Run, RunState
+from tickwheel.server.scheduler import overlap
 from tickwheel.server.scheduler.ledger import Batch
 from tickwheel.server.scheduler.live import LiveRun, live_run_of
 from tickwheel.server.scheduler.overlap import MAX_WAITING
@@ -710,3 +712,25 @@ def test_a_backfill_that_waits_for_a_run_goes_on_when_that_has_ended() -> None:
     store(owner, NOW + 2 * SECOND)
     owner.step(NOW + 2 * SECOND)
     assert [one.backfill_id for one in assign(owner)] == ["b"]
+
+
+def test_a_former_schedule_that_waits_for_a_run_goes_on_when_that_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(overlap, "MAX_WAITING", 1)
+    owner, job = make_owner(), reported(job_pb2.OVERLAP_ALLOW_ALL, every_s=1)
+    job.spec.max_in_flight = 1
+    run = published(job, owner)
+    owner.step(NOW + SECOND)
+    owner.step(NOW + 2 * SECOND)
+    after = rescheduled(job, NOW + 2_500, 100)
+    owner.notice(notice(after, NOW + 2_500), after, NOW + 2_500)
+    owner.step(NOW + 2_500)
+    # As many wait as may; the schedule itself waits with the next one.
+    assert owner.runs.find(job.uid, instant_id(NOW + SECOND)) is not None
+    assert owner.runs.find(job.uid, instant_id(NOW + 2 * SECOND)) is None
+    say(owner, run, Start(), NOW + 3 * SECOND)
+    say(owner, run, SUCCEEDED, NOW + 3 * SECOND)
+    store(owner, NOW + 3 * SECOND)
+    owner.step(NOW + 3 * SECOND)
+    assert owner.runs.find(job.uid, instant_id(NOW + 2 * SECOND)) is not None

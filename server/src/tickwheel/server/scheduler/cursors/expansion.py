@@ -64,9 +64,8 @@ class Expansion:
 
     def go_on(self, run: LiveRun, now_ms: int) -> None:
         """A run has ended: whatever stood still because of it is looked at again."""
-        present = self._agenda.of_job(run.job.uid)
-        waiting = self._agenda.backfills_of(run.job.uid)
-        for cursor in waiting if present is None else [present, *waiting]:
+        uid = run.job.uid
+        for cursor in [*self._agenda.all_of(uid), *self._agenda.backfills_of(uid)]:
             self._agenda.visit(now_ms, cursor.id)
 
     # -- how far it goes ---------------------------------------------------------------------
