@@ -8,6 +8,7 @@ from scheduler.making import (
     assign,
     changed,
     entry_of,
+    load,
     make_job,
     make_owner,
     notice,
@@ -301,3 +302,64 @@ def test_a_schedule_that_had_no_run_left_hands_on_the_whole_count() -> None:
     owner.step(NOW + 6 * SECOND)
     # Three came due before the second, which had no run left of its two; three are left of six.
     assert seconds(assign(owner)) == [7, 8, 9]
+
+
+def test_an_owner_that_misses_a_schedule_before_a_deletion_finishes_both() -> None:
+    """The former one's run is with a worker: its row stays until that has ended."""
+    owner, first = make_owner(), make_job(every_s=10)
+    row = entry_of(first, NOW)
+    (run,) = load(owner, first, row)
+    second = rescheduled(first, NOW + SECOND, 1)
+    gone = changed(second, NOW + 4 * SECOND, delete_ms=NOW + 4 * SECOND)
+    now = NOW + 60 * SECOND
+    other = entry_of(second, NOW + 2 * SECOND, ordinal=KEEP_ORDINAL)
+    owner.notice(notice(second, NOW + SECOND, other), gone, now, [first, second])
+    owner.step(now)
+    assert seconds(assign(owner)) == [2, 3, 4]
+    # The next owner, too, has to come by it.
+    assert owner.position_ms(now) == row.fire_ms
+    assert row not in owner.take_advance(now).remove
+    publish(owner, run, now)
+    store_records(owner, now)
+    assert row in owner.take_advance(now).remove
+    assert owner.position_ms(now) == NOW + 2 * SECOND
+
+
+def test_an_owner_that_misses_a_schedule_and_has_the_one_after_it_goes_over_all_three() -> None:
+    owner, first = make_owner(), make_job(every_s=10)
+    row = entry_of(first, NOW)
+    (run,) = load(owner, first, row)
+    second = rescheduled(first, NOW + SECOND, 1)
+    third = rescheduled(second, NOW + 4 * SECOND, 3)
+    now = NOW + 5 * SECOND
+    past = [first, second]
+    rows = [
+        entry_of(second, NOW + 2 * SECOND, ordinal=KEEP_ORDINAL),
+        entry_of(third, NOW + 6 * SECOND, ordinal=KEEP_ORDINAL),
+    ]
+    for job, one in zip([second, third], rows, strict=True):
+        owner.notice(notice(job, job.update_ms, one), third, now, past)
+    owner.step(now)
+    assert seconds(assign(owner)) == [2, 3, 4, 6, 9]
+    assert row not in owner.take_advance(now).remove
+    publish(owner, run, now)
+    store_records(owner, now)
+    assert row in owner.take_advance(now).remove
+
+
+def test_a_run_that_was_begun_too_early_is_that_of_the_schedule_that_was_missed() -> None:
+    """Both schedules have the tenth second; by then the owner had not heard of the second one."""
+    owner, first = make_owner(), make_job(every_s=10)
+    owner.load([entry_of(first, NOW + 10 * SECOND)], {first.key: first}, NOW + 10 * SECOND)
+    owner.step(NOW + 10 * SECOND)
+    owner.step(NOW + 11 * SECOND)
+    (begun,) = store_records(owner)
+    second = rescheduled(first, NOW + 9 * SECOND, 5)
+    third = rescheduled(second, NOW + 12 * SECOND, 7)
+    told = notice(second, second.update_ms, entry_of(second, NOW + 10 * SECOND))
+    owner.notice(told, third, NOW + 13 * SECOND, [first, second])
+    owner.step(NOW + 13 * SECOND)
+    runs = assign(owner)
+    assert seconds(runs) == [10, 14]
+    assert runs[0].record == begun
+    assert not skipped(store_records(owner))

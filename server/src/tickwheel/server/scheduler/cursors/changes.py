@@ -14,7 +14,7 @@ from tickwheel.server.scheduler.cursors.counting import (
     passed_after_end,
 )
 from tickwheel.server.scheduler.cursors.making import cursor_over, first_entry
-from tickwheel.server.scheduler.cursors.orphans import Orphans
+from tickwheel.server.scheduler.cursors.orphans import Orphans, Span
 from tickwheel.server.scheduler.cursors.revoking import Revoking
 from tickwheel.server.scheduler.live import Cursor, LiveRun
 
@@ -70,9 +70,15 @@ class Changes:
                 cursor.ordinal = max(0, cursor.ordinal - passed_after_end(cursor))
             if cursor.next_ms is not None and cursor.next_due_ms > cursor.until_ms:
                 cursor.next_ms = None
-        if job.generation != before.generation and not job.delete_ms:
+        if job.generation != before.generation:
             self._replace(cursor, job, entry, past, now_ms, is_past_whole=bool(former))
-        self._orphans.end_outside_cursors(job, now_ms)
+        # Of schedules that were missed the rows are still to come.
+        missed = (
+            Span(self._compile(era.job), era.job.schedule_from_ms, era.until_ms)
+            for generation, era in past.items()
+            if self._agenda.of_generation(job.uid, generation) is None
+        )
+        self._orphans.end_outside_cursors(job, now_ms, missed)
         self._agenda.look_again(cursor, now_ms)
         return [run for run in cursor.revoking.values() if run.worker]
 
@@ -88,6 +94,9 @@ class Changes:
     ) -> None:
         """The job has another schedule: the former one's cursor goes on to where it ends."""
         self._agenda.make_former(cursor, now_ms)
+        if job.delete_ms:
+            # What came due of it meanwhile comes with its row.
+            return
         schedule = self._compile(job)
         if entry is None or entry.generation != job.generation:
             entry = first_entry(job, schedule)

@@ -1,6 +1,7 @@
 """Ends runs that are recorded as due and that no cursor will bring up any more."""
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import NamedTuple
 
 from tickwheel.server.domain.course import is_within
@@ -58,13 +59,13 @@ class Orphans:
                     reason = run_pb2.SKIP_REASON_DELETED
                 self._runs.skip(live_run_of(record, job), reason, "", now_ms)
 
-    def end_outside_cursors(self, job: Job, now_ms: int) -> None:
-        """As `end`, where the cursors that there are have all of the job's schedules."""
+    def end_outside_cursors(self, job: Job, now_ms: int, others: Iterable[Span] = ()) -> None:
+        """As `end`, where cursors have all of the job's schedules but the `others`."""
         spans = (
             Span(one.schedule, 0 if one.is_former else one.job.schedule_from_ms, one.until_ms)
             for one in self._agenda.all_of(job.uid)
         )
-        self.end(job, spans, now_ms)
+        self.end(job, chain(spans, others), now_ms)
 
     def take_late(self, record: Run, job: Job, now_ms: int) -> None:
         """A run that a former owner recorded as due, which was not known when it was passed."""
