@@ -163,6 +163,22 @@ def test_backfilled_and_run_again() -> None:
     )
 
 
+def test_what_a_backfill_has_skipped_is_told_of_each_occurrence() -> None:
+    job = make_job(every_s=1)
+    stretch = run_of(
+        job,
+        AT - 2 * SECOND,
+        **{**_SKIPPED, "skipped_count": 4, "skip_reason": run_pb2.SKIP_REASON_DELETED},
+        run_id=f"{instant_id(AT - 2 * SECOND)}-b-abc",
+        trigger=Trigger.BACKFILL,
+        backfill_id="abc",
+        first_schedule_ms=AT - 2 * SECOND,
+        last_schedule_ms=AT + SECOND,
+    )
+    text = tell(lives(job), run_of(job), stretch)[2]
+    assert text.endswith("Skipped in backfill abc: the job was deleted while it waited.")
+
+
 def test_nothing_is_known_of_it() -> None:
     job = make_job(every_s=1)
     assert tell(lives(job))[0] == "MISSING"

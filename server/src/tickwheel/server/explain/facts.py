@@ -109,11 +109,7 @@ class Runs:
         if run is not None:
             return run
         return next(
-            (
-                stretch
-                for stretch in self._stretches
-                if stretch.first_schedule_ms <= at_ms <= stretch.last_schedule_ms
-            ),
+            (stretch for stretch in self._stretches if _stands_for(stretch, at_ms)),
             None,
         )
 
@@ -122,7 +118,8 @@ class Runs:
         found = [
             run
             for run in self._all
-            if run.schedule_ms == at_ms and run.trigger in (Trigger.BACKFILL, Trigger.RETRY)
+            if run.trigger in (Trigger.BACKFILL, Trigger.RETRY)
+            and (run.schedule_ms == at_ms or _stands_for(run, at_ms))
         ]
         return sorted(found, key=lambda run: run.create_ms)
 
@@ -138,3 +135,8 @@ class Runs:
             ),
             None,
         )
+
+
+def _stands_for(run: Run, at_ms: int) -> bool:
+    """Whether a skipped run stands for an instant and others."""
+    return run.skipped_count > 1 and run.first_schedule_ms <= at_ms <= run.last_schedule_ms

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from tickwheel.server.convert.instants import duration_ms
 from tickwheel.server.domain.course import FOR_EVER_MS, Era
 from tickwheel.server.domain.names import JobName, RunName, instant_id
+from tickwheel.server.domain.run import RunState
 from tickwheel.server.explain.facts import Explained, Life, Runs, Slot, Surroundings
 from tickwheel.server.explain.pausing import pause_at
 from tickwheel.server.explain.phrases import jitter, span
-from tickwheel.server.explain.runs import of_run
+from tickwheel.server.explain.runs import of_run, why_skipped
 from tickwheel.v1 import job_pb2
 from tickwheel.v1.job_service_pb2 import (
     OCCURRENCE_OUTCOME_EXPECTED,
@@ -68,6 +69,10 @@ def explain(slot: Slot, runs: Mapping[str, Runs], around: Surroundings) -> Expla
     else:
         told = _silent(slot, slot.era, around)
     for again in mine.again(slot.at_ms):
+        if again.state is RunState.SKIPPED and again.backfill_id:
+            why = why_skipped(again, slot)
+            told = _more(told, f"Skipped in backfill {again.backfill_id}: {why}.")
+            continue
         what = "Backfilled" if again.backfill_id else "Run again"
         name = RunName(JobName(life.job.user, life.job.job_id), again.run_id)
         told = _more(told, f"{what} as {name.run_id} ({again.state.name}).")

@@ -201,10 +201,11 @@ def _skipped(run: Run, slot: Slot) -> str:
             f", with {run.skipped_count - 1} more from {format_instant(run.first_schedule_ms)} to "
             f"{format_instant(run.last_schedule_ms)}"
         )
-    return f"Skipped{with_others}: {_why_skipped(run, slot)}"
+    return f"Skipped{with_others}: {why_skipped(run, slot)}"
 
 
-def _why_skipped(run: Run, slot: Slot) -> str:
+def why_skipped(run: Run, slot: Slot) -> str:
+    """Why a run that is SKIPPED is that, in words that follow a colon."""
     life = slot.life
     spec = life.version_at(slot.due_ms).spec
     match run.skip_reason:
