@@ -6,22 +6,23 @@ from dataclasses import replace
 
 import pytest
 
-from scheduler.making import entry_of, notice
+from scheduler.making import changed, entry_of, notice
 from scheduler.test_runs import reported
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.errors import RunNotFound, SegmentUnowned, StoreUnavailable
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import WriteStamp
-from tickwheel.server.domain.names import instant_id, new_uid
+from tickwheel.server.domain.names import backfill_run_id, instant_id, new_uid
 from tickwheel.server.domain.report import Answer, Finish, Report, Start
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.owner.port import BackfillRequest
 from tickwheel.server.scheduler.assignment import key_of
+from tickwheel.server.scheduler.inbox import News
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
-from tickwheel.server.store.port import NewJob, Store
+from tickwheel.server.store.port import JobChange, NewJob, Store
 from tickwheel.server.store.sqlite import open_sqlite
-from tickwheel.v1 import job_pb2, scheduler_service_pb2
+from tickwheel.v1 import job_pb2, run_pb2, scheduler_service_pb2
 
 CLOCK = SystemClock()
 
@@ -179,21 +180,69 @@ async def test_an_outcome_that_is_told_again_is_not_acknowledged_before_it_is_st
     assert run.state is RunState.PUBLISHED
 
 
+def asked_for(job: Job, now_ms: int) -> BackfillRequest:
+    """A backfill of the last minute."""
+    return BackfillRequest(
+        job=job,
+        backfill_id="abcdefghij",
+        first_ms=now_ms - 60_000,
+        end_ms=now_ms,
+        overlap_policy=job_pb2.OVERLAP_SKIP,
+    )
+
+
 async def test_a_backfill_that_is_asked_for_again_has_one_row(
     store: Store, scheduler: Scheduler
 ) -> None:
     now = CLOCK.now_ms()
     job = replace(reported(every_s=1), create_ms=now, update_ms=now, paused=True)
     await store.jobs.create([NewJob(job=job, entry=None)])
-    request = BackfillRequest(
-        job=job,
-        backfill_id="abcdefghij",
-        first_ms=now - 60_000,
-        end_ms=now,
-        overlap_policy=job_pb2.OVERLAP_SKIP,
-    )
+    request = asked_for(job, now)
     async with asyncio.timeout(20):
         await asyncio.gather(*(scheduler.desk.backfill(request) for _ in range(3)))
         await scheduler.desk.backfill(request)
     rows = await store.schedule.read_due([0], now - 60_000, now + 60_000)
     assert [row.run_id for row in rows if row.uid == job.uid] == ["abcdefghij"]
+
+
+async def test_a_backfill_that_comes_after_the_deletion_of_its_job_runs_nothing(
+    store: Store, scheduler: Scheduler
+) -> None:
+    """The api has read the job before; the deletion was confirmed, as there was nothing of it."""
+    now = CLOCK.now_ms()
+    job = replace(reported(every_s=1), create_ms=now, update_ms=now, paused=True)
+    await store.jobs.create([NewJob(job=job, entry=None)])
+    gone = changed(job, now, delete_ms=now)
+    told = notice(gone, now)
+    assert await store.jobs.change(
+        JobChange(before=job, after=gone, entry=None, inbox=told, actor="", reason="")
+    )
+    request = asked_for(job, now)
+    async with asyncio.timeout(20):
+        assert await scheduler.desk.notify([News(job.key, 0, gone.version)]) == [True]
+        await scheduler.desk.backfill(request)
+        first = backfill_run_id(now - 60_000, "abcdefghij")
+        while (run := await store.runs.get(job.uid, first)) is None:
+            await asyncio.sleep(0.005)
+    assert (run.state, run.skip_reason) == (RunState.SKIPPED, run_pb2.SKIP_REASON_DELETED)
+    assert run.skipped_count == 60
+
+
+async def test_a_backfill_whose_job_could_not_be_read_goes_on_when_it_can(
+    store: Store, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = CLOCK.now_ms()
+    job = replace(reported(every_s=1), create_ms=now, update_ms=now, paused=True)
+    await store.jobs.create([NewJob(job=job, entry=None)])
+    request = asked_for(job, now)
+
+    async def away(*_: object) -> None:
+        raise StoreUnavailable("it is away")
+
+    async with asyncio.timeout(20):
+        with monkeypatch.context() as patch, pytest.raises(StoreUnavailable):
+            patch.setattr(store.jobs, "get_many", away)
+            await scheduler.desk.backfill(request)
+        first = backfill_run_id(now - 60_000, "abcdefghij")
+        while await store.runs.get(job.uid, first) is None:
+            await asyncio.sleep(0.005)

@@ -110,7 +110,10 @@ type JobServiceClient interface {
 	RunJob(ctx context.Context, in *RunJobRequest, opts ...grpc.CallOption) (*Run, error)
 	// Runs the occurrences of a past range in order, also those that were run
 	// already, whatever the catch-up window. It goes on by a stored cursor, through
-	// restarts, after it was answered.
+	// restarts, after it was answered: over the schedule that the job had when it was
+	// begun, while any other change of the job holds for all runs that are not
+	// published yet. A pause does not hold it up. The job's deletion ends it, and what
+	// it has not run is SKIPPED (SKIP_REASON_DELETED).
 	//
 	// Errors: NOT_FOUND (JOB_NOT_FOUND), INVALID_ARGUMENT (TIME_RANGE_INVALID),
 	// ALREADY_EXISTS (REQUEST_ID_REUSED), UNAVAILABLE (SEGMENT_UNOWNED).
@@ -422,7 +425,10 @@ type JobServiceServer interface {
 	RunJob(context.Context, *RunJobRequest) (*Run, error)
 	// Runs the occurrences of a past range in order, also those that were run
 	// already, whatever the catch-up window. It goes on by a stored cursor, through
-	// restarts, after it was answered.
+	// restarts, after it was answered: over the schedule that the job had when it was
+	// begun, while any other change of the job holds for all runs that are not
+	// published yet. A pause does not hold it up. The job's deletion ends it, and what
+	// it has not run is SKIPPED (SKIP_REASON_DELETED).
 	//
 	// Errors: NOT_FOUND (JOB_NOT_FOUND), INVALID_ARGUMENT (TIME_RANGE_INVALID),
 	// ALREADY_EXISTS (REQUEST_ID_REUSED), UNAVAILABLE (SEGMENT_UNOWNED).

@@ -178,7 +178,7 @@ const (
 	SkipReason_SKIP_REASON_PAUSED SkipReason = 4
 	// The job was changed while the run waited, and the change left it no place.
 	SkipReason_SKIP_REASON_UPDATED SkipReason = 5
-	// The job was deleted while the run waited.
+	// The job was deleted while the run waited, or before its backfill came to it.
 	SkipReason_SKIP_REASON_DELETED SkipReason = 6
 )
 

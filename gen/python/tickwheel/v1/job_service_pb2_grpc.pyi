@@ -112,7 +112,10 @@ class JobServiceStub:
     BackfillJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.BackfillJobRequest, _job_service_pb2.BackfillJobResponse]
     """Runs the occurrences of a past range in order, also those that were run
     already, whatever the catch-up window. It goes on by a stored cursor, through
-    restarts, after it was answered.
+    restarts, after it was answered: over the schedule that the job had when it was
+    begun, while any other change of the job holds for all runs that are not
+    published yet. A pause does not hold it up. The job's deletion ends it, and what
+    it has not run is SKIPPED (SKIP_REASON_DELETED).
 
     Errors: NOT_FOUND (JOB_NOT_FOUND), INVALID_ARGUMENT (TIME_RANGE_INVALID),
     ALREADY_EXISTS (REQUEST_ID_REUSED), UNAVAILABLE (SEGMENT_UNOWNED).
@@ -253,7 +256,10 @@ class JobServiceAsyncStub(JobServiceStub):
     BackfillJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.BackfillJobRequest, _job_service_pb2.BackfillJobResponse]  # type: ignore[assignment]
     """Runs the occurrences of a past range in order, also those that were run
     already, whatever the catch-up window. It goes on by a stored cursor, through
-    restarts, after it was answered.
+    restarts, after it was answered: over the schedule that the job had when it was
+    begun, while any other change of the job holds for all runs that are not
+    published yet. A pause does not hold it up. The job's deletion ends it, and what
+    it has not run is SKIPPED (SKIP_REASON_DELETED).
 
     Errors: NOT_FOUND (JOB_NOT_FOUND), INVALID_ARGUMENT (TIME_RANGE_INVALID),
     ALREADY_EXISTS (REQUEST_ID_REUSED), UNAVAILABLE (SEGMENT_UNOWNED).
@@ -451,7 +457,10 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_job_service_pb2.BackfillJobResponse, _abc.Awaitable[_job_service_pb2.BackfillJobResponse]]:
         """Runs the occurrences of a past range in order, also those that were run
         already, whatever the catch-up window. It goes on by a stored cursor, through
-        restarts, after it was answered.
+        restarts, after it was answered: over the schedule that the job had when it was
+        begun, while any other change of the job holds for all runs that are not
+        published yet. A pause does not hold it up. The job's deletion ends it, and what
+        it has not run is SKIPPED (SKIP_REASON_DELETED).
 
         Errors: NOT_FOUND (JOB_NOT_FOUND), INVALID_ARGUMENT (TIME_RANGE_INVALID),
         ALREADY_EXISTS (REQUEST_ID_REUSED), UNAVAILABLE (SEGMENT_UNOWNED).

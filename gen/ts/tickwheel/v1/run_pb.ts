@@ -609,7 +609,7 @@ export enum SkipReason {
   UPDATED = 5,
 
   /**
-   * The job was deleted while the run waited.
+   * The job was deleted while the run waited, or before its backfill came to it.
    *
    * @generated from enum value: SKIP_REASON_DELETED = 6;
    */

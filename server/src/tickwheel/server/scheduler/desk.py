@@ -27,6 +27,7 @@ from tickwheel.server.scheduler.keeper import SessionKeeper
 from tickwheel.server.scheduler.live import AttemptKey, Phase
 from tickwheel.server.scheduler.options import SchedulerOptions
 from tickwheel.server.scheduler.override import encode_override
+from tickwheel.server.scheduler.reader import Reader
 from tickwheel.server.scheduler.recorder import Recorder
 from tickwheel.server.scheduler.reporting import NotPublishedYetError
 from tickwheel.server.scheduler.reports import check_ended, needs_no_report
@@ -50,6 +51,7 @@ class OwnerDesk:
         options: SchedulerOptions,
         fleet: Fleet,
         holdings: Holdings,
+        reader: Reader,
         inbox: Inbox,
         recorder: Recorder,
         wake: asyncio.Event,
@@ -61,6 +63,7 @@ class OwnerDesk:
         self._options = options
         self._fleet = fleet
         self._holdings = holdings
+        self._reader = reader
         self._inbox = inbox
         self._recorder = recorder
         self._wake = wake
@@ -222,7 +225,8 @@ class OwnerDesk:
         )
         stamp = self._keeper.stamp(job.segment, holding.epoch)
         await self._store.schedule.advance(stamp, [entry], [])
-        holding.owner.load([entry], {job.key: job}, now)
+        # The job may have been changed since the api read it, and that been confirmed by now.
+        await self._reader.take_in(entry)
         self._wake.set()
 
     async def cancel(self, job: Job, run_id: str, reason: str) -> Run:

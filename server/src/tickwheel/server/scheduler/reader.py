@@ -206,6 +206,12 @@ class Reader:
         holding = self._holdings.get(segment)
         return holding.unloaded if holding is not None else {}
 
+    async def take_in(self, entry: ScheduleEntry) -> None:
+        """Takes in a row that was just written; where that fails its turn comes all the same."""
+        self._put_off([entry])
+        await self.load([entry])
+        self._unloaded(entry.segment).pop(entry.place, None)
+
     async def load(self, entries: list[ScheduleEntry]) -> None:
         """Takes in rows of the schedule at once, with their jobs as they are now."""
         if not entries:

@@ -92,6 +92,7 @@ class Scheduler:
             options,
             self.fleet,
             self._holdings,
+            self._reader,
             self._inbox,
             self._recorder,
             self._wake,

@@ -116,7 +116,7 @@ class SegmentOwner:
 
     def wants_past(self, job: Job, entry: ScheduleEntry | None) -> bool:
         """Whether `load` or `notice` need the job's former versions."""
-        is_own = entry is not None and entry.kind is not EntryKind.SCHEDULE
+        is_own = entry is not None and entry.kind in (EntryKind.MANUAL, EntryKind.RETRY)
         return not is_own and self._cursors.wants_past(job, entry)
 
     def load(
@@ -130,8 +130,8 @@ class SegmentOwner:
 
         An entry whose job is missing, or has not come to the entry's generation, is kept for a
         while: its creation, or the change, may be under way. Of former generations and of deleted
-        jobs there is left what came due before. Returns runs to take back from workers, as
-        `change` does.
+        jobs there is left what came due before, and to record what their backfills do not run.
+        Returns runs to take back from workers, as `change` does.
 
         Args:
             entries: of any kind.
@@ -152,8 +152,8 @@ class SegmentOwner:
                 revoked.extend(self._cursors.load(job, entry, former, now_ms))
             elif entry.kind is not EntryKind.BACKFILL:
                 self._open_own(job, entry, now_ms)
-            elif not job.delete_ms:
-                self._cursors.track_backfill(job, entry, now_ms)
+            else:
+                revoked.extend(self._cursors.load_backfill(job, entry, former, now_ms))
         return revoked
 
     def begin_rederiving(self, since_ms: int, now_ms: int) -> list[LiveRun]:
@@ -200,8 +200,7 @@ class SegmentOwner:
 
     def is_behind(self, uid: str, version: int) -> bool:
         """Whether it goes by a former version of a job; not where it has nothing of the job."""
-        cursor = self._cursors.of_job(uid)
-        return cursor is not None and cursor.job.version < version
+        return self._cursors.is_behind(uid, version)
 
     def has_older(self, uid: str, version: int) -> bool:
         """Whether anything here goes by a former version of a job: its cursor, or an open run."""

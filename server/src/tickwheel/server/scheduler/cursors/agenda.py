@@ -59,7 +59,8 @@ class Agenda:
 
     def revoking(self, uid: str) -> list[AttemptKey]:
         """Runs of the job that workers were asked to drop and have not answered for."""
-        return [key for cursor in self.all_of(uid) for key in cursor.revoking]
+        cursors = [*self.all_of(uid), *self.backfills_of(uid)]
+        return [key for cursor in cursors for key in cursor.revoking]
 
     def add(self, cursor: Cursor, visit_ms: int) -> None:
         """One more, to be looked at first at an instant."""

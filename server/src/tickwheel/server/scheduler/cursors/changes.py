@@ -39,8 +39,9 @@ class Changes:
     ) -> list[LiveRun]:
         """Takes in a job's newer version, and the entry that was written with it.
 
-        Runs that came due before the change stay as they are. Later ones are taken back and
-        computed again once the workers have confirmed: the returned ones are with a worker.
+        Runs that came due before the change stay as they are. Later ones, and those of backfills
+        that are not on the log, are taken back and computed again once the workers have confirmed:
+        the returned ones are with a worker.
 
         Args:
             job: as it is now.
@@ -48,9 +49,10 @@ class Changes:
             former: its former versions, where `Loading.wants_past`.
             now_ms: the present.
         """
+        revoked = self.change_backfills(job, now_ms)
         cursor = self._agenda.of_job(job.uid)
         if cursor is None or job.version <= cursor.job.version:
-            return []
+            return revoked
         before = cursor.job
         unseen = [one for one in former if before.version < one.version < job.version]
         # The api's clock may be ahead of ours.
@@ -80,7 +82,26 @@ class Changes:
         )
         self._orphans.end_outside_cursors(job, now_ms, missed)
         self._agenda.look_again(cursor, now_ms)
-        return [run for run in cursor.revoking.values() if run.worker]
+        return [*revoked, *(run for run in cursor.revoking.values() if run.worker)]
+
+    def change_backfills(self, job: Job, now_ms: int) -> list[LiveRun]:
+        """As `change`, for the job's backfills, which may be all of it that is near.
+
+        Each goes on over the schedule that it was begun with.
+        """
+        revoked: list[LiveRun] = []
+        for one in self._agenda.backfills_of(job.uid):
+            if job.version <= one.job.version:
+                continue
+            one.job = job
+            one.stretch = None
+            # Their instants are long past: all that are not on the log are still to come.
+            rewind = self._revoking.take_back(one, after_ms=-FOR_EVER_MS)
+            if rewind is not None:
+                one.next_ms, one.ordinal = rewind
+            self._agenda.look_again(one, now_ms)
+            revoked.extend(run for run in one.revoking.values() if run.worker)
+        return revoked
 
     def _replace(
         self,

@@ -90,9 +90,11 @@ class Cursors:
         """Takes in a job's row; see Loading.load."""
         return self._loading.load(job, entry, former, now_ms)
 
-    def track_backfill(self, job: Job, entry: ScheduleEntry, now_ms: int) -> None:
-        """Begins with the row of a backfill."""
-        self._loading.track_backfill(job, entry, now_ms)
+    def load_backfill(
+        self, job: Job, entry: ScheduleEntry, former: Sequence[Job], now_ms: int
+    ) -> list[LiveRun]:
+        """Takes in the row of a backfill; see Loading.load_backfill."""
+        return self._loading.load_backfill(job, entry, former, now_ms)
 
     def change(
         self, job: Job, entry: ScheduleEntry | None, former: Sequence[Job], now_ms: int
@@ -117,6 +119,14 @@ class Cursors:
     def of_job(self, uid: str) -> Cursor | None:
         """The cursor over a job's present schedule, while that is near."""
         return self._agenda.of_job(uid)
+
+    def is_behind(self, uid: str, version: int) -> bool:
+        """Whether one goes by a former version of a job: that of its schedule, or of a backfill."""
+        present = self._agenda.of_job(uid)
+        cursors = self._agenda.backfills_of(uid)
+        if present is not None:
+            cursors.append(present)
+        return any(cursor.job.version < version for cursor in cursors)
 
     def is_backfilling(self, uid: str, backfill_id: str) -> bool:
         """Whether there is a cursor of that backfill."""

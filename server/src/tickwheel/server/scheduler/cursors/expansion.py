@@ -136,11 +136,10 @@ class Expansion:
     def _decide(self, cursor: Cursor, due_ms: int, now_ms: int) -> bool:
         """What becomes of the occurrence at the cursor; False where that is not decided yet."""
         job = cursor.job
-        if not cursor.backfill_id:
-            reason = self._reason_against(cursor, due_ms, now_ms)
-            if reason:
-                self._skip(cursor, due_ms, now_ms, reason)
-                return True
+        reason = self._reason_against(cursor, due_ms, now_ms)
+        if reason:
+            self._skip(cursor, due_ms, now_ms, reason)
+            return True
         policy = cursor.overlap_policy or job.spec.overlap_policy
         verdict = self._runs.verdict(job, policy, due=due_ms <= now_ms)
         if isinstance(verdict, Skip):
@@ -168,11 +167,14 @@ class Expansion:
     def _reason_against(self, cursor: Cursor, due_ms: int, now_ms: int) -> int:
         """Why the occurrence at the cursor is not to run; 0 for no reason.
 
-        What a former owner had begun, or has published as a worker says, was not missed.
+        What a former owner had begun, or has published as a worker says, was not missed. A
+        backfill asks for neither pauses nor windows, and ends with its job.
         """
         uid, run_id = cursor.job.uid, derived_run_id(cursor, cursor.next_ms or 0)
         if (uid, run_id) in self._recovered.foretold:
             return 0
+        if cursor.backfill_id:
+            return run_pb2.SKIP_REASON_DELETED if cursor.job.delete_ms else 0
         if self._recovered.has_begun(uid, run_id):
             return 0
         if is_within(cursor.pauses, due_ms):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from tickwheel.server.domain.course import eras, needs_past
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.occurrence import ScheduleEntry
+from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
 from tickwheel.server.schedule import Schedule
 from tickwheel.server.scheduler.cursors.agenda import Agenda
 from tickwheel.server.scheduler.cursors.changes import Changes
@@ -39,6 +39,9 @@ class Loading:
 
     def wants_past(self, job: Job, entry: ScheduleEntry | None) -> bool:
         """Whether the job's former versions are needed to take it in, with a row or without."""
+        if entry is not None and entry.kind is EntryKind.BACKFILL:
+            is_there = self._agenda.get((entry.uid, entry.run_id)) is not None
+            return entry.generation < job.generation and not is_there
         cursor = self._agenda.of_job(job.uid)
         if cursor is not None and job.version > cursor.job.version:
             counts = entry is None or entry.ordinal < 0 or entry.generation != job.generation
@@ -94,7 +97,16 @@ class Loading:
         if self._following.is_wrong(job, entry):
             self.load(job, entry, (), now_ms)
 
-    def track_backfill(self, job: Job, entry: ScheduleEntry, now_ms: int) -> None:
-        """Begins with the row of a backfill."""
-        if self._agenda.get((job.uid, entry.run_id)) is None:
-            self._agenda.add(backfill_cursor(job, entry, self._compile(job)), now_ms)
+    def load_backfill(
+        self, job: Job, entry: ScheduleEntry, former: Sequence[Job], now_ms: int
+    ) -> list[LiveRun]:
+        """As `load`, for the row of a backfill: it goes over the schedule it was begun with."""
+        revoked = self._changes.change_backfills(job, now_ms)
+        there = self._agenda.get((job.uid, entry.run_id))
+        if there is not None:
+            self._rows.unite(there, entry)
+            return revoked
+        era = eras(job, former).get(entry.generation)
+        schedule = self._compile(job if era is None else era.job)
+        self._agenda.add(backfill_cursor(job, entry, schedule), now_ms)
+        return revoked

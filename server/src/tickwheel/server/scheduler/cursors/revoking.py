@@ -24,10 +24,13 @@ class Revoking:
         """Drops a cursor's open runs due after the instant; tells where it goes back to.
 
         That is an instant and its ordinal; None: nothing was taken back. The caller moves it.
+        What has a row among the open runs goes on without the cursor.
         """
         rewind: tuple[int, int] | None = None
         for schedule_ms, run in list(cursor.open.items()):
             if run.due_ms <= after_ms or run.phase not in (Phase.READY, Phase.ASSIGNED):
+                continue
+            if run.has_row:
                 continue
             rewind = rewind or (run.schedule_ms, run.ordinal)
             del cursor.open[schedule_ms]
