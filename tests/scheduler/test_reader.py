@@ -12,10 +12,13 @@ from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import SegmentLease
 from tickwheel.server.domain.names import JobKey, new_uid
 from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
+from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.inbox import INBOX_OVERLAP_MS, Inbox, News
+from tickwheel.server.scheduler.keeper import SessionKeeper
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.reader import Reader
+from tickwheel.server.scheduler.repairs import Repairs
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.scheduler.versions import Versions
 from tickwheel.server.store.port import JobChange, NewJob, Store
@@ -28,11 +31,20 @@ def _readers(store: Store) -> tuple[Reader, Inbox, Holding]:
     lease = SegmentLease(segment=0, epoch=1, session_id="s", address="local", floor_us=0)
     holding = Holding(lease, make_owner(), recovered=True)
     identity = Identity(session_id=new_uid(), address="local", version="test")
-    fleet = Scheduler(store, clock, identity, SchedulerOptions()).fleet
-    holdings, wake = {0: holding}, asyncio.Event()
-    versions = Versions(store.jobs, clock, holdings)
-    reader = Reader(store, clock, fleet, holdings, versions, wake)
-    inbox = Inbox(store.schedule, clock, fleet, holdings, versions, reader, wake)
+    options = SchedulerOptions()
+    context = SchedulerContext(
+        store=store,
+        clock=clock,
+        options=options,
+        keeper=SessionKeeper(store.leases, clock, identity, options),
+        fleet=Scheduler(store, clock, identity, options).fleet,
+        holdings={0: holding},
+        repairs=Repairs(),
+        wake=asyncio.Event(),
+    )
+    versions = Versions(store.jobs, clock, context.holdings)
+    reader = Reader(context, versions)
+    inbox = Inbox(context, versions, reader)
     inbox.begin()
     return reader, inbox, holding
 

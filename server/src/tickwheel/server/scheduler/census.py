@@ -5,12 +5,8 @@ import socket
 
 from tickwheel.internal.v1 import owner_service_pb2 as internal_pb
 from tickwheel.server.convert.instants import timestamp
-from tickwheel.server.domain.clock import Clock
-from tickwheel.server.scheduler.fleet import Fleet
-from tickwheel.server.scheduler.holding import Holdings
-from tickwheel.server.scheduler.keeper import SessionKeeper
+from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.link import WorkerLink
-from tickwheel.server.scheduler.repairs import Repairs
 from tickwheel.server.store.port import LOOK_AHEAD_MS
 from tickwheel.v1 import cluster_service_pb2 as pb
 
@@ -18,21 +14,13 @@ from tickwheel.v1 import cluster_service_pb2 as pb
 class Census:
     """Looks at what a scheduler holds; changes nothing but a worker it is told to stop."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        keeper: SessionKeeper,
-        fleet: Fleet,
-        holdings: Holdings,
-        repairs: Repairs,
-    ) -> None:
-        """Looks; `holdings` are shared, and changed by others."""
-        self._clock = clock
-        self._keeper = keeper
-        self._fleet = fleet
-        self._holdings = holdings
+    def __init__(self, context: SchedulerContext) -> None:
+        self._clock = context.clock
+        self._keeper = context.keeper
+        self._fleet = context.fleet
+        self._holdings = context.holdings
         #: What was mended so far.
-        self.repairs = repairs
+        self.repairs = context.repairs
         #: It is stopping.
         self.draining = False
         #: Segments whose lease was lost without having been given back.

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 from tickwheel.internal.v1 import storage_pb2
-from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import (
     ChangeUnconfirmed,
     Fenced,
@@ -20,12 +19,10 @@ from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
 from tickwheel.server.domain.report import Answer, Report
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.owner.port import BackfillRequest, TriggerRequest
-from tickwheel.server.scheduler.fleet import Fleet
-from tickwheel.server.scheduler.holding import Holding, Holdings
+from tickwheel.server.scheduler.context import SchedulerContext
+from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.inbox import Inbox, News
-from tickwheel.server.scheduler.keeper import SessionKeeper
 from tickwheel.server.scheduler.live import AttemptKey, Phase
-from tickwheel.server.scheduler.options import SchedulerOptions
 from tickwheel.server.scheduler.override import encode_override
 from tickwheel.server.scheduler.reader import Reader
 from tickwheel.server.scheduler.recorder import Recorder
@@ -33,7 +30,6 @@ from tickwheel.server.scheduler.reporting import NotPublishedYetError
 from tickwheel.server.scheduler.reports import check_ended, needs_no_report
 from tickwheel.server.scheduler.segment import own_run
 from tickwheel.server.scheduler.terms import is_reported
-from tickwheel.server.store.port import Store
 from tickwheel.server.trace import new_traceparent
 
 #: A report that came before the worker's word that its attempt is on the log waits for that word.
@@ -44,29 +40,26 @@ class OwnerDesk:
     """Answers once what was asked is stored."""
 
     def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        keeper: SessionKeeper,
-        options: SchedulerOptions,
-        fleet: Fleet,
-        holdings: Holdings,
-        reader: Reader,
-        inbox: Inbox,
-        recorder: Recorder,
-        wake: asyncio.Event,
+        self, context: SchedulerContext, reader: Reader, inbox: Inbox, recorder: Recorder
     ) -> None:
-        """Makes it; `wake` is set when there is something new to hand out."""
-        self._store = store
-        self._clock = clock
-        self._keeper = keeper
-        self._options = options
-        self._fleet = fleet
-        self._holdings = holdings
+        """Makes it.
+
+        Args:
+            context: the scheduler's.
+            reader: takes in rows that were written here.
+            inbox: takes in changes of jobs.
+            recorder: writes what is to be stored before the answer.
+        """
+        self._store = context.store
+        self._clock = context.clock
+        self._options = context.options
+        self._keeper = context.keeper
+        self._fleet = context.fleet
+        self._holdings = context.holdings
+        self._wake = context.wake
         self._reader = reader
         self._inbox = inbox
         self._recorder = recorder
-        self._wake = wake
         self._attempts: dict[AttemptKey, asyncio.Future[None]] = {}
         self._triggering: dict[tuple[str, str], asyncio.Task[Run]] = {}
         self._backfilling: dict[tuple[str, str], asyncio.Task[None]] = {}

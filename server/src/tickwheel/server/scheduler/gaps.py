@@ -9,10 +9,9 @@ from collections.abc import Iterable
 import structlog
 
 from tickwheel.server.domain.run import Run
-from tickwheel.server.scheduler.holding import Holding, Holdings
-from tickwheel.server.scheduler.keeper import SessionKeeper
-from tickwheel.server.scheduler.repairs import Mended, Repairs
-from tickwheel.server.store.port import RunStore
+from tickwheel.server.scheduler.context import SchedulerContext
+from tickwheel.server.scheduler.holding import Holding
+from tickwheel.server.scheduler.repairs import Mended
 
 _log = structlog.get_logger(__name__)
 
@@ -33,14 +32,11 @@ def final_states(log: Iterable[Run]) -> list[Run]:
 class HistoryGaps:
     """Compares what was recovered from the log with the history, and writes what is missing."""
 
-    def __init__(
-        self, runs: RunStore, keeper: SessionKeeper, holdings: Holdings, repairs: Repairs
-    ) -> None:
-        """Makes it; `holdings` are shared, and changed by others."""
-        self._runs = runs
-        self._keeper = keeper
-        self._holdings = holdings
-        self._repairs = repairs
+    def __init__(self, context: SchedulerContext) -> None:
+        self._runs = context.store.runs
+        self._keeper = context.keeper
+        self._holdings = context.holdings
+        self._repairs = context.repairs
 
     async def close(self) -> None:
         """Looks at some of what is still to be looked at."""

@@ -4,22 +4,20 @@ What is written may come late, or twice, or in another order. So each read overl
 now and then one looks further back, and what was seen is passed over by its row's place.
 """
 
-import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
-from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.names import JobKey
 from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
 from tickwheel.server.scheduler.backlog import Backlog
-from tickwheel.server.scheduler.fleet import Fleet
-from tickwheel.server.scheduler.holding import Holdings, position_of
+from tickwheel.server.scheduler.context import SchedulerContext
+from tickwheel.server.scheduler.holding import position_of
 from tickwheel.server.scheduler.reader import SLICE, Reader
 from tickwheel.server.scheduler.rounds import Rounds
 from tickwheel.server.scheduler.versions import Versions
 from tickwheel.server.store.announcing import FRESH_MS
-from tickwheel.server.store.port import INBOX_HORIZON_MS, ScheduleStore
+from tickwheel.server.store.port import INBOX_HORIZON_MS
 
 #: Each read of the inbox overlaps the last by the time a write usually takes; what is read again
 #: now and then overlaps by INBOX_HORIZON_MS, the longest that it may take.
@@ -48,34 +46,21 @@ class News:
 class Inbox:
     """The inbox of one scheduler's segments."""
 
-    def __init__(
-        self,
-        schedule: ScheduleStore,
-        clock: Clock,
-        fleet: Fleet,
-        holdings: Holdings,
-        versions: Versions,
-        reader: Reader,
-        wake: asyncio.Event,
-    ) -> None:
+    def __init__(self, context: SchedulerContext, versions: Versions, reader: Reader) -> None:
         """Makes it.
 
         Args:
-            schedule: where from.
-            clock: the scheduler's.
-            fleet: whose workers drop what is taken back.
-            holdings: the segments that are owned; shared, and changed by others.
+            context: the scheduler's.
             versions: is told of jobs, and reads them.
             reader: takes in rows whose jobs were not there before.
-            wake: is set when something was taken in.
         """
-        self._schedule = schedule
-        self._clock = clock
-        self._fleet = fleet
-        self._holdings = holdings
+        self._schedule = context.store.schedule
+        self._clock = context.clock
+        self._fleet = context.fleet
+        self._holdings = context.holdings
+        self._wake = context.wake
         self._versions = versions
         self._reader = reader
-        self._wake = wake
         self._read_ms = 0
         self._reread_ms = 0
         self._rounds = Rounds(self._read_new)

@@ -11,24 +11,20 @@ from dataclasses import replace
 import structlog
 
 from tickwheel.server.convert.schedule import schedule_of
-from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.lease import SegmentLease
 from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.bounded import bounded
 from tickwheel.server.scheduler.census import Census
+from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.dispatcher import Dispatcher
-from tickwheel.server.scheduler.fleet import Fleet
-from tickwheel.server.scheduler.holding import Holding, Holdings
+from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.inbox import Inbox
-from tickwheel.server.scheduler.keeper import SessionKeeper
 from tickwheel.server.scheduler.live import REPORTABLE, LiveRun, Phase
 from tickwheel.server.scheduler.membership import Regroup, SessionWatch, plan_moves
-from tickwheel.server.scheduler.options import SchedulerOptions
 from tickwheel.server.scheduler.reader import Reader
 from tickwheel.server.scheduler.recorder import Recorder
 from tickwheel.server.scheduler.rederiver import Rederiver
 from tickwheel.server.scheduler.segment import SegmentOwner
-from tickwheel.server.store.port import LeaseStore
 from tickwheel.server.trace import new_traceparent
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
@@ -40,12 +36,7 @@ class Ownership:
 
     def __init__(
         self,
-        leases: LeaseStore,
-        clock: Clock,
-        keeper: SessionKeeper,
-        options: SchedulerOptions,
-        fleet: Fleet,
-        holdings: Holdings,
+        context: SchedulerContext,
         reader: Reader,
         inbox: Inbox,
         recorder: Recorder,
@@ -53,17 +44,11 @@ class Ownership:
         dispatcher: Dispatcher,
         census: Census,
         hear: Callable[[pb.Outcome, str], bool],
-        wake: asyncio.Event,
     ) -> None:
         """Makes it.
 
         Args:
-            leases: what the store has of sessions and segments.
-            clock: tells the time.
-            keeper: our session.
-            options: how long things may take.
-            fleet: our workers.
-            holdings: what we own; shared with who reads, fires and writes.
+            context: the scheduler's.
             reader: takes in what former owners left.
             inbox: takes in what was told of it.
             recorder: writes what is to be written before a segment is given back.
@@ -72,14 +57,15 @@ class Ownership:
             census: counts what operators want to know.
             hear: takes in an outcome that a worker told before the segment was ready, by which
                 worker; False: it may be forgotten at once.
-            wake: is set when there is something new to fire.
         """
-        self._leases = leases
-        self._clock = clock
-        self._keeper = keeper
-        self._options = options
-        self._fleet = fleet
-        self._holdings = holdings
+        self._leases = context.store.leases
+        self._clock = context.clock
+        self._options = context.options
+        self._keeper = context.keeper
+        self._fleet = context.fleet
+        self._holdings = context.holdings
+        self._repairs = context.repairs
+        self._wake = context.wake
         self._reader = reader
         self._inbox = inbox
         self._recorder = recorder
@@ -87,9 +73,8 @@ class Ownership:
         self._dispatcher = dispatcher
         self._census = census
         self._hear = hear
-        self._wake = wake
-        self._watch = SessionWatch(0 if options.exclusive else options.lease_ms)
-        self._regroup = Regroup(options.regroup_ms)
+        self._watch = SessionWatch(0 if self._options.exclusive else self._options.lease_ms)
+        self._regroup = Regroup(self._options.regroup_ms)
         #: We leave for good: nothing is taken any more, and what is leaving stays so.
         self._is_ending = False
         #: The leases have been looked at under the present session.
@@ -159,7 +144,7 @@ class Ownership:
                     lease.epoch,
                     compile_schedule=schedule_of,
                     new_traceparent=new_traceparent,
-                    repairs=self._census.repairs,
+                    repairs=self._repairs,
                 )
                 self._holdings[lease.segment] = Holding(lease, owner)
                 taken[lease.segment] = lease.epoch

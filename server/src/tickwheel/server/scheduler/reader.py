@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 
-from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobKey
@@ -11,13 +10,13 @@ from tickwheel.server.domain.occurrence import RowPlace, ScheduleEntry
 from tickwheel.server.domain.run import Run
 from tickwheel.server.scheduler.backlog import Backlog
 from tickwheel.server.scheduler.bounded import bounded
-from tickwheel.server.scheduler.fleet import Fleet
+from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.gaps import final_states
-from tickwheel.server.scheduler.holding import Holding, Holdings, position_of
+from tickwheel.server.scheduler.holding import Holding, position_of
 from tickwheel.server.scheduler.keeper import SET_BACK_MS
 from tickwheel.server.scheduler.segment import POSITION_LAG_MS, is_underway
 from tickwheel.server.scheduler.versions import Versions
-from tickwheel.server.store.port import INBOX_HORIZON_MS, LOOK_AHEAD_MS, Store
+from tickwheel.server.store.port import INBOX_HORIZON_MS, LOOK_AHEAD_MS
 
 #: The schedule is read in stretches of this length when an owner catches up, in ms.
 CATCH_UP_STRETCH_MS = 600_000
@@ -34,31 +33,14 @@ RETRY_S = 0.5
 class Reader:
     """The reading side of one scheduler."""
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        fleet: Fleet,
-        holdings: Holdings,
-        versions: Versions,
-        wake: asyncio.Event,
-    ) -> None:
-        """Makes it.
-
-        Args:
-            store: where from.
-            clock: the scheduler's.
-            fleet: whose workers drop what is taken back.
-            holdings: the segments that are owned; shared, and changed by others.
-            versions: reads their jobs.
-            wake: is set when something was taken in.
-        """
-        self._store = store
-        self._clock = clock
-        self._fleet = fleet
-        self._holdings = holdings
+    def __init__(self, context: SchedulerContext, versions: Versions) -> None:
+        """Makes it; `versions` reads the jobs."""
+        self._store = context.store
+        self._clock = context.clock
+        self._fleet = context.fleet
+        self._holdings = context.holdings
+        self._wake = context.wake
         self._versions = versions
-        self._wake = wake
         self._backlog = Backlog[ScheduleEntry]()
         self._some = asyncio.Event()
         #: One slice of the backlog is taken in at a time.

@@ -5,18 +5,14 @@ from math import ceil
 
 import structlog
 
-from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import Fenced
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.scheduler.bounded import bounded
-from tickwheel.server.scheduler.fleet import Fleet
-from tickwheel.server.scheduler.holding import Holding, Holdings
-from tickwheel.server.scheduler.keeper import SessionKeeper
+from tickwheel.server.scheduler.context import SchedulerContext
+from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.ledger import Batch
 from tickwheel.server.scheduler.live import LiveRun
-from tickwheel.server.scheduler.options import SchedulerOptions
-from tickwheel.server.scheduler.repairs import Mended, Repairs
-from tickwheel.server.store.port import Store
+from tickwheel.server.scheduler.repairs import Mended
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
 _log = structlog.get_logger(__name__)
@@ -28,37 +24,16 @@ DROP_TURNS = 30
 class Recorder:
     """The writing side of one scheduler."""
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        keeper: SessionKeeper,
-        options: SchedulerOptions,
-        fleet: Fleet,
-        holdings: Holdings,
-        ended: Callable[[list[LiveRun]], None],
-        repairs: Repairs,
-    ) -> None:
-        """Makes it.
-
-        Args:
-            store: where to.
-            clock: the scheduler's.
-            keeper: stamps the writes.
-            options: the scheduler's.
-            fleet: whose workers wait for acknowledgements.
-            holdings: the segments that are owned; shared, and changed by others.
-            ended: is told of runs whose end has been stored.
-            repairs: counts what is dropped.
-        """
-        self._store = store
-        self._clock = clock
-        self._keeper = keeper
-        self._options = options
-        self._fleet = fleet
-        self._holdings = holdings
+    def __init__(self, context: SchedulerContext, ended: Callable[[list[LiveRun]], None]) -> None:
+        """Makes it; `ended` is told of runs whose end has been stored."""
+        self._store = context.store
+        self._clock = context.clock
+        self._options = context.options
+        self._keeper = context.keeper
+        self._fleet = context.fleet
+        self._holdings = context.holdings
+        self._repairs = context.repairs
         self._ended = ended
-        self._repairs = repairs
 
     def _stamp(self, holding: Holding) -> WriteStamp:
         if self._holdings.get(holding.segment) is not holding:

@@ -9,14 +9,10 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.occurrence import ScheduleEntry
-from tickwheel.server.scheduler.fleet import Fleet
-from tickwheel.server.scheduler.holding import Holding, Holdings
-from tickwheel.server.scheduler.keeper import SessionKeeper
-from tickwheel.server.scheduler.options import SchedulerOptions
+from tickwheel.server.scheduler.context import SchedulerContext
+from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.recorder import Recorder
-from tickwheel.server.store.port import Store
 
 _log = structlog.get_logger(__name__)
 
@@ -40,24 +36,14 @@ async def unwatched() -> str:
 class Rederiver:
     """Keeps the segments' rows to the time-zone data."""
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        keeper: SessionKeeper,
-        options: SchedulerOptions,
-        fleet: Fleet,
-        holdings: Holdings,
-        recorder: Recorder,
-        zone_data: ZoneData,
-    ) -> None:
-        """Makes it; `holdings` are shared, and changed by others."""
-        self._store = store
-        self._clock = clock
-        self._keeper = keeper
-        self._options = options
-        self._fleet = fleet
-        self._holdings = holdings
+    def __init__(self, context: SchedulerContext, recorder: Recorder, zone_data: ZoneData) -> None:
+        """Makes it; `recorder` writes the rows that move."""
+        self._store = context.store
+        self._clock = context.clock
+        self._options = context.options
+        self._keeper = context.keeper
+        self._fleet = context.fleet
+        self._holdings = context.holdings
         self._recorder = recorder
         self._zone_data = zone_data
         self._digest = ""

@@ -6,7 +6,6 @@ few jobs at a time, however many there are, and what seems to be missing has to 
 while. To mend what was not broken is harmless: a second row of a job goes.
 """
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,26 +13,24 @@ from typing import Final
 import structlog
 
 from tickwheel.server.convert.schedule import schedule_of
-from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobKey
 from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
 from tickwheel.server.domain.run import Run
 from tickwheel.server.schedule import ScheduleError
-from tickwheel.server.scheduler.holding import Holding, Holdings
-from tickwheel.server.scheduler.keeper import SessionKeeper
+from tickwheel.server.scheduler.context import SchedulerContext
+from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.lost import (
     has_more_to_come,
     lost_row,
     newest_known_ms,
     next_due_ms,
 )
-from tickwheel.server.scheduler.options import SchedulerOptions
 from tickwheel.server.scheduler.reader import CATCH_UP_STRETCH_MS, Reader
 from tickwheel.server.scheduler.rederiver import Rederiver
 from tickwheel.server.scheduler.rederiving import DIFFERENCE_MS, depends_on_zone
-from tickwheel.server.scheduler.repairs import Mended, Repairs
-from tickwheel.server.store.port import Spot, Store
+from tickwheel.server.scheduler.repairs import Mended
+from tickwheel.server.store.port import Spot
 
 _log = structlog.get_logger(__name__)
 
@@ -65,40 +62,23 @@ class _Suspect:
 class Repair:
     """The mending side of one scheduler; it looks at jobs of the segments that are owned."""
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        keeper: SessionKeeper,
-        options: SchedulerOptions,
-        holdings: Holdings,
-        reader: Reader,
-        rederiver: Rederiver,
-        repairs: Repairs,
-        wake: asyncio.Event,
-    ) -> None:
+    def __init__(self, context: SchedulerContext, reader: Reader, rederiver: Rederiver) -> None:
         """Makes it.
 
         Args:
-            store: what is looked at.
-            clock: the scheduler's.
-            keeper: stamps the writes.
-            options: the scheduler's.
-            holdings: what is owned; shared, and changed by others.
+            context: the scheduler's.
             reader: takes in what was mended.
             rederiver: knows whose rows are being moved.
-            repairs: what was mended is counted there.
-            wake: is set when there is something new to fire.
         """
-        self._store = store
-        self._clock = clock
-        self._keeper = keeper
-        self._options = options
-        self._holdings = holdings
+        self._store = context.store
+        self._clock = context.clock
+        self._options = context.options
+        self._keeper = context.keeper
+        self._holdings = context.holdings
+        self._repairs = context.repairs
+        self._wake = context.wake
         self._reader = reader
         self._rederiver = rederiver
-        self._repairs = repairs
-        self._wake = wake
         self._cursor = b""
         self._begun_steady_ms = 0
         self._next_steady_ms = 0

@@ -17,6 +17,7 @@ from tickwheel.server.domain.errors import Fenced, StoreUnavailable
 from tickwheel.server.domain.job import Job
 from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.census import Census
+from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.desk import OwnerDesk
 from tickwheel.server.scheduler.dispatcher import Dispatcher
 from tickwheel.server.scheduler.fleet import Fleet
@@ -57,55 +58,34 @@ class Scheduler:
         options: SchedulerOptions,
         zone_data: ZoneData = unwatched,
     ) -> None:
-        self._store = store
         self._clock = clock
         self._options = options
         self._keeper = SessionKeeper(store.leases, clock, identity, options)
         self._holdings: Holdings = {}
         self._wake = asyncio.Event()
         self._records_due = asyncio.Event()
-        # From none on: who watches a count has to see its first one as a rise.
-        repairs = Repairs(dict.fromkeys(Mended, 0))
         self.fleet = Fleet(clock, identity, options, self)
+        context = SchedulerContext(
+            store=store,
+            clock=clock,
+            options=options,
+            keeper=self._keeper,
+            fleet=self.fleet,
+            holdings=self._holdings,
+            # From none on: who watches a count has to see its first one as a rise.
+            repairs=Repairs(dict.fromkeys(Mended, 0)),
+            wake=self._wake,
+        )
         versions = Versions(store.jobs, clock, self._holdings)
-        self._reader = Reader(store, clock, self.fleet, self._holdings, versions, self._wake)
-        self._inbox = Inbox(
-            store.schedule, clock, self.fleet, self._holdings, versions, self._reader, self._wake
-        )
-        self._recorder = Recorder(
-            store, clock, self._keeper, options, self.fleet, self._holdings, self._ended, repairs
-        )
-        self._rederiver = Rederiver(
-            store,
-            clock,
-            self._keeper,
-            options,
-            self.fleet,
-            self._holdings,
-            self._recorder,
-            zone_data,
-        )
-        self.desk = OwnerDesk(
-            store,
-            clock,
-            self._keeper,
-            options,
-            self.fleet,
-            self._holdings,
-            self._reader,
-            self._inbox,
-            self._recorder,
-            self._wake,
-        )
-        self.census = Census(clock, self._keeper, self.fleet, self._holdings, repairs)
+        self._reader = Reader(context, versions)
+        self._inbox = Inbox(context, versions, self._reader)
+        self._recorder = Recorder(context, self._ended)
+        self._rederiver = Rederiver(context, self._recorder, zone_data)
+        self.desk = OwnerDesk(context, self._reader, self._inbox, self._recorder)
+        self.census = Census(context)
         self._dispatcher = Dispatcher(clock, options.limits, self.fleet, self._holdings)
         self._ownership = Ownership(
-            store.leases,
-            clock,
-            self._keeper,
-            options,
-            self.fleet,
-            self._holdings,
+            context,
             self._reader,
             self._inbox,
             self._recorder,
@@ -113,22 +93,11 @@ class Scheduler:
             self._dispatcher,
             self.census,
             self.outcome,
-            self._wake,
         )
-        self._gaps = HistoryGaps(store.runs, self._keeper, self._holdings, repairs)
+        self._gaps = HistoryGaps(context)
         self._latecomers = Latecomers(store, clock, self._holdings)
-        self._strays = Strays(store, clock, self.fleet, self._holdings, schedule_of)
-        self._repair = Repair(
-            store,
-            clock,
-            self._keeper,
-            options,
-            self._holdings,
-            self._reader,
-            self._rederiver,
-            repairs,
-            self._wake,
-        )
+        self._strays = Strays(context, schedule_of)
+        self._repair = Repair(context, self._reader, self._rederiver)
         self._pauser = Pauser(store, clock)
         self._to_pause: asyncio.Queue[Job] = asyncio.Queue()
         self._stopping = asyncio.Event()

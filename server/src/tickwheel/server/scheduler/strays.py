@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import structlog
 
-from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.course import eras
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import RUN_ID_PATTERN, JobKey, occurrence_ms, run_id_instant_ms
@@ -20,10 +19,9 @@ from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.schedule import Schedule
 from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.bounded import MAX_CALLS
-from tickwheel.server.scheduler.fleet import Fleet
-from tickwheel.server.scheduler.holding import AwaitedAck, Holding, Holdings, Told
+from tickwheel.server.scheduler.context import SchedulerContext
+from tickwheel.server.scheduler.holding import AwaitedAck, Holding, Told
 from tickwheel.server.scheduler.live import LiveRun
-from tickwheel.server.store.port import Store
 from tickwheel.server.trace import new_traceparent
 
 _log = structlog.get_logger(__name__)
@@ -46,18 +44,13 @@ class Strays:
     """Looks at outcomes that nobody waited for."""
 
     def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        fleet: Fleet,
-        holdings: Holdings,
-        compile_schedule: Callable[[Job], Schedule],
+        self, context: SchedulerContext, compile_schedule: Callable[[Job], Schedule]
     ) -> None:
-        """Makes it; `holdings` are shared, and changed by others."""
-        self._store = store
-        self._clock = clock
-        self._fleet = fleet
-        self._holdings = holdings
+        """Makes it; `compile_schedule` gives a job's schedule."""
+        self._store = context.store
+        self._clock = context.clock
+        self._fleet = context.fleet
+        self._holdings = context.holdings
         self._compile = compile_schedule
 
     async def settle(self) -> None:
