@@ -1,32 +1,28 @@
 """Who owns which segment: looks at the leases, takes what is free, and gives back what is too much.
 
-What a segment's former owner left is taken in before it may fire (`reader`); nothing of it is held
-by a worker, and all is written, before it is given back.
+What a segment's former owner left is taken in before it may fire (`takeover`); nothing of it is
+held by a worker, and all is written, before it is given back.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import structlog
 
 from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.lease import SegmentLease
-from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.bounded import bounded
 from tickwheel.server.scheduler.census import Census
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.dispatcher import Dispatcher
 from tickwheel.server.scheduler.holding import Holding
-from tickwheel.server.scheduler.inbox import Inbox
-from tickwheel.server.scheduler.live import REPORTABLE, LiveRun, Phase
+from tickwheel.server.scheduler.live import LiveRun, Phase
 from tickwheel.server.scheduler.membership import Regroup, SessionWatch, plan_moves
-from tickwheel.server.scheduler.reader import Reader
 from tickwheel.server.scheduler.recorder import Recorder
-from tickwheel.server.scheduler.rederiver import Rederiver
 from tickwheel.server.scheduler.segment import SegmentOwner
+from tickwheel.server.scheduler.takeover import Takeover
 from tickwheel.server.trace import new_traceparent
-from tickwheel.v1 import scheduler_service_pb2 as pb
 
 _log = structlog.get_logger(__name__)
 
@@ -37,26 +33,19 @@ class Ownership:
     def __init__(
         self,
         context: SchedulerContext,
-        reader: Reader,
-        inbox: Inbox,
+        takeover: Takeover,
         recorder: Recorder,
-        rederiver: Rederiver,
         dispatcher: Dispatcher,
         census: Census,
-        hear: Callable[[pb.Outcome, str], bool],
     ) -> None:
         """Makes it.
 
         Args:
             context: the scheduler's.
-            reader: takes in what former owners left.
-            inbox: takes in what was told of it.
+            takeover: makes segments ready that were taken.
             recorder: writes what is to be written before a segment is given back.
-            rederiver: knows by which time-zone data rows were made.
-            dispatcher: is told of runs that are under way already.
+            dispatcher: is told how much is ours, and what is not any more.
             census: counts what operators want to know.
-            hear: takes in an outcome that a worker told before the segment was ready, by which
-                worker; False: it may be forgotten at once.
         """
         self._leases = context.store.leases
         self._clock = context.clock
@@ -65,14 +54,10 @@ class Ownership:
         self._fleet = context.fleet
         self._holdings = context.holdings
         self._repairs = context.repairs
-        self._wake = context.wake
-        self._reader = reader
-        self._inbox = inbox
+        self._takeover = takeover
         self._recorder = recorder
-        self._rederiver = rederiver
         self._dispatcher = dispatcher
         self._census = census
-        self._hear = hear
         self._watch = SessionWatch(0 if self._options.exclusive else self._options.lease_ms)
         self._regroup = Regroup(self._options.regroup_ms)
         #: We leave for good: nothing is taken any more, and what is leaving stays so.
@@ -155,7 +140,7 @@ class Ownership:
                 _log.info("segments taken", count=len(taken), owned=len(self._holdings))
                 await self._keeper.reach_floors()
                 await self._fleet.settle(taken)
-                await self._recover(list(taken))
+                await self._takeover.recover(list(taken))
                 self._fleet.announce_epochs()
                 await self._recorder.save_first_positions(taken)
         except BaseException:
@@ -165,33 +150,6 @@ class Ownership:
                 if holding is not None and not holding.ready:
                     del self._holdings[segment]
             raise
-
-    async def _recover(self, segments: list[int]) -> None:
-        """Goes on from what the former owners have left, and lets the owners fire."""
-        await self._rederiver.compare(segments)
-        await self._reader.recover(segments)
-        await self._reader.read_schedule()
-        await self._inbox.read()
-        await self._reader.load_all(segments)
-        await self._inbox.look_back(segments)
-        # From here on nothing is awaited: what workers told meanwhile is known before anything
-        # is handed out.
-        for segment in segments:
-            holding = self._holdings.get(segment)
-            if holding is None:
-                continue
-            holding.ready = True
-            for phase in REPORTABLE:
-                for run in holding.owner.runs.in_phase(phase):
-                    self._dispatcher.resume(run)
-            # What workers have published must not be taken for missed.
-            holding.owner.foretell(key_of(outcome.key) for outcome, _ in holding.early)
-            holding.owner.step(self._clock.now_ms())
-            for outcome, worker in holding.early:
-                if not self._hear(outcome, worker):
-                    self._fleet.acknowledge(worker, [outcome.key])
-            holding.early.clear()
-        self._wake.set()
 
     async def leave(self) -> None:
         """Gives back all that can be; `holdings` has what workers are still at."""

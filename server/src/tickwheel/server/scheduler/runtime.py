@@ -37,6 +37,7 @@ from tickwheel.server.scheduler.repair import Repair
 from tickwheel.server.scheduler.repairs import Mended, Repairs
 from tickwheel.server.scheduler.runlog import log_ended
 from tickwheel.server.scheduler.strays import Strays
+from tickwheel.server.scheduler.takeover import Takeover
 from tickwheel.server.scheduler.versions import Versions
 from tickwheel.server.store.port import Store
 from tickwheel.v1 import scheduler_service_pb2 as pb
@@ -84,15 +85,11 @@ class Scheduler:
         self.desk = OwnerDesk(context, self._reader, self._inbox, self._recorder)
         self.census = Census(context)
         self._dispatcher = Dispatcher(clock, options.limits, self.fleet, self._holdings)
+        takeover = Takeover(
+            context, self._rederiver, self._reader, self._inbox, self._dispatcher, self.outcome
+        )
         self._ownership = Ownership(
-            context,
-            self._reader,
-            self._inbox,
-            self._recorder,
-            self._rederiver,
-            self._dispatcher,
-            self.census,
-            self.outcome,
+            context, takeover, self._recorder, self._dispatcher, self.census
         )
         self._gaps = HistoryGaps(context)
         self._latecomers = Latecomers(store, clock, self._holdings)

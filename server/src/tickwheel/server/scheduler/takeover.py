@@ -1,0 +1,77 @@
+"""Takes over segments: goes on from what their former owners left, and lets the new ones fire.
+
+The order is a promise: what was left is read before the schedule, both before anything is handed
+out, and what workers told meanwhile is known by then.
+"""
+
+from collections.abc import Callable
+
+from tickwheel.server.scheduler.assignment import key_of
+from tickwheel.server.scheduler.context import SchedulerContext
+from tickwheel.server.scheduler.dispatcher import Dispatcher
+from tickwheel.server.scheduler.inbox import Inbox
+from tickwheel.server.scheduler.live import REPORTABLE
+from tickwheel.server.scheduler.reader import Reader
+from tickwheel.server.scheduler.rederiver import Rederiver
+from tickwheel.v1 import scheduler_service_pb2 as pb
+
+
+class Takeover:
+    """Makes segments ready that were taken."""
+
+    def __init__(
+        self,
+        context: SchedulerContext,
+        rederiver: Rederiver,
+        reader: Reader,
+        inbox: Inbox,
+        dispatcher: Dispatcher,
+        hear: Callable[[pb.Outcome, str], bool],
+    ) -> None:
+        """Makes it.
+
+        Args:
+            context: the scheduler's.
+            rederiver: knows by which time-zone data rows were made.
+            reader: takes in what former owners left.
+            inbox: takes in what was told of it.
+            dispatcher: is told of runs that are under way already.
+            hear: takes in an outcome that a worker told before the segment was ready, by which
+                worker; False: it may be forgotten at once.
+        """
+        self._clock = context.clock
+        self._fleet = context.fleet
+        self._holdings = context.holdings
+        self._wake = context.wake
+        self._rederiver = rederiver
+        self._reader = reader
+        self._inbox = inbox
+        self._dispatcher = dispatcher
+        self._hear = hear
+
+    async def recover(self, segments: list[int]) -> None:
+        """Goes on from what the former owners have left, and lets the owners fire."""
+        await self._rederiver.compare(segments)
+        await self._reader.recover(segments)
+        await self._reader.read_schedule()
+        await self._inbox.read()
+        await self._reader.load_all(segments)
+        await self._inbox.look_back(segments)
+        # From here on nothing is awaited: what workers told meanwhile is known before anything
+        # is handed out.
+        for segment in segments:
+            holding = self._holdings.get(segment)
+            if holding is None:
+                continue
+            holding.ready = True
+            for phase in REPORTABLE:
+                for run in holding.owner.runs.in_phase(phase):
+                    self._dispatcher.resume(run)
+            # What workers have published must not be taken for missed.
+            holding.owner.foretell(key_of(outcome.key) for outcome, _ in holding.early)
+            holding.owner.step(self._clock.now_ms())
+            for outcome, worker in holding.early:
+                if not self._hear(outcome, worker):
+                    self._fleet.acknowledge(worker, [outcome.key])
+            holding.early.clear()
+        self._wake.set()
