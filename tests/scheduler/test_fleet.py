@@ -14,7 +14,7 @@ from tickwheel.server.scheduler.fleet import ConnectRefusedError, Fleet
 from tickwheel.server.scheduler.link import CLOCK_READINGS
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun, Phase
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
-from tickwheel.server.scheduler.segment import own_run
+from tickwheel.server.scheduler.own_runs import own_run
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
 

@@ -37,9 +37,10 @@ from tickwheel.server.scheduler import overlap
 from tickwheel.server.scheduler.ledger import Batch
 from tickwheel.server.scheduler.live import LiveRun, live_run_of
 from tickwheel.server.scheduler.overlap import MAX_WAITING
+from tickwheel.server.scheduler.own_runs import own_run
 from tickwheel.server.scheduler.reporting import NotPublishedYetError
 from tickwheel.server.scheduler.reports import SILENCE_MS
-from tickwheel.server.scheduler.segment import SegmentOwner, own_run
+from tickwheel.server.scheduler.segment import SegmentOwner
 from tickwheel.v1 import job_pb2, run_pb2
 
 TIMEOUT_S = 60
@@ -213,7 +214,7 @@ def test_what_is_handed_out_ahead_is_no_earlier_run(policy: int, with_worker: bo
     ahead = assign(owner) if with_worker else []
     by_hand = replace(entry_of(job, now), kind=EntryKind.MANUAL, run_id=f"{instant_id(now)}-m-a")
     made = own_run(job, by_hand, lambda: "")
-    record = owner.trigger(job, by_hand, made, now)
+    record = owner.trigger(by_hand, made, now)
     assert record is not None
     assert record.state is RunState.PENDING
     assert owner.take_revocations() == ahead

@@ -24,11 +24,11 @@ from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.inbox import Inbox, News
 from tickwheel.server.scheduler.live import AttemptKey, Phase
 from tickwheel.server.scheduler.override import encode_override
+from tickwheel.server.scheduler.own_runs import own_run
 from tickwheel.server.scheduler.reader import Reader
 from tickwheel.server.scheduler.recorder import Recorder
 from tickwheel.server.scheduler.reporting import NotPublishedYetError
 from tickwheel.server.scheduler.reports import check_ended, needs_no_report
-from tickwheel.server.scheduler.segment import own_run
 from tickwheel.server.scheduler.terms import is_reported
 from tickwheel.server.trace import new_traceparent
 
@@ -169,7 +169,7 @@ class OwnerDesk:
         stamp = self._keeper.stamp(job.segment, holding.epoch)
         await self._store.schedule.advance(stamp, [entry], [])
         run = own_run(job, entry, new_traceparent)
-        record = holding.owner.trigger(job, entry, run, now)
+        record = holding.owner.trigger(entry, run, now)
         self._fleet.revoke(holding.owner.take_revocations())
         self._wake.set()
         if record is None:

@@ -10,8 +10,8 @@ from tickwheel.server.domain.run import Run, Trigger
 from tickwheel.server.schedule import Schedule
 from tickwheel.server.scheduler.cursors.counting import counted_before
 from tickwheel.server.scheduler.cursors.making import first_entry
+from tickwheel.server.scheduler.recovering import is_underway
 from tickwheel.server.scheduler.rederiving import depends_on_zone, first_due_after
-from tickwheel.server.scheduler.segment import is_underway
 from tickwheel.server.scheduler.terms import retention_ms
 
 

@@ -14,7 +14,8 @@ from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.gaps import final_states
 from tickwheel.server.scheduler.holding import Holding, position_of
 from tickwheel.server.scheduler.keeper import SET_BACK_MS
-from tickwheel.server.scheduler.segment import POSITION_LAG_MS, is_underway
+from tickwheel.server.scheduler.recovering import is_underway
+from tickwheel.server.scheduler.segment import POSITION_LAG_MS
 from tickwheel.server.scheduler.versions import Versions
 from tickwheel.server.store.port import INBOX_HORIZON_MS, LOOK_AHEAD_MS
 

@@ -3,7 +3,8 @@
 An occurrence's way: its job's entry is loaded from the schedule, the occurrence becomes a live run
 when its due instant comes inside the look-ahead, and once it is recorded as done, or has a row
 among the open runs, the job's entry advances past it. At each step a crash leaves the step before
-it in the store, from which the next owner goes on. What becomes of a run in between is `runs`.
+it in the store, from which the next owner goes on (`recovering`). What becomes of a run in between
+is `runs`; those that have rows of their own come in by `own_runs`.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -11,16 +12,16 @@ from dataclasses import replace
 from itertools import chain
 
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.names import JobKey, discriminator_of
+from tickwheel.server.domain.names import JobKey
 from tickwheel.server.domain.occurrence import EntryKind, InboxEntry, ScheduleEntry
 from tickwheel.server.domain.report import Answer, Report
-from tickwheel.server.domain.run import Run, RunState, Trigger
+from tickwheel.server.domain.run import Run
 from tickwheel.server.schedule import Schedule
 from tickwheel.server.scheduler.cursors import STEP_BUDGET, Advance, Cursors
 from tickwheel.server.scheduler.ledger import Batch
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun, Phase, live_run_of
-from tickwheel.server.scheduler.overlap import Skip, Wait
-from tickwheel.server.scheduler.override import decode_override
+from tickwheel.server.scheduler.own_runs import OwnRuns
+from tickwheel.server.scheduler.recovering import Recovering
 from tickwheel.server.scheduler.repairs import Mended, Repairs
 from tickwheel.server.scheduler.reporting import Reporting
 from tickwheel.server.scheduler.runs import Runs
@@ -50,9 +51,9 @@ class SegmentOwner:
         self._cursors = Cursors(
             self.runs, compile_schedule=compile_schedule, new_traceparent=new_traceparent
         )
-        self._new_traceparent = new_traceparent
+        self._recovering = Recovering(self.runs, self._cursors)
+        self._own_runs = OwnRuns(self.runs, self._cursors, new_traceparent)
         self._repairs = Repairs() if repairs is None else repairs
-        self._finished_entries: list[ScheduleEntry] = []
         self._uncommitted = Uncommitted()
 
     # -- what is read ------------------------------------------------------------------------
@@ -64,55 +65,8 @@ class SegmentOwner:
         jobs: Mapping[JobKey, Job] | None = None,
         now_ms: int = 0,
     ) -> None:
-        """Takes in what former owners have left, before anything is loaded.
-
-        Args:
-            log: the run log since the position.
-            rows: the open runs, each both as its row has it and in its present state.
-            jobs: the jobs of all runs that are not final.
-            now_ms: the present.
-        """
-        latest: dict[tuple[str, str], Run] = {}
-        has_row: set[tuple[str, str]] = set()
-        for run in rows:
-            has_row.add((run.job_uid, run.run_id))
-            _keep_latest(latest, run)
-        for run in log:
-            _keep_latest(latest, run)
-        for name, run in sorted(latest.items(), key=lambda item: item[1].due_ms):
-            if run.state is RunState.SKIPPED and name not in has_row and run.skipped_count:
-                self._cursors.remember_skip(run)
-                self.runs.done[name] = run.update_ms
-            elif name in has_row or is_underway(run):
-                self._adopt(run, jobs or {}, now_ms, has_row=name in has_row)
-            elif run.state is RunState.PENDING:
-                self._cursors.remember(run)
-            else:
-                self.runs.done[name] = run.update_ms
-        for uid in {run.job_uid for run in latest.values()}:
-            self.runs.released(uid, now_ms)
-
-    def _adopt(self, run: Run, jobs: Mapping[JobKey, Job], now_ms: int, *, has_row: bool) -> None:
-        job = jobs.get(run.key)
-        if job is not None:
-            self.runs.adopt(run, job, now_ms, has_row=has_row)
-            return
-        # The job has outlived its retention: nothing is known of how to go on.
-        self.runs.done[run.job_uid, run.run_id] = run.update_ms
-        if not run.state.is_final:
-            self.runs.ledger.add(
-                replace(
-                    run,
-                    state=RunState.FAILED,
-                    revision=run.revision + 1,
-                    update_ms=now_ms,
-                    end_ms=now_ms,
-                    epoch=self.epoch,
-                    error="the job is past its retention",
-                    error_type="job-gone",
-                )
-            )
-        self.runs.ledger.close(run, has_row=has_row)
+        """Takes in what former owners have left; see Recovering.recover."""
+        self._recovering.recover(log, rows, jobs or {}, now_ms)
 
     def wants_past(self, job: Job, entry: ScheduleEntry | None) -> bool:
         """Whether `load` or `notice` need the job's former versions."""
@@ -151,7 +105,7 @@ class SegmentOwner:
             if entry.kind is EntryKind.SCHEDULE:
                 revoked.extend(self._cursors.load(job, entry, former, now_ms))
             elif entry.kind is not EntryKind.BACKFILL:
-                self._open_own(job, entry, now_ms)
+                self._own_runs.open(job, entry, now_ms)
             else:
                 revoked.extend(self._cursors.load_backfill(job, entry, former, now_ms))
         return revoked
@@ -237,12 +191,9 @@ class SegmentOwner:
             if run is not None and key not in begun:
                 self.runs.confirm_cancelled(run, now_ms)
 
-    def trigger(self, job: Job, entry: ScheduleEntry, run: LiveRun, now_ms: int) -> Run | None:
+    def trigger(self, entry: ScheduleEntry, run: LiveRun, now_ms: int) -> Run | None:
         """Opens a run by hand; None where that run exists already."""
-        if run.name in self.runs.done or self.runs.find(*run.name) is not None:
-            return None
-        run.entry = entry
-        return self._begin_own(run, now_ms) or self.runs.announce(run, now_ms)
+        return self._own_runs.trigger(entry, run, now_ms)
 
     def cancel(self, uid: str, run_id: str, reason: str, now_ms: int) -> LiveRun | None:
         """Cancels a run as far as that is possible at once; None where it is not live."""
@@ -289,36 +240,6 @@ class SegmentOwner:
         """Puts runs back that no worker holds any more (or that none had room for)."""
         self.runs.give_back(runs, now_ms)
 
-    def _open_own(self, job: Job, entry: ScheduleEntry, now_ms: int) -> None:
-        """Opens a run that has a row of its own (by hand, or a retry)."""
-        live = self.runs.find(job.uid, entry.run_id)
-        if live is not None:
-            return
-        if (job.uid, entry.run_id) in self.runs.done:
-            self._finished_entries.append(entry)
-            return
-        run = own_run(job, entry, self._new_traceparent)
-        run.record = self._cursors.take_begun(*run.name)
-        if run.record is not None:
-            run.traceparent = run.record.traceparent
-        self._begin_own(run, now_ms)
-
-    def _begin_own(self, run: LiveRun, now_ms: int) -> Run | None:
-        """Begins a run of its own as its policy allows; its record, unless it simply goes."""
-        if run.is_reported:
-            # An occurrence that is not due yet is no earlier run, though it was handed out.
-            self.runs.revoke(self._cursors.take_back_ahead(run.job.uid, now_ms))
-        match self.runs.verdict(run.job, run.policy, due=True):
-            case Skip(reason, blocking):
-                return self.runs.skip(run, reason, blocking, now_ms)
-            case Wait(blocking, cancel):
-                if cancel:
-                    self.runs.make_way(run, now_ms)
-                return self.runs.hold(run, blocking, now_ms)
-            case _:
-                self.runs.open(run, now_ms)
-                return None
-
     # -- what became of it -------------------------------------------------------------------
 
     def holds(self, key: AttemptKey) -> bool:
@@ -360,25 +281,12 @@ class SegmentOwner:
         return is_run or self._cursors.has_skipped(uid, run_id)
 
     def unknown_of(self, log: Iterable[Run]) -> list[Run]:
-        """Unfinished runs of former owners, of a log that was read again, that it does not know."""
-        latest: dict[tuple[str, str], Run] = {}
-        for run in log:
-            _keep_latest(latest, run)
-        return [
-            run
-            for name, run in latest.items()
-            if run.epoch < self.epoch
-            and not run.state.is_final
-            and name not in self.runs.done
-            and self.runs.find(*name) is None
-        ]
+        """Unfinished runs of former owners that it does not know; see Recovering.unknown_of."""
+        return self._recovering.unknown_of(log)
 
     def take_late(self, run: Run, job: Job, now_ms: int) -> None:
-        """Takes in a run of `unknown_of`: it goes on, or ends as what it was taken for."""
-        if is_underway(run):
-            self._adopt(run, {run.key: job}, now_ms, has_row=False)
-        elif run.trigger is Trigger.SCHEDULE:
-            self._cursors.take_late(run, job, now_ms)
+        """Takes in a run of `unknown_of`; see Recovering.take_late."""
+        self._recovering.take_late(run, job, now_ms)
 
     def take_stray(
         self,
@@ -418,9 +326,7 @@ class SegmentOwner:
             if job is not None:
                 stretches.append(live_run_of(record, job))
         for run in settled.runs:
-            if run.entry is not None:
-                self._finished_entries.append(run.entry)
-                run.entry = None
+            self._own_runs.settle(run)
             self._cursors.settle(run, now_ms)
         for uid in {run.job.uid for run in settled.ended}:
             self.runs.released(uid, now_ms)
@@ -431,8 +337,7 @@ class SegmentOwner:
     def take_advance(self, now_ms: int) -> Advance:
         """Rows to move, for all that is recorded. A crash before they are written is harmless."""
         moved = self._cursors.take_advance(now_ms)
-        finished, self._finished_entries = self._finished_entries, []
-        return replace(moved, remove=[*finished, *moved.remove])
+        return replace(moved, remove=[*self._own_runs.take_finished(), *moved.remove])
 
     def position_ms(self, now_ms: int) -> int:
         """The instant before which nothing in the schedule is still to be done."""
@@ -456,12 +361,7 @@ class SegmentOwner:
 
     def twin_of(self, uid: str, run_id: str) -> str | None:
         """The id of the job's recent run by hand that was made by the same request."""
-        mark = discriminator_of(run_id)
-        if mark == run_id:
-            return None
-        return next(
-            (one for of, one in self.runs.names() if of == uid and one.endswith(mark)), None
-        )
+        return self._own_runs.twin_of(uid, run_id)
 
     def has_batch(self) -> bool:
         """Whether there is something to write."""
@@ -478,41 +378,3 @@ class SegmentOwner:
     def count_live(self) -> int:
         """Live runs."""
         return len(self.runs)
-
-
-def is_underway(run: Run) -> bool:
-    """Whether a run goes on by itself, as against one that the schedule's row brings up again.
-
-    A failed one does until its dead letter is on the log.
-    """
-    if run.state is RunState.PENDING:
-        return run.attempt > 1 or bool(run.blocking_run)
-    return not run.state.is_final or (run.state is RunState.FAILED and not run.dead_letter_topic)
-
-
-def own_run(job: Job, entry: ScheduleEntry, new_traceparent: Callable[[], str]) -> LiveRun:
-    """The live run of an entry that stands for a single run."""
-    override = decode_override(entry.detail)
-    return LiveRun(
-        job=job,
-        run_id=entry.run_id,
-        kind=entry.kind,
-        schedule_ms=entry.schedule_ms,
-        due_ms=entry.due_ms,
-        fire_ms=entry.due_ms,
-        ordinal=0,
-        traceparent=override.traceparent or new_traceparent(),
-        attempt=entry.attempt,
-        entry=entry,
-        overlap_policy=override.overlap_policy,
-        detail=entry.detail,
-        payload=override.payload,
-        content_type=override.content_type,
-        retried_run=override.retried_run,
-    )
-
-
-def _keep_latest(latest: dict[tuple[str, str], Run], run: Run) -> None:
-    key = (run.job_uid, run.run_id)
-    if key not in latest or latest[key].revision < run.revision:
-        latest[key] = run
