@@ -6,8 +6,6 @@ cancellation. A failed attempt is followed by the next one after its backoff, th
 dead letter. What is decided here goes through the ledger into the store before anyone is told.
 """
 
-import enum
-import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -28,6 +26,7 @@ from tickwheel.server.scheduler.overlap import Go, Verdict, admit
 from tickwheel.server.scheduler.override import decode_override
 from tickwheel.server.scheduler.reports import SILENCE_MS, error_fields, why_cancelled
 from tickwheel.server.scheduler.terms import backoff_ms, is_reported, run_timeout_ms
+from tickwheel.server.scheduler.timers import Timer, Timers
 from tickwheel.server.scheduler.unfinished import Unfinished
 from tickwheel.server.store.port import LOOK_AHEAD_MS
 from tickwheel.v1 import run_pb2, scheduler_service_pb2
@@ -35,14 +34,6 @@ from tickwheel.v1 import run_pb2, scheduler_service_pb2
 #: An occurrence that is not recorded this long after its due instant gets a PENDING record, so
 #: that it can be read within a second.
 PENDING_AFTER_MS = 700
-_FEW_TIMERS = 10_000
-
-
-class _Timer(enum.Enum):
-    OVERDUE = enum.auto()
-    HAND_OUT = enum.auto()
-    DEADLINE = enum.auto()
-    SILENCE = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +58,7 @@ class Runs:
         self.unfinished = Unfinished()
         self._live: dict[tuple[str, str, bool], LiveRun] = {}
         self._ready: dict[AttemptKey, LiveRun] = {}
-        self._timers: list[tuple[int, int, _Timer, AttemptKey]] = []
-        self._serial = 0
+        self._timers = Timers()
         self._to_revoke: list[LiveRun] = []
         #: Runs that are done for the schedule since the position, and when they came to be so;
         #: reading the schedule again is therefore harmless.
@@ -142,7 +132,7 @@ class Runs:
         run.opened_ms = now_ms
         self._add(run)
         self._queue(run, now_ms)
-        self._time(_overdue_ms(run), _Timer.OVERDUE, run)
+        self._timers.set(_overdue_ms(run), Timer.OVERDUE, run.key)
 
     def hold(self, run: LiveRun, blocking: str, now_ms: int) -> Run:
         """A new run that waits for an earlier one."""
@@ -234,7 +224,7 @@ class Runs:
     def _queue(self, run: LiveRun, now_ms: int) -> None:
         if run.fire_ms > now_ms + LOOK_AHEAD_MS:
             run.phase = Phase.BACKOFF
-            self._time(run.fire_ms - LOOK_AHEAD_MS, _Timer.HAND_OUT, run)
+            self._timers.set(run.fire_ms - LOOK_AHEAD_MS, Timer.HAND_OUT, run.key)
         else:
             run.phase = Phase.READY
             self._ready[run.key] = run
@@ -309,12 +299,12 @@ class Runs:
     def hear(self, run: LiveRun, now_ms: int) -> None:
         """An executor has said that it is at work; from here on its silence is noticed."""
         if not run.silent_ms:
-            self._time(now_ms + SILENCE_MS, _Timer.SILENCE, run)
+            self._timers.set(now_ms + SILENCE_MS, Timer.SILENCE, run.key)
         run.silent_ms = now_ms + SILENCE_MS
 
     def _expect_end(self, run: LiveRun, record: Run) -> None:
         run.deadline_ms = record.publish_ms + run_timeout_ms(run.job.spec)
-        self._time(run.deadline_ms, _Timer.DEADLINE, run)
+        self._timers.set(run.deadline_ms, Timer.DEADLINE, run.key)
 
     # -- cancelling --------------------------------------------------------------------------
 
@@ -448,38 +438,34 @@ class Runs:
 
     def step(self, now_ms: int) -> None:
         """Does what time has brought about: attempts to hand out, time-outs, overdue records."""
-        while self._timers and self._timers[0][0] <= now_ms:
-            _, _, timer, key = heapq.heappop(self._timers)
+        for timer, key in self._timers.ring(now_ms):
             run = self.at(key)
             if run is not None:
                 self._ring(timer, run, now_ms)
-        if len(self._timers) > _FEW_TIMERS + 4 * len(self._live):
-            # Most are of runs that have ended; a time-out may be days away.
-            self._timers = [one for one in self._timers if self.at(one[3]) is not None]
-            heapq.heapify(self._timers)
+        self._timers.weed(len(self._live), lambda key: self.at(key) is not None)
 
-    def _ring(self, timer: _Timer, run: LiveRun, now_ms: int) -> None:
+    def _ring(self, timer: Timer, run: LiveRun, now_ms: int) -> None:
         match timer:
-            case _Timer.OVERDUE:
+            case Timer.OVERDUE:
                 # The timer may be that of a run of the same name that was taken back.
                 is_untold = run.record is None and run.phase in (Phase.READY, Phase.ASSIGNED)
                 if is_untold and _overdue_ms(run) <= now_ms:
                     self.announce(run, now_ms)
-            case _Timer.HAND_OUT:
+            case Timer.HAND_OUT:
                 if run.phase is Phase.BACKOFF:
                     self._queue(run, now_ms)
-            case _Timer.DEADLINE:
+            case Timer.DEADLINE:
                 if run.phase in REPORTABLE and 0 < run.deadline_ms <= now_ms:
                     why = Failure(
                         message="no executor has reported its end within the run's time-out",
                         type="run-timeout",
                     )
                     self.attempt_over(run, why, now_ms, retryable=True)
-            case _Timer.SILENCE:
+            case Timer.SILENCE:
                 if run.phase is not Phase.RUNNING or not run.silent_ms:
                     return
                 if run.silent_ms > now_ms:
-                    self._time(run.silent_ms, _Timer.SILENCE, run)
+                    self._timers.set(run.silent_ms, Timer.SILENCE, run.key)
                     return
                 message = f"the executor was silent for {SILENCE_MS // 1000} s"
                 why = Failure(message=message, type="heartbeat-missed")
@@ -487,11 +473,7 @@ class Runs:
 
     def next_ms(self) -> int | None:
         """When `step` has something to do next; None: nothing that is known."""
-        return self._timers[0][0] if self._timers else None
-
-    def _time(self, at_ms: int, timer: _Timer, run: LiveRun) -> None:
-        self._serial += 1
-        heapq.heappush(self._timers, (at_ms, self._serial, timer, run.key))
+        return self._timers.next_ms()
 
     # -- what is stored ----------------------------------------------------------------------
 
