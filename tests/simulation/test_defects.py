@@ -13,6 +13,7 @@ JOBS = tuple(
     Step(3_000 + number, "create", f"j{number}", {"schedule": {"every": 1_000}, "topic": "t"})
     for number in range(40)
 )
+EVERY_5_S = {"schedule": {"every": 5_000}, "topic": "t"}
 STEPS = tuple(Step(one.at_ms, one.act, one.job, {**one.args, "payload": one.job}) for one in JOBS)
 
 #: A worker sleeps while its scheduler dies, and wakes when another one has taken over.
@@ -25,6 +26,16 @@ SLEEPERS = (
 GHOST = (
     Fault(9_950, "stop", "s0", 13_000),
     Fault(9_950, "cut", "s1>w0", 14_000, {"both": True}),
+)
+#: Writes of the api take up to seconds, and it can tell nobody of them.
+SLOW_WRITES = (
+    Fault(500, "store", "a0", 30_000, {"how": "slow", "slow_ms": 3_500}),
+    Fault(500, "cut", "a0>s0", 60_000, {"both": True}),
+    Fault(500, "cut", "a0>s1", 60_000, {"both": True}),
+)
+SLOWLY_CREATED = tuple(
+    Step(3_000 + 250 * number, "create", f"j{number}", {**EVERY_5_S, "payload": f"j{number}"})
+    for number in range(80)
 )
 
 
@@ -46,10 +57,12 @@ PLANS = {
     "no-due-check": (plan(), "EARLY"),
     "forgotten-outcomes": (plan(), "UNRECORDED"),
     "no-lease-check": (plan(*GHOST), "STALE"),
+    "no-second-look": (replace(plan(*SLOW_WRITES), steps=SLOWLY_CREATED), "MISSING"),
 }
 
 
-#: Whether a ghost hands out before it reads whose its segments are is a matter of chance.
+#: Whether a ghost hands out before it reads whose its segments are is a matter of chance, and so is
+#: which of several slow writes is there first.
 SEEDS = range(1, 13)
 
 

@@ -13,6 +13,7 @@ from tickwheel.server.scheduler.inbox import Inbox
 from tickwheel.server.scheduler.keeper import SessionKeeper, SessionLostError
 from tickwheel.server.scheduler.ledger import Ledger
 from tickwheel.server.scheduler.reader import Reader
+from tickwheel.server.scheduler.repair import Repair
 from tickwheel.worker.clock import Moment
 from tickwheel.worker.publisher.port import Permit
 from tickwheel.worker.source import Source
@@ -73,13 +74,17 @@ def no_lease_check() -> None:
 
 
 def no_second_look() -> None:
-    """An owner reads each part of the inbox and of the schedule once, however late rows come."""
+    """An owner reads each part of the inbox and of the schedule once, however late rows come.
 
-    async def nothing(_any: Inbox | Reader) -> None:
+    Nor is anything repaired: that net below would mend it.
+    """
+
+    async def nothing(_any: Inbox | Reader | Repair) -> None:
         return None
 
     _replace(Inbox, "reread", nothing)
     _replace(Reader, "sweep", nothing)
+    _replace(Repair, "look", nothing)
 
 
 def _replace(owner: type, name: str, by: object) -> None:
