@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from worker.making import record
 
 from scheduler.making import NOW, make_job
 from tickwheel.server.domain.job import Job
@@ -15,6 +16,9 @@ from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.telemetry.tracing import MOST_KEPT, RunTraces
 from tickwheel.server.trace import keep_part, new_traceparent
 from tickwheel.v1 import run_pb2
+from tickwheel.worker.publisher.port import Ack
+from tickwheel.worker.telemetry import sending
+from tickwheel.worker.telemetry.sending import SendSpans
 from tickwheel.worker.telemetry.setup import Telemetry, TelemetryOptions
 
 TRACE, SPAN = "ab" * 16, "cd" * 8
@@ -199,3 +203,19 @@ def test_so_many_traces_that_begin_here_are_sampled(ratio: float, low: int, high
     finally:
         keep_part(1)
     assert low <= sampled <= high
+
+
+def test_of_records_beyond_those_that_can_be_held_their_sending_is_told(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "_MOST", 1)
+    telemetry = Telemetry(TelemetryOptions(service="s", instance="i", version="1"))
+    telemetry.spans = kept
+    spans = SendSpans(telemetry, "kafka")
+    records = [record(name, topic="t") for name in ("a", "b", "c")]
+    for each in (records, records[:1]):
+        spans.received(each)
+        spans.given(each)
+        spans.answered(each, [Ack(0, number, NOW) for number, _ in enumerate(each)])
+    sends = [span for span in kept.spans if span.name == "send t"]
+    assert [dict(span.attributes or {})["messaging.kafka.offset"] for span in sends] == [0, 1, 2, 0]

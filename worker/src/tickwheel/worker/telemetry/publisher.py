@@ -51,7 +51,7 @@ class ObservedPublisher(Publisher):
     @override
     async def publish(self, records: Sequence[Record]) -> None:
         now = time.perf_counter()
-        self._given.update((id(record), now) for record in records)
+        self._given.update(dict.fromkeys(map(id, records), now))
         self._spans.given(records)
         await self._inner.publish(records)
 
@@ -67,10 +67,14 @@ class ObservedPublisher(Publisher):
         if self._report is not None:
             self._report(records, results)
         now = time.perf_counter()
+        # Records are given, and answered for, in batches: most of them took the same time.
+        alike: dict[tuple[float, str], int] = {}
         for record, result in zip(records, results, strict=True):
             begun = self._given.pop(id(record), now)
             error = ""
             if not isinstance(result, Ack):
                 error = "refused" if isinstance(result, Refused) else "unavailable"
-            self._duration.record(now - begun, self._system, "send", error)
+            alike[begun, error] = alike.get((begun, error), 0) + 1
+        for (begun, error), count in alike.items():
+            self._duration.record(now - begun, self._system, "send", error, count=count)
         self._spans.answered(records, results)

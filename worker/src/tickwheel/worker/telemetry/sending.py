@@ -34,6 +34,8 @@ class SendSpans:
         self._writer = SpanWriter(telemetry) if telemetry.spans is not None else None
         self._system = system
         self._held: dict[int, _Held] = {}
+        #: There was no room for all that came.
+        self._is_short = False
 
     def received(self, records: Sequence[Record]) -> None:
         """Records have come, to be published later."""
@@ -42,20 +44,32 @@ class SendSpans:
         now_ns = time.time_ns()
         for record in records:
             context = _sampled(record)
-            if context is not None and len(self._held) < _MOST:
+            if context is None:
+                continue
+            if len(self._held) < _MOST:
                 self._held[id(record)] = _Held(context, received_ns=now_ns)
+            else:
+                self._is_short = True
 
     def given(self, records: Sequence[Record]) -> None:
         """Records are given to the log."""
         if self._writer is None:
             return
         now_ns = time.time_ns()
+        if self._is_short:
+            self._take_in_unheld(records, now_ns)
+        for record in records:
+            held = self._held.get(id(record))
+            if held is not None:
+                held.given_ns = held.given_ns or now_ns
+
+    def _take_in_unheld(self, records: Sequence[Record], now_ns: int) -> None:
+        """There may have been no room when the sampled ones among them came."""
+        self._is_short = bool(self._held)
         for record in records:
             context = _sampled(record)
-            if context is None:
-                continue
-            held = self._held.setdefault(id(record), _Held(context, received_ns=now_ns))
-            held.given_ns = held.given_ns or now_ns
+            if context is not None:
+                self._held.setdefault(id(record), _Held(context, received_ns=now_ns))
 
     def answered(self, records: Sequence[Record], results: Sequence[Result]) -> None:
         """The log has answered."""

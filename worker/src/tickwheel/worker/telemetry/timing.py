@@ -47,21 +47,24 @@ class Timing:
         self.metric = metric
         self._series: dict[tuple[str, ...], _Series] = {}
 
-    def record(self, value: float, *labels: str, sampled: Context | None = None) -> None:
+    def record(
+        self, value: float, *labels: str, count: int = 1, sampled: Context | None = None
+    ) -> None:
         """Takes a value in.
 
         Args:
             value: in the metric's unit.
             labels: in the order of the metric's; an empty one is left out, as are those at the
                 end that are not given.
+            count: how often it was seen.
             sampled: the sampled trace that it belongs to, if there is one.
         """
         series = self._series.get(labels)
         if series is None:
             series = self._series[labels] = _Series(len(self.metric.bounds) + 1)
         bucket = bisect_left(self.metric.bounds, value)
-        series.counts[bucket] += 1
-        series.sum += value
+        series.counts[bucket] += count
+        series.sum += value * count
         if value < series.smallest:
             series.smallest = value
         if value > series.largest:
