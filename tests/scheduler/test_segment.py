@@ -88,6 +88,20 @@ def test_a_new_owner_does_not_fire_what_the_log_has_as_final() -> None:
     assert advance.put[0].ordinal == 2
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_a_former_owner_recorded_late_is_not_the_last_word(is_first: bool) -> None:
+    first, job = make_owner(), make_job(at_ms=NOW + SECOND)
+    entry = entry_of(job, NOW + SECOND)
+    (run,) = load(first, job, entry)
+    publish(first, run, NOW + SECOND)
+    (done,) = store_records(first)
+    late = replace(done, state=RunState.PENDING, revision=2, epoch=1)
+    done = replace(done, revision=2, epoch=2)
+    third = make_owner(epoch=3)
+    third.recover([late, done] if is_first else [done, late], (), {job.key: job}, NOW + SECOND)
+    assert load(third, job, entry, NOW + SECOND) == []
+
+
 def test_a_pending_run_goes_on_with_its_attempt_and_trace() -> None:
     first, job = make_owner(), make_job(at_ms=NOW + SECOND)
     entry = entry_of(job, NOW + SECOND)

@@ -138,6 +138,15 @@ class Run:
         return RunName(JobName(self.user, self.job_id), self.run_id)
 
     @property
+    def order(self) -> tuple[int, int]:
+        """Of two states of a run the one where this is higher is the later one.
+
+        Revisions alone do not tell: a former owner's last write may come when the next owner has
+        begun to count from the state before it.
+        """
+        return (self.epoch, self.revision)
+
+    @property
     def trace_id(self) -> str:
         """32 hex digits, or empty."""
         return self.traceparent[3:35]

@@ -11,6 +11,7 @@ import structlog
 from tickwheel.server.domain.run import Run
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.holding import Holding
+from tickwheel.server.scheduler.recovering import latest_states
 from tickwheel.server.scheduler.repairs import Mended
 
 _log = structlog.get_logger(__name__)
@@ -21,12 +22,7 @@ CHUNK = 500
 
 def final_states(log: Iterable[Run]) -> list[Run]:
     """The last states of the runs in a log that are final."""
-    latest: dict[tuple[str, str], Run] = {}
-    for run in log:
-        known = latest.get((run.job_uid, run.run_id))
-        if known is None or known.revision <= run.revision:
-            latest[run.job_uid, run.run_id] = run
-    return [run for run in latest.values() if run.state.is_final]
+    return [run for run in latest_states(log).values() if run.state.is_final]
 
 
 class HistoryGaps:
@@ -56,4 +52,4 @@ class HistoryGaps:
 
 
 def _is_told(known: Run | None, run: Run) -> bool:
-    return known is not None and known.revision >= run.revision
+    return known is not None and known.order >= run.order

@@ -35,7 +35,7 @@ class Recovering:
         """
         rows = list(rows)
         has_row = {(run.job_uid, run.run_id) for run in rows}
-        latest = _latest(chain(rows, log))
+        latest = latest_states(chain(rows, log))
         for name, run in sorted(latest.items(), key=lambda item: item[1].due_ms):
             if run.state is RunState.SKIPPED and name not in has_row and run.skipped_count:
                 self._cursors.remember_skip(run)
@@ -75,7 +75,7 @@ class Recovering:
         """Unfinished runs of former owners, of a log that was read again, that nobody knows."""
         return [
             run
-            for name, run in _latest(log).items()
+            for name, run in latest_states(log).items()
             if run.epoch < self._runs.epoch
             and not run.state.is_final
             and name not in self._runs.done
@@ -100,11 +100,11 @@ def is_underway(run: Run) -> bool:
     return not run.state.is_final or (run.state is RunState.FAILED and not run.dead_letter_topic)
 
 
-def _latest(states: Iterable[Run]) -> dict[tuple[str, str], Run]:
-    """The last state of each run; of two with the same revision the one that comes first."""
+def latest_states(states: Iterable[Run]) -> dict[tuple[str, str], Run]:
+    """The last state of each run."""
     latest: dict[tuple[str, str], Run] = {}
     for run in states:
         key = (run.job_uid, run.run_id)
-        if key not in latest or latest[key].revision < run.revision:
+        if key not in latest or latest[key].order < run.order:
             latest[key] = run
     return latest
