@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
 from scheduler.making import (
     NOW,
     SECOND,
@@ -105,7 +107,9 @@ def test_a_deletion_ends_a_backfill_and_what_did_not_run_is_recorded_as_that() -
         backfill_run_id(on_the_wire.schedule_ms, "b")
     ]
     gone = run_pb2.SKIP_REASON_DELETED
-    assert skipped(records) == [(2, 5, gone), (8, COUNT - 8, gone)]
+    handed_out = [(number, 1, gone) for number in range(2, MAX_OPEN_PER_BACKFILL) if number != 7]
+    rest = (MAX_OPEN_PER_BACKFILL, COUNT - MAX_OPEN_PER_BACKFILL, gone)
+    assert sorted(skipped(records)) == [*handed_out, rest]
     assert {run.backfill_id for run in records} == {"b"}
     assert row in owner.take_advance(NOW + 2).remove
     assert not owner.is_backfilling(job.uid, "b")
@@ -243,3 +247,33 @@ def test_what_workers_have_published_before_a_deletion_is_not_skipped_for_it() -
     records = store_records(owner)
     assert [one.run_id for one in records if one.state is RunState.SUCCEEDED] == [published.run_id]
     assert skipped(records) == [(1, 2, run_pb2.SKIP_REASON_DELETED)]
+
+
+def test_what_a_backfill_has_skipped_is_not_skipped_again_after_a_change() -> None:
+    """The one before it is with a worker, and follows the change."""
+    owner, job = make_owner(), replace(reported(every_s=1), create_ms=FIRST)
+    (run,) = load(owner, job, row_of(job, count=10))
+    overlap = run_pb2.SKIP_REASON_OVERLAP
+    assert skipped(store_records(owner)) == [(1, 9, overlap)]
+    revoked = tell(owner, changed(job, NOW + 1), NOW + 1)
+    assert revoked == [run]
+    owner.confirm_revoked([run.key], (), NOW + 1)
+    owner.step(NOW + 1)
+    assert assign(owner) == [run]
+    assert not store_records(owner)
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_what_a_worker_had_begun_with_and_gives_back_goes_by_the_job_as_it_is(
+    is_gone: bool,
+) -> None:
+    owner, job = make_owner(), past_job()
+    (run,) = load(owner, job, row_of(job, count=1))
+    after = changed(job, NOW + 1, delete_ms=NOW + 1 if is_gone else 0)
+    tell(owner, after, NOW + 1)
+    owner.confirm_revoked([run.key], [run.key], NOW + 1)
+    owner.give_back([run], NOW + 2)
+    assert owner.take_ready() == ([] if is_gone else [run])
+    assert run.job == after
+    reasons = [one[2] for one in skipped(store_records(owner))]
+    assert reasons == ([run_pb2.SKIP_REASON_DELETED] if is_gone else [])

@@ -220,6 +220,27 @@ class Runs:
                 run.phase = Phase.READY
                 run.worker = ""
                 self._ready[run.key] = run
+                cursor = run.cursor
+                if cursor is not None and cursor.backfill_id and run.job is not cursor.job:
+                    # It was changed after a worker had begun with the run.
+                    self.renew(run, cursor.job, now_ms)
+
+    def renew(self, run: LiveRun, job: Job, now_ms: int) -> None:
+        """A run that no worker holds goes by its job as it is now; of a deleted one it is skipped.
+
+        One that was taken back is to be handed out again.
+        """
+        self.unfinished.discard(run)
+        run.job = job
+        run.worker = ""
+        run.expire_ms = 0
+        if run.is_reported:
+            self.unfinished.add(run)
+        if job.delete_ms:
+            reason = _skipped(run, run_pb2.SKIP_REASON_DELETED, "")
+            self.end(run, RunState.SKIPPED, now_ms, **reason)
+        elif run.phase is Phase.DROPPED:
+            self._queue(run, now_ms)
 
     def _queue(self, run: LiveRun, now_ms: int) -> None:
         if run.fire_ms > now_ms + LOOK_AHEAD_MS:

@@ -39,9 +39,9 @@ class Changes:
     ) -> list[LiveRun]:
         """Takes in a job's newer version, and the entry that was written with it.
 
-        Runs that came due before the change stay as they are. Later ones, and those of backfills
-        that are not on the log, are taken back and computed again once the workers have confirmed:
-        the returned ones are with a worker.
+        Runs that came due before the change stay as they are. Later ones are taken back and
+        computed again once the workers have confirmed: the returned ones are with a worker. So are
+        those of backfills that are not on the log, which stay and go by the newer version then.
 
         Args:
             job: as it is now.
@@ -95,12 +95,8 @@ class Changes:
                 continue
             one.job = job
             one.stretch = None
-            # Their instants are long past: all that are not on the log are still to come.
-            rewind = self._revoking.take_back(one, after_ms=-FOR_EVER_MS)
-            if rewind is not None:
-                one.next_ms, one.ordinal = rewind
+            revoked.extend(self._revoking.renew(one, now_ms))
             self._agenda.look_again(one, now_ms)
-            revoked.extend(run for run in one.revoking.values() if run.worker)
         return revoked
 
     def _replace(

@@ -24,13 +24,10 @@ class Revoking:
         """Drops a cursor's open runs due after the instant; tells where it goes back to.
 
         That is an instant and its ordinal; None: nothing was taken back. The caller moves it.
-        What has a row among the open runs goes on without the cursor.
         """
         rewind: tuple[int, int] | None = None
         for schedule_ms, run in list(cursor.open.items()):
             if run.due_ms <= after_ms or run.phase not in (Phase.READY, Phase.ASSIGNED):
-                continue
-            if run.has_row:
                 continue
             rewind = rewind or (run.schedule_ms, run.ordinal)
             del cursor.open[schedule_ms]
@@ -58,6 +55,23 @@ class Revoking:
         self._agenda.look_again(cursor, now_ms)
         return [run for key, run in cursor.revoking.items() if key not in before and run.worker]
 
+    def renew(self, cursor: Cursor, now_ms: int) -> list[LiveRun]:
+        """Lets open runs of a backfill go by its job as it is now; returns those with a worker.
+
+        Those follow once it has dropped them. The cursor does not go back: it may have skipped
+        what comes after them. What has a row among the open runs goes on without the cursor.
+        """
+        for schedule_ms, run in list(cursor.open.items()):
+            if run.has_row:
+                continue
+            if run.phase is Phase.ASSIGNED:
+                del cursor.open[schedule_ms]
+                cursor.revoking[run.key] = run
+                run.phase = Phase.DROPPED
+            elif run.phase is Phase.READY:
+                self._runs.renew(run, cursor.job, now_ms)
+        return [run for run in cursor.revoking.values() if run.worker]
+
     def confirm(self, key: AttemptKey, *, started: bool, now_ms: int) -> bool:
         """Workers dropped a run of a cursor, or had begun with it; False: none is to be dropped."""
         run = self._runs.at(key)
@@ -67,6 +81,9 @@ class Revoking:
         if started:
             run.phase = Phase.ASSIGNED
             cursor.reopen(run)
+        elif cursor.backfill_id:
+            cursor.reopen(run)
+            self._runs.renew(run, cursor.job, now_ms)
         else:
             self._drop(run)
             self._orphans.end_outside_cursors(cursor.job, now_ms)
