@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from scheduler.making import changed, entry_of, notice
+from scheduler.test_course import rescheduled
 from scheduler.test_runs import reported
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.errors import RunNotFound, SegmentUnowned, StoreUnavailable
@@ -245,4 +246,23 @@ async def test_a_backfill_whose_job_could_not_be_read_goes_on_when_it_can(
             await scheduler.desk.backfill(request)
         first = backfill_run_id(now - 60_000, "abcdefghij")
         while await store.runs.get(job.uid, first) is None:
+            await asyncio.sleep(0.005)
+
+
+async def test_a_backfill_goes_by_the_schedule_that_its_occurrences_were_counted_by(
+    store: Store, scheduler: Scheduler
+) -> None:
+    """The job was given another one while the request was on its way."""
+    now = CLOCK.now_ms()
+    job = replace(reported(every_s=1), create_ms=now, update_ms=now, paused=True)
+    await store.jobs.create([NewJob(job=job, entry=None)])
+    after = rescheduled(job, now, 20)
+    told = notice(after, now)
+    assert await store.jobs.change(JobChange(before=job, after=after, entry=None, inbox=told))
+    async with asyncio.timeout(20):
+        await scheduler.desk.backfill(
+            replace(asked_for(after, now), generation=1, overlap_policy=job_pb2.OVERLAP_ALLOW_ALL)
+        )
+        last = backfill_run_id(now - 1_000, "abcdefghij")
+        while await store.runs.get(job.uid, last) is None:
             await asyncio.sleep(0.005)

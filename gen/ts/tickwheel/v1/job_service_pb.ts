@@ -1340,8 +1340,8 @@ export const JobService: GenService<{
    * Runs the occurrences of a past range in order, also those that were run
    * already, whatever the catch-up window. It goes on by a stored cursor, through
    * restarts, after it was answered: over the schedule that the job had when it was
-   * begun, while any other change of the job holds for all runs that are not
-   * published yet. A pause does not hold it up. The job's deletion ends it, and what
+   * begun, while any other change of the job holds for all runs that no worker has
+   * begun to publish. A pause does not hold it up. The job's deletion ends it, and what
    * it has not run is SKIPPED (SKIP_REASON_DELETED).
    *
    * Errors: NOT_FOUND (JOB_NOT_FOUND), INVALID_ARGUMENT (TIME_RANGE_INVALID),

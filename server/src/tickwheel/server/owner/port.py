@@ -43,6 +43,8 @@ class BackfillRequest:
     end_ms: int
     #: As in TriggerRequest.
     overlap_policy: "job_pb2.Overlap" = job_pb2.OVERLAP_UNSPECIFIED
+    #: Of the job whose schedule was counted by; 0 for the present one.
+    generation: int = 0
 
 
 class Owners(ABC):

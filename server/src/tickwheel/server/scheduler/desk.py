@@ -210,7 +210,7 @@ class OwnerDesk:
             user=job.user,
             uid=job.uid,
             kind=EntryKind.BACKFILL,
-            generation=job.generation,
+            generation=request.generation or job.generation,
             schedule_ms=request.first_ms,
             due_ms=now,
             run_id=request.backfill_id,

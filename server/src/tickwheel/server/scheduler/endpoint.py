@@ -70,6 +70,7 @@ class SchedulerEndpoint:
                 first_ms=request.first_ms,
                 end_ms=request.end_ms,
                 overlap_policy=_overlap(request.overlap_policy),
+                generation=request.generation,
             )
         )
 
