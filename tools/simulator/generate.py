@@ -55,7 +55,8 @@ class _Draft:
 def plan_of(seed: int, *, reported: bool = False) -> Plan:
     """The plan of a seed: at least 1,000 occurrences, 20 faults and all kinds of jobs.
 
-    With `reported` it has jobs beside whose runs executors report; all else stays as it is.
+    With `reported` it has jobs beside whose runs executors report, and some with backfills; all
+    else stays as it is.
     """
     chance = Chance(seed).stream("plan")
     draft = _Draft(
@@ -70,6 +71,8 @@ def plan_of(seed: int, *, reported: bool = False) -> Plan:
     if reported:
         draft.chance = Chance(seed).stream("plan of reported jobs")
         _reported(draft)
+        draft.chance = Chance(seed).stream("plan of backfills")
+        _backfills(draft)
     draft.steps.sort(key=lambda step: step.at_ms)
     draft.faults.sort(key=lambda fault: fault.at_ms)
     return Plan(
@@ -306,6 +309,27 @@ def _reported(draft: _Draft) -> None:
         for act in ("cancel", "cancel", "run", "delete"):
             if chance.random() < 0.4:
                 draft.do(draft.when(at_ms + 1_000), act, job, tries=_tries(draft))
+
+
+def _backfills(draft: _Draft) -> None:
+    """Jobs with a backfill that is under way when they are changed, or deleted."""
+    chance = draft.chance
+    for _ in range(4):
+        at_ms = draft.when(last_ms=ACTIVE_MS - 10_000)
+        schedule = {"every": 1_000 * chance.choice((1, 2, 5))}
+        job = _create(draft, at_ms, "past", schedule, tries=_MANY_TRIES)
+        at_ms += chance.randrange(1_000, 4_000)
+        back_ms = chance.randrange(100, 400) * schedule["every"]
+        draft.do(at_ms, "backfill", job, back_ms=back_ms, tries=_tries(draft))
+        for act in ("retarget", "reschedule", "pause", "resume", "delete"):
+            at_ms += chance.choice((5, 20, 60, 400))
+            if chance.random() < (0.6 if act == "delete" else 0.4):
+                given: dict[str, Any] = {"tries": _tries(draft)}
+                if act == "retarget":
+                    given["payload"] = draft.name(f"{job}.")
+                elif act == "reschedule":
+                    given["schedule"] = _schedule(draft)
+                draft.do(at_ms, act, job, **given)
 
 
 # -- faults --------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from simulator.backfills import check_counts, check_records
 from simulator.cluster import Cluster
 from simulator.executor import Ended, Executor
 from simulator.jobs import USER
@@ -65,11 +66,13 @@ async def judge(
         job.uid: await read_subject(store, job, sure.get(job.uid)) for job in jobs.values()
     }
     records: dict[str, list[LogRecord]] = {}
+    begun_ms: dict[tuple[str, int], int] = {}
     for name, topic in cluster.log.topics.items():
         # Dead letters have the ce_id of the record that they stand for.
         for entry in () if name.endswith(".dlq") else topic:
             record = record_of(entry, plan.start_ms)
             records.setdefault(record.uid, []).append(record)
+            begun_ms[record.topic, record.offset] = plan.start_ms + entry.begun_us // 1000
     states: dict[str, list[Run]] = {}
     for run in await store.runs.read_log(range(plan.segments), 0):
         states.setdefault(run.job_uid, []).append(run)
@@ -78,6 +81,7 @@ async def judge(
         runs = await read_runs(store, subject.job, 0, _EVER_MS)
         by_hand.update({(uid, run.run_id): run for run in runs})
         case = Case(subject, runs, records.pop(uid, []), states.get(uid, []))
+        verdict.findings.extend(check_records(case, begun_ms, rules.clock_ms))
         # A job that could not be paused in the end goes on, and so do its last runs.
         verdict.findings.extend(
             finding
@@ -87,6 +91,7 @@ async def judge(
         )
     unsure = {call.job for call in told if not (call.is_ok or call.is_refused)}
     verdict.findings.extend(check_residue(cluster, clock.now_ms(), len(unsure)))
+    verdict.findings.extend(check_counts(told, by_hand))
     verdict.findings.extend(_check_ends(executor, by_hand, clock.now_ms()))
     verdict.findings.extend(check_promises(promises, subjects, by_hand, verdict.tally))
     for uid, lost in records.items():

@@ -33,8 +33,9 @@ class Entry:
 
     record: Record
     offset: int
-    #: When its producer handed it over.
+    #: When its producer handed it over, and when it first tried to.
     given_us: int
+    begun_us: int
     #: When the log took it in.
     taken_us: int
     worker: str
@@ -65,14 +66,21 @@ class SimLog:
         #: not taken twice.
         self._taken: dict[tuple[str, int], dict[RunId, int]] = {}
 
-    def take(self, producer: tuple[str, int], record: Record, given_us: int, worker: str) -> int:
+    def take(
+        self,
+        producer: tuple[str, int],
+        record: Record,
+        given_us: int,
+        begun_us: int,
+        worker: str,
+    ) -> int:
         """Takes a record in; returns its offset."""
         known = self._taken.setdefault(producer, {})
         offset = known.get(record.run)
         if offset is None:
             topic = self.topics.setdefault(record.topic, [])
             offset = known[record.run] = len(topic)
-            topic.append(Entry(record, offset, given_us, self._loop.now_us, worker))
+            topic.append(Entry(record, offset, given_us, begun_us, self._loop.now_us, worker))
         return offset
 
     def note_heard(self, record: Record, offset: int, process: SimProcess) -> None:
@@ -100,6 +108,8 @@ class SimPublisher(Publisher):
         self._producer = 0
         self._report: Report = _not_started
         self._outstanding: dict[RunId, Record] = {}
+        #: When the attempts were given to it that it has ever had.
+        self._begun_us: dict[RunId, int] = {}
         self._idle = asyncio.Event()
         self._ready = True
         self.failures = 0
@@ -123,6 +133,7 @@ class SimPublisher(Publisher):
         rest = [record for record in records if not record.topic.startswith(REFUSED_TOPIC)]
         for record in rest:
             self._outstanding[record.run] = record
+            self._begun_us[record.run] = self._loop.now_us
         self._give(rest)
 
     def _give(self, records: Sequence[Record]) -> None:
@@ -180,16 +191,25 @@ class SimPublisher(Publisher):
             producer,
             records,
             self._loop.now_us,
+            [self._begun_us[record.run] for record in records],
             answered,
             context=self._loop.world,
         )
 
     def _arrive(
-        self, producer: tuple[str, int], records: Sequence[Record], given_us: int, answered: bool
+        self,
+        producer: tuple[str, int],
+        records: Sequence[Record],
+        given_us: int,
+        begun_us: Sequence[int],
+        answered: bool,
     ) -> None:
         """At the log."""
         worker = self._process.name
-        offsets = [self._log.take(producer, record, given_us, worker) for record in records]
+        offsets = [
+            self._log.take(producer, record, given_us, begun, worker)
+            for record, begun in zip(records, begun_us, strict=True)
+        ]
         if answered:
             at_ms = self._process.host.true_ms()
             acks = [Ack(0, offset, at_ms) for offset in offsets]

@@ -63,6 +63,9 @@ def _check_rows(cells: Cells, now_ms: int) -> Iterator[Finding]:
         # A position waits for jobs that were begun to be created, and is behind meanwhile.
         waits = any(cells.jobs.get(entry.key) is None for _, _, entry in ahead)
         for key, _, entry in ahead:
+            if entry.kind is EntryKind.BACKFILL and cells.jobs.get(entry.key) is not None:
+                text = "the row of a backfill is left"
+                yield Finding(Fault.UNBOUNDED, entry.uid, entry.run_id, text)
             if entry.kind is EntryKind.SCHEDULE and not _is_of_nothing(cells, entry):
                 rows[entry.uid] += 1
                 old[entry.uid] += key[0] < now_ms - _OLD_MS and not waits

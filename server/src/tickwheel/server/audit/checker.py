@@ -238,7 +238,10 @@ class _Check:
                 self.tally.failed += 1
             case RunState.SKIPPED:
                 self.tally.skipped += 1
-                if records:
+                is_own = run.trigger is not Trigger.SCHEDULE
+                if is_own and records and self._was_unheard(run, records):
+                    self.tally.unheard += 1
+                elif records:
                     yield self._finding(Fault.CONTRADICTED, run.run_id, "skipped, and on the log")
             case _:
                 yield self._finding(Fault.UNFINISHED, run.run_id, f"{run.state.name} for ever")
