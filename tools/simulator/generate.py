@@ -52,11 +52,11 @@ class _Draft:
         self.steps.append(Step(at_ms, act, job, args))
 
 
-def plan_of(seed: int, *, reported: bool = False) -> Plan:
+def plan_of(seed: int, *, reported: bool = False, backfills: bool = False) -> Plan:
     """The plan of a seed: at least 1,000 occurrences, 20 faults and all kinds of jobs.
 
-    With `reported` it has jobs beside whose runs executors report, and some with backfills; all
-    else stays as it is.
+    With `reported` it has jobs beside whose runs executors report, with `backfills` some that are
+    changed amid one; all else stays as it is.
     """
     chance = Chance(seed).stream("plan")
     draft = _Draft(
@@ -71,6 +71,7 @@ def plan_of(seed: int, *, reported: bool = False) -> Plan:
     if reported:
         draft.chance = Chance(seed).stream("plan of reported jobs")
         _reported(draft)
+    if backfills:
         draft.chance = Chance(seed).stream("plan of backfills")
         _backfills(draft)
     draft.steps.sort(key=lambda step: step.at_ms)
