@@ -33,7 +33,7 @@ class Entry:
 
     record: Record
     offset: int
-    #: When its producer handed it over, and when it first tried to.
+    #: When its producer handed it over, and when its worker began with that.
     given_us: int
     begun_us: int
     #: When the log took it in.
@@ -108,8 +108,9 @@ class SimPublisher(Publisher):
         self._producer = 0
         self._report: Report = _not_started
         self._outstanding: dict[RunId, Record] = {}
-        #: When the attempts were given to it that it has ever had.
-        self._begun_us: dict[RunId, int] = {}
+        #: The records that were given to it last, and when each first was: one that it gives back
+        #: comes again as it is, and goes on; one that was assigned anew is another record.
+        self._begun: dict[RunId, tuple[Record, int]] = {}
         self._idle = asyncio.Event()
         self._ready = True
         self.failures = 0
@@ -133,7 +134,9 @@ class SimPublisher(Publisher):
         rest = [record for record in records if not record.topic.startswith(REFUSED_TOPIC)]
         for record in rest:
             self._outstanding[record.run] = record
-            self._begun_us[record.run] = self._loop.now_us
+            known = self._begun.get(record.run)
+            if known is None or known[0] is not record:
+                self._begun[record.run] = (record, self._loop.now_us)
         self._give(rest)
 
     def _give(self, records: Sequence[Record]) -> None:
@@ -191,7 +194,7 @@ class SimPublisher(Publisher):
             producer,
             records,
             self._loop.now_us,
-            [self._begun_us[record.run] for record in records],
+            [self._begun[record.run][1] for record in records],
             answered,
             context=self._loop.world,
         )
