@@ -263,6 +263,32 @@ def test_what_a_backfill_has_skipped_is_not_skipped_again_after_a_change() -> No
     assert not store_records(owner)
 
 
+def test_a_row_that_is_read_again_while_it_is_removed_brings_up_nothing() -> None:
+    owner, job = make_owner(), replace(reported(every_s=1), create_ms=FIRST)
+    row = row_of(job, count=10)
+    (run,) = load(owner, job, row)
+    publish(owner, run, NOW)
+    say(owner, run, Finish(state=RunState.SUCCEEDED), NOW + 1)
+    assert skipped(store_records(owner)) == [(1, 9, run_pb2.SKIP_REASON_OVERLAP)]
+    assert row in owner.take_advance(NOW + 1).remove
+    assert not load(owner, job, row, NOW + 2)
+    assert not owner.has_batch()
+
+
+def test_what_a_former_owner_has_skipped_of_a_backfill_is_known_whatever_the_position() -> None:
+    """The occurrences lie in the past; it is their record that is new."""
+    first, job = make_owner(), replace(reported(every_s=1), create_ms=FIRST)
+    row = row_of(job, count=10)
+    load(first, job, row)
+    records = store_records(first)
+    assert skipped(records) == [(1, 9, run_pb2.SKIP_REASON_OVERLAP)]
+    owner = make_owner(epoch=2)
+    owner.recover(records)
+    owner.forget_before(NOW)
+    assert numbers(load(owner, job, row)) == [0]
+    assert not owner.has_batch()
+
+
 @pytest.mark.parametrize("is_gone", [False, True])
 def test_what_a_worker_had_begun_with_and_gives_back_goes_by_the_job_as_it_is(
     is_gone: bool,

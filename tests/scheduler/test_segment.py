@@ -17,6 +17,7 @@ from scheduler.making import (
     publish,
     store_records,
 )
+from scheduler.test_course import rescheduled
 from tickwheel.server.domain.names import instant_id
 from tickwheel.server.domain.run import RunState
 from tickwheel.server.scheduler.repairs import Mended, Repairs
@@ -24,7 +25,7 @@ from tickwheel.server.scheduler.runs import PENDING_AFTER_MS
 from tickwheel.server.scheduler.terms import BACKOFF_SPREAD, MIN_PUBLISH_WINDOW_MS, expire_ms
 from tickwheel.server.scheduler.uncommitted import COMMIT_GRACE_MS, FIRST_LOOK_MS
 from tickwheel.server.store.port import LOOK_AHEAD_MS
-from tickwheel.v1 import run_pb2, scheduler_service_pb2
+from tickwheel.v1 import job_pb2, run_pb2, scheduler_service_pb2
 
 
 def test_a_one_off_job_is_handed_out_ahead_published_and_completed() -> None:
@@ -180,6 +181,45 @@ def test_reading_the_schedule_again_fires_nothing_twice() -> None:
     store_records(owner)
     owner.take_advance(NOW + 2 * SECOND)
     assert not load(owner, job, entry, NOW + 2 * SECOND)
+
+
+def test_a_row_that_is_read_again_while_it_is_removed_brings_up_no_skipped_occurrence() -> None:
+    owner, job = make_owner(), make_job(every_s=10, window_s=60)
+    job.spec.schedule.max_runs = 20
+    late = NOW + 300 * SECOND
+    row = entry_of(job, NOW + 10 * SECOND)
+    assert not load(owner, job, row, late)
+    (skipped,) = store_records(owner)
+    assert skipped.skipped_count == 20
+    assert owner.take_advance(late).complete
+    # Its window is longer by now, so that most of the stretch would be young enough to run.
+    wider = replace(job, spec=job_pb2.Job())
+    wider.spec.CopyFrom(job.spec)
+    wider.spec.catch_up_window.FromSeconds(3_600)
+    assert not load(owner, wider, row, late)
+    assert not owner.has_batch()
+    assert row in owner.take_advance(late).remove
+    # As long as somebody may read the row again.
+    owner.forget_before(late)
+    assert not load(owner, wider, row, late)
+
+
+def test_what_one_schedule_has_skipped_is_not_done_for_another_one() -> None:
+    """The owner has gone past the former one's end before it hears of that."""
+    owner, job = make_owner(), make_job(every_s=2, create_ms=NOW, window_s=0)
+    owner.load([entry_of(job, NOW + 2 * SECOND)], {job.key: job}, NOW + 20 * SECOND)
+    owner.step(NOW + 20 * SECOND)
+    assign(owner)
+    (skipped,) = [run for run in store_records(owner) if run.state is RunState.SKIPPED]
+    assert skipped.last_schedule_ms == NOW + 18 * SECOND
+    after = rescheduled(job, NOW + 5 * SECOND, 3)
+    after.spec.catch_up_window.FromSeconds(3_600)
+    revoked = owner.notice(notice(after, NOW + 20 * SECOND), after, NOW + 20 * SECOND)
+    owner.confirm_revoked([run.key for run in revoked], (), NOW + 20 * SECOND)
+    owner.step(NOW + 20 * SECOND)
+    # Those at 6, 12 and 18 s are occurrences of both.
+    due = [run.schedule_ms - NOW for run in assign(owner)]
+    assert due == [9 * SECOND, 15 * SECOND, 21 * SECOND, 24 * SECOND]
 
 
 def test_a_pause_takes_back_what_is_not_due_and_skips_it_once_due() -> None:

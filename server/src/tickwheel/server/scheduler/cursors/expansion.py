@@ -113,7 +113,7 @@ class Expansion:
         if run is not None:
             self._take_over(cursor, run, now_ms)
             return True
-        return self._recovered.is_skipped(uid, cursor.backfill_id, nominal_ms)
+        return self._recovered.is_skipped(uid, cursor.backfill_id, nominal_ms, cursor.schedule)
 
     def _take_over(self, cursor: Cursor, run: LiveRun, now_ms: int) -> None:
         """A run that a former schedule opened past its end, and a later one has too, is that one's.
@@ -228,6 +228,8 @@ class Expansion:
         first_ms, ordinal, _ = cursor.unstored.get(record.run_id, (nominal_ms, cursor.ordinal, 0))
         cursor.unstored[record.run_id] = (first_ms, ordinal, record.revision)
         cursor.stretch = record
+        # The row may be read again while it is on its way, or another schedule may have these, too.
+        self._recovered.remember_skip(record, cursor.schedule)
 
 
 def _most_open(cursor: Cursor) -> int:

@@ -1,6 +1,31 @@
-"""What is known of occurrences from former owners: begun, skipped, or published as workers say."""
+"""What is known of occurrences before their cursor comes to them.
+
+Former owners have begun them, these or a cursor that was here before have skipped them, or they
+are published, as workers say.
+"""
+
+from typing import NamedTuple
 
 from tickwheel.server.domain.run import Run
+from tickwheel.server.schedule import Schedule
+
+
+class _Stretch(NamedTuple):
+    """Occurrences that were recorded as skipped."""
+
+    first_ms: int
+    last_ms: int
+    #: When that was recorded last.
+    at_ms: int
+    #: Whose occurrences they are; None where a former owner knew.
+    schedule: Schedule | None
+
+    def has(self, nominal_ms: int, schedule: Schedule) -> bool:
+        """Whether an occurrence of a schedule is one of them."""
+        if not self.first_ms <= nominal_ms <= self.last_ms:
+            return False
+        own = self.schedule
+        return own is None or own is schedule or own.occurs_at(nominal_ms)
 
 
 class Recovered:
@@ -9,8 +34,9 @@ class Recovered:
     def __init__(self) -> None:
         #: By job and run id what was recorded as due and no more than that.
         self._begun: dict[str, dict[str, Run]] = {}
-        #: Skipped stretches since the position, by job and backfill.
-        self._skipped: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        #: Skipped stretches since the position, by job and backfill, then by run id and by whether
+        #: a former owner has recorded it.
+        self._skipped: dict[tuple[str, str], dict[tuple[str, bool], _Stretch]] = {}
         #: Runs (job, run id) of which workers have an outcome that is not taken in yet.
         self.foretold: frozenset[tuple[str, str]] = frozenset()
 
@@ -34,21 +60,33 @@ class Recovered:
             del self._begun[uid]
         return record
 
-    def remember_skip(self, record: Run) -> None:
-        """A stretch that a former owner has recorded as skipped."""
-        which = (record.job_uid, record.backfill_id)
-        stretch = (record.first_schedule_ms, record.last_schedule_ms)
-        self._skipped.setdefault(which, []).append(stretch)
+    def remember_skip(self, record: Run, schedule: Schedule | None = None) -> None:
+        """A stretch that was recorded as skipped, maybe longer than before; of which schedule."""
+        stretches = self._skipped.setdefault((record.job_uid, record.backfill_id), {})
+        first_ms, last_ms = record.first_schedule_ms, record.last_schedule_ms
+        stretch = _Stretch(first_ms, last_ms, record.update_ms, schedule)
+        stretches[record.run_id, schedule is None] = stretch
 
-    def is_skipped(self, uid: str, backfill_id: str, nominal_ms: int) -> bool:
-        """Whether a former owner has recorded an occurrence as skipped."""
-        skipped = self._skipped.get((uid, backfill_id), ())
-        return any(first <= nominal_ms <= last for first, last in skipped)
+    def is_skipped(self, uid: str, backfill_id: str, nominal_ms: int, schedule: Schedule) -> bool:
+        """Whether an occurrence of a schedule is recorded as skipped."""
+        skipped = self._skipped.get((uid, backfill_id))
+        if skipped is None:
+            return False
+        return any(stretch.has(nominal_ms, schedule) for stretch in skipped.values())
 
     def forget_before(self, position_ms: int) -> None:
-        """Lets go of stretches that nobody comes to again who reads from a position on."""
+        """Lets go of stretches that nobody comes to again who reads from a position on.
+
+        What is caught up with lies before the position, though its row does not.
+        """
         self._skipped = {
             which: kept
             for which, stretches in self._skipped.items()
-            if (kept := [stretch for stretch in stretches if stretch[1] >= position_ms])
+            if (
+                kept := {
+                    name: stretch
+                    for name, stretch in stretches.items()
+                    if max(stretch.last_ms, stretch.at_ms) >= position_ms
+                }
+            )
         }
