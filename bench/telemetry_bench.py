@@ -33,8 +33,10 @@ from tickwheel.server.bench.embedded import ALL, DevCluster
 from tickwheel.v1 import job_pb2, job_service_pb2
 
 IN_FLIGHT = 20
+_IDLE_S = 5
 OFF, AGAIN = "off", "off, another process"
 CALL = "a call"
+IDLE = "a second without work"
 RUN = "a job of a batch and its run"
 
 
@@ -71,6 +73,12 @@ class _Setting:
             ended += _cpu_us(self._cluster) - looked
         return (ended - begun) / count
 
+    async def idle(self) -> float:
+        """Likewise of a second in which nothing is asked of it and nothing is due."""
+        begun = _cpu_us(self._cluster)
+        await asyncio.sleep(_IDLE_S)
+        return (_cpu_us(self._cluster) - begun) / _IDLE_S
+
     async def _succeeded(self) -> int:
         runs = self._client.list_runs(
             "users/runs/jobs/-", filter="state = SUCCEEDED", page_size=1_000
@@ -94,7 +102,7 @@ async def _measured(
     folder: Path, settings: Mapping[str, Mapping[str, str]], rounds: int, calls: int, jobs: int
 ) -> dict[str, dict[str, float]]:
     """By setting and by what was done, CPU microseconds of a process each."""
-    found: dict[str, dict[str, list[float]]] = {name: {CALL: [], RUN: []} for name in settings}
+    found = {name: {what: list[float]() for what in (CALL, RUN, IDLE)} for name in settings}
     async with AsyncExitStack() as stack:
         there = {
             name: await stack.enter_async_context(_started(folder / str(number), values))
@@ -113,6 +121,10 @@ async def _measured(
                 turn, await asyncio.gather(*(there[name].run(jobs) for name in turn)), strict=True
             ):
                 found[name][RUN].append(cost)
+            for name, cost in zip(
+                turn, await asyncio.gather(*(there[name].idle() for name in turn)), strict=True
+            ):
+                found[name][IDLE].append(cost)
     return {
         name: {what: _quiet(values) for what, values in by_work.items()}
         for name, by_work in found.items()
@@ -172,16 +184,20 @@ def main(
             home = folder / f"start-{number}"
             found.append(asyncio.run(_measured(home, order, rounds, calls, jobs)))
             print(f"start {number + 1} of {starts}", file=sys.stderr, flush=True)
-        for what in (CALL, RUN):
+        for what in (CALL, RUN, IDLE):
             print(f"\n{what}: CPU time, and its ratio to that without telemetry")
             for name in settings:
                 print(
-                    f"{name:28} {_shown([(each[name][what], each[OFF][what]) for each in found])}"
+                    f"{name:28} {_shown([(each[name][what], _base(each, what)) for each in found])}"
                 )
 
 
+def _base(found: Mapping[str, Mapping[str, float]], what: str) -> float:
+    return statistics.mean(found[name][what] for name in (OFF, AGAIN))
+
+
 def _shown(pairs: Sequence[tuple[float, float]]) -> str:
-    """Of figures, each with that of the process without telemetry that ran beside it."""
+    """Of figures, each with the mean of the processes without telemetry that ran beside it."""
     ratios = sorted(one / base for one, base in pairs)
     middle = statistics.median(one for one, _ in pairs)
     return (
