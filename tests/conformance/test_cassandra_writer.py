@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tickwheel.server.domain.errors import OutcomeUnknown, StoreUnavailable
+from tickwheel.server.store.cassandra import writer as writing
 from tickwheel.server.store.cassandra.driver import Bound
 from tickwheel.server.store.cassandra.writer import (
     MIXED_BATCH_BYTES,
@@ -58,6 +59,66 @@ async def test_calls_of_one_turn_share_statements() -> None:
     await asyncio.gather(*(writer.write([row(number)]) for number in range(40)))
     assert [len(batch) for batch in sent] == [40]
     await writer.idle()
+
+
+class Slow:
+    """Statements that end when they are told to."""
+
+    def __init__(self) -> None:
+        self.sent: list[int] = []
+        self.may_end = asyncio.Event()
+
+    async def send(self, batch: list[Bound]) -> None:
+        self.sent.append(len(batch))
+        await self.may_end.wait()
+
+
+async def turns() -> None:
+    """Lets all go on that waits for nothing."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_what_comes_while_a_statement_is_under_way_is_gathered_until_it_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(writing, "LINGER_S", 1_000)
+    slow = Slow()
+    writer = Writer(slow.send)
+    tasks = list[asyncio.Task[None]]()
+    for number in range(5):
+        tasks.append(asyncio.create_task(writer.write([row(number)])))
+        await turns()
+    assert slow.sent == [1]
+    slow.may_end.set()
+    await asyncio.gather(*tasks)
+    assert slow.sent == [1, 4]
+
+
+async def test_what_fills_a_statement_waits_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "LINGER_S", 1_000)
+    slow = Slow()
+    writer = Writer(slow.send)
+    tasks = [asyncio.create_task(writer.write([row(0)]))]
+    await turns()
+    tasks += [asyncio.create_task(writer.write([row(number)])) for number in range(50)]
+    await turns()
+    assert slow.sent == [1, 50]
+    slow.may_end.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_a_statement_that_hangs_holds_up_the_others_for_a_moment_only() -> None:
+    slow = Slow()
+    writer = Writer(slow.send)
+    tasks = [asyncio.create_task(writer.write([row(0)]))]
+    await turns()
+    tasks.append(asyncio.create_task(writer.write([row(1)])))
+    async with asyncio.timeout(10):
+        while len(slow.sent) < 2:
+            await asyncio.sleep(0.001)
+    slow.may_end.set()
+    await asyncio.gather(*tasks)
 
 
 async def test_order_of_a_callers_writes_is_kept() -> None:

@@ -3,8 +3,9 @@
 A statement costs the driver about 150 us of CPU, a row inside a batch a tenth of that. So rows of
 one partition become one batch, which is one mutation on the server; rows that stand alone in their
 partitions share batches that span several, far below the size that the server refuses. Callers
-that come in the same turn of the event loop, or while enough is under way already, are served
-together: many small writes at once cost about as much as one large one.
+that come in the same turn of the event loop are served together, and so are those that come while a
+statement is under way, until it has ended, they fill one, or some milliseconds are over: many small
+writes at once cost about as much as one large one, and the server saves as much as the driver does.
 """
 
 import asyncio
@@ -23,7 +24,10 @@ MIXED_BATCH_ROWS: Final = 50
 MIXED_BATCH_BYTES: Final = 24 * 1024
 #: A partition with no more rows than this shares a batch with others.
 MIXED_GROUP_ROWS: Final = 8
-#: While this many statements are under way, rows are gathered.
+#: With this many statements under way rows are gathered until they fill one, or for LINGER_S.
+EAGER: Final = 1
+LINGER_S: Final = 0.01
+#: While this many are under way, no more is begun.
 WINDOW: Final = 16
 #: Statements started in one turn of the event loop.
 TURN_BATCHES: Final = 2
@@ -69,9 +73,11 @@ class Writer:
     def __init__(self, send: Callable[[Batch], Coroutine[Any, Any, None]]) -> None:
         self._send = send
         self._waiting: list[_Write] = []
+        self._waiting_rows = 0
         self._ready: deque[tuple[Batch, set[_Write]]] = deque()
         self._under_way: set[asyncio.Task[None]] = set()
         self._woken = False
+        self._lingering: asyncio.TimerHandle | None = None
 
     async def write(self, rows: Sequence[Bound]) -> None:
         """Writes rows.
@@ -84,6 +90,7 @@ class Writer:
             return
         write = _Write(rows, asyncio.get_running_loop().create_future())
         self._waiting.append(write)
+        self._waiting_rows += len(rows)
         self._wake()
         await write.done
 
@@ -96,9 +103,25 @@ class Writer:
                 await asyncio.wait(self._under_way)
 
     def _wake(self) -> None:
+        if self._woken or len(self._under_way) >= WINDOW:
+            return
+        is_full = self._ready or self._waiting_rows >= MIXED_BATCH_ROWS
+        if is_full or len(self._under_way) < EAGER:
+            self._start_soon()
+        elif self._lingering is None:
+            self._lingering = asyncio.get_running_loop().call_later(LINGER_S, self._linger_no_more)
+
+    def _linger_no_more(self) -> None:
+        self._lingering = None
         if not self._woken and len(self._under_way) < WINDOW:
-            self._woken = True
-            asyncio.get_running_loop().call_soon(self._turn)
+            self._start_soon()
+
+    def _start_soon(self) -> None:
+        self._woken = True
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
+        asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
         """Starts a few statements; encoding one takes up to a millisecond."""
@@ -113,7 +136,7 @@ class Writer:
             self._wake()
 
     def _gather(self) -> None:
-        writes, self._waiting = self._waiting, []
+        writes, self._waiting, self._waiting_rows = self._waiting, [], 0
         owners = {id(row): write for write in writes for row in write.rows}
         for batch in batched([row for write in writes for row in write.rows]):
             members = {owners[id(row)] for row in batch}
