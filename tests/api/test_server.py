@@ -1,7 +1,8 @@
 """The server around the methods: health, reflection, defects, stopping, sizes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping, Sequence
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -16,6 +17,7 @@ from tickwheel.internal.v1 import owner_service_pb2, owner_service_pb2_grpc
 from tickwheel.server.api.build import build_api
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.api.server import Service, start_grpc_server
+from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.job import Job
 from tickwheel.server.owner.schedulers import Schedulers
 from tickwheel.server.store.port import Store
@@ -30,6 +32,15 @@ SERVICES = [
     "tickwheel.v1.ExecutorService",
     "tickwheel.v1.JobService",
 ]
+
+
+async def call_in(logs: Sequence[MutableMapping[str, Any]]) -> MutableMapping[str, Any]:
+    """The line about the only call; it comes when the caller has its answer."""
+    async with asyncio.timeout(10):
+        while not (found := [entry for entry in logs if entry["event"] == "call"]):
+            await asyncio.sleep(0.001)
+    (entry,) = found
+    return entry
 
 
 async def health(api: ApiUnderTest, service: str) -> int:
@@ -93,37 +104,39 @@ async def test_each_call_is_logged_with_its_trace(api: ApiUnderTest) -> None:
                 metadata=(("traceparent", f"00-{trace_id}-00f067aa0ba902b7-01"),),
             )
         )
-
-    (entry,) = [entry for entry in logs if entry["event"] == "call"]
+        entry = await call_in(logs)
     assert entry["method"] == "/tickwheel.v1.JobService/GetJob"
     assert entry["code"] == "NOT_FOUND"
     assert entry["trace"] == trace_id
     assert entry["log_level"] == "info"
 
 
+async def test_a_call_that_went_well_is_logged_at_debug(api: ApiUnderTest) -> None:
+    with capture_logs() as logs:
+        await api.create(api.at())
+        entry = await call_in(logs)
+    assert (entry["code"], entry["log_level"]) == ("OK", "debug")
+
+
 async def test_what_parts_say_to_each_other_is_logged_at_debug() -> None:
     name, request = "tickwheel.internal.v1.OwnerService", owner_service_pb2.NotifyJobsRequest()
 
-    async def notify(request: object, context: object) -> owner_service_pb2.NotifyJobsResponse:
-        return owner_service_pb2.NotifyJobsResponse()
+    async def notify(request: object, context: object) -> object:
+        raise StoreUnavailable("away")
 
-    method = grpc.unary_unary_rpc_method_handler(
-        notify,
-        owner_service_pb2.NotifyJobsRequest.FromString,
-        owner_service_pb2.NotifyJobsResponse.SerializeToString,
+    handlers = grpc.method_handlers_generic_handler(
+        name, {"NotifyJobs": grpc.unary_unary_rpc_method_handler(notify)}
     )
-    handlers = grpc.method_handlers_generic_handler(name, {"NotifyJobs": method})
     service = Service(name, lambda server: server.add_generic_rpc_handlers((handlers,)))
     server = await start_grpc_server(
         [service], "127.0.0.1:0", clock=HandClock(), limits=ApiLimits()
     )
     with capture_logs() as logs:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-            await owner_service_pb2_grpc.OwnerServiceStub(channel).NotifyJobs(request)
-        await server.stop(1.0)
-
-    (entry,) = [entry for entry in logs if entry["event"] == "call"]
-    assert entry["log_level"] == "debug"
+            await refused(owner_service_pb2_grpc.OwnerServiceStub(channel).NotifyJobs(request))
+        entry = await call_in(logs)
+    await server.stop(1.0)
+    assert (entry["code"], entry["log_level"]) == ("UNAVAILABLE", "debug")
 
 
 async def test_a_job_keeps_the_trace_of_the_call_that_made_or_changed_it(
