@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import grpc.aio
+from typing_extensions import override
 
 from simulator.calls import Calls, Server, SimChannel
 from simulator.chance import Chance
@@ -21,6 +22,7 @@ from simulator.trace import Trace
 from tickwheel.server.api.build import build_api
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.api.middleware import CallsInProgress, Middleware
+from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.names import new_uid
 from tickwheel.server.owner.directory import OwnerDirectory
 from tickwheel.server.owner.remote import RemoteEndpoint
@@ -29,8 +31,11 @@ from tickwheel.server.scheduler.endpoint import SchedulerEndpoint
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.scheduler.services import scheduler_services
+from tickwheel.server.store.port import Store
+from tickwheel.v1 import scheduler_service_pb2 as pb
 from tickwheel.worker.core import Identity as WorkerIdentity
 from tickwheel.worker.core import Limits, WorkerCore
+from tickwheel.worker.held import run_of
 from tickwheel.worker.runtime import Worker, WorkerOptions
 
 _VERSION = "simulated"
@@ -128,7 +133,9 @@ class Cluster:
         store = self._store(member)
         address = f"{member.name}:7420"
         identity = Identity(session_id=new_uid(), address=address, version=_VERSION)
-        scheduler = member.scheduler = Scheduler(store, process.clock, identity, self.options)
+        scheduler = member.scheduler = _Scheduler(
+            store, process.clock, identity, self.options, log=self.log
+        )
         self.schedulers.append(scheduler)
         endpoint = SchedulerEndpoint(scheduler, store)
         methods = Methods().register(
@@ -179,6 +186,29 @@ class Cluster:
         link = StoreLink(self._loop, process, self._chance, [self.store, member.store])
         self.links.append(link)
         return SimStore(self.cells, link, process.clock)
+
+
+class _Scheduler(Scheduler):
+    """One of which is known what it was told."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        identity: Identity,
+        options: SchedulerOptions,
+        *,
+        log: SimLog,
+    ) -> None:
+        super().__init__(store, clock, identity, options)
+        self._log = log
+
+    @override
+    def outcome(self, outcome: pb.Outcome, worker_id: str) -> bool:
+        epoch = self.owned().get(outcome.key.segment)
+        if epoch is not None and outcome.WhichOneof("result") == "published":
+            self._log.note_told(run_of(outcome.key), epoch)
+        return super().outcome(outcome, worker_id)
 
 
 def _of(member: Member) -> SimProcess:

@@ -70,7 +70,7 @@ async def judge(
     for name, topic in cluster.log.topics.items():
         # Dead letters have the ce_id of the record that they stand for.
         for entry in () if name.endswith(".dlq") else topic:
-            record = record_of(entry, plan.start_ms)
+            record = record_of(entry, plan.start_ms, cluster.log.told.get(entry.record.run, ()))
             records.setdefault(record.uid, []).append(record)
             begun_ms[record.topic, record.offset] = plan.start_ms + entry.begun_us // 1000
     states: dict[str, list[Run]] = {}
@@ -129,8 +129,8 @@ def _is_kept(end: Ended, run: Run) -> bool:
     return run.state.value == end.state
 
 
-def record_of(entry: Entry, start_ms: int) -> LogRecord:
-    """A record on the log as its headers describe it."""
+def record_of(entry: Entry, start_ms: int, told: Sequence[tuple[int, int]] = ()) -> LogRecord:
+    """A record on the log as its headers describe it; `told` as in SimLog."""
     record = entry.record
     headers = dict(record.headers)
     uid, run_id, attempt = headers["ce_id"].decode().split("/")[:3]
@@ -148,6 +148,7 @@ def record_of(entry: Entry, start_ms: int) -> LogRecord:
         key=record.key or b"",
         value=record.value,
         is_heard=entry.heard_by is not None and entry.heard_by.alive,
+        told=[(epoch, start_ms + at_us // 1000) for epoch, at_us in told],
     )
 
 

@@ -65,6 +65,8 @@ class SimLog:
         #: Per producer, which attempts it has delivered: what an idempotent producer repeats is
         #: not taken twice.
         self._taken: dict[tuple[str, int], dict[RunId, int]] = {}
+        #: Of which attempts the segment's owners were told that they are there: epoch, and when.
+        self.told: dict[RunId, list[tuple[int, int]]] = {}
 
     def take(
         self,
@@ -82,6 +84,10 @@ class SimLog:
             offset = known[record.run] = len(topic)
             topic.append(Entry(record, offset, given_us, begun_us, self._loop.now_us, worker))
         return offset
+
+    def note_told(self, run: RunId, epoch: int) -> None:
+        """An owner was told that a record is there."""
+        self.told.setdefault(run, []).append((epoch, self._loop.now_us))
 
     def note_heard(self, record: Record, offset: int, process: SimProcess) -> None:
         """A worker was told that a record is there."""

@@ -12,7 +12,7 @@ from itertools import pairwise
 from tickwheel.server.audit.expected import Expected, expected
 from tickwheel.server.audit.facts import LogRecord, Rules, Subject
 from tickwheel.server.audit.findings import Fault, Finding, Tally
-from tickwheel.server.domain.names import instant_id
+from tickwheel.server.domain.names import backfill_run_id, instant_id, run_id_instant_ms
 from tickwheel.server.domain.run import FINAL_STATES, Run, RunState, Trigger
 from tickwheel.v1 import job_pb2, run_pb2
 
@@ -158,6 +158,14 @@ class _Check:
         given_ms = max(record.given_ms for record in records)
         if given_ms > skip.update_ms + self.rules.clock_ms:
             return False
+        # Of a stretch it is not known when each of them was skipped.
+        since_ms = skip.update_ms if skip.skipped_count <= 1 else skip.create_ms
+        if any(
+            epoch == skip.epoch and told_ms < since_ms - self.rules.clock_ms
+            for record in records
+            for epoch, told_ms in record.told
+        ):
+            return False
         return max(record.fence for record in records) < skip.epoch or any(
             begun_ms <= skip.update_ms and given_ms <= ended_ms
             for begun_ms, ended_ms in self.rules.failovers or ()
@@ -216,11 +224,30 @@ class _Check:
             elif run.due_ms < self.rules.end_ms:
                 self.tally.manual += 1
                 yield from self._run(run, self.records.get(run_id, []))
-        for run_id in self.records:
-            if run_id not in known and run_id not in self.runs:
-                record = self.records[run_id][0]
-                if self._is_judged(record.due_ms):
-                    yield self._finding(Fault.UNRECORDED, run_id, f"due {record.due_ms}")
+        for run_id, records in self.records.items():
+            if run_id in known or run_id in self.runs or not self._is_judged(records[0].due_ms):
+                continue
+            skip = self._skip_of_backfill(run_id)
+            if skip is None:
+                yield self._finding(Fault.UNRECORDED, run_id, f"due {records[0].due_ms}")
+            elif self._was_unheard(skip, records):
+                self.tally.unheard += 1
+            else:
+                yield self._finding(Fault.CONTRADICTED, run_id, "skipped, and on the log")
+
+    def _skip_of_backfill(self, run_id: str) -> Run | None:
+        """The record of a backfill that stands for a run among others that it has skipped."""
+        nominal_ms = run_id_instant_ms(run_id)
+        if nominal_ms is None:
+            return None
+        stretches = (
+            run
+            for run in self.runs.values()
+            if run.state is RunState.SKIPPED
+            and run.first_schedule_ms <= nominal_ms <= run.last_schedule_ms
+            and backfill_run_id(nominal_ms, run.backfill_id) == run_id
+        )
+        return next(stretches, None)
 
     def _is_judged(self, due_ms: int) -> bool:
         """Whether it came due in the window; a one-off job's past instant, when that was set."""

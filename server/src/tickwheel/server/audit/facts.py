@@ -62,6 +62,8 @@ class LogRecord:
     value: bytes
     #: Whoever gave it to the log knows that it is there and can tell, as far as is known.
     is_heard: bool = True
+    #: Which owners of the segment were told of it: epoch, and when; as far as that is known.
+    told: Sequence[tuple[int, int]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
