@@ -36,6 +36,27 @@ async def test_a_million_occurrences_are_one_request(api: ApiUnderTest) -> None:
     assert begun.end_ms - begun.first_ms == 1_000_000_000
 
 
+async def test_a_request_that_comes_again_is_the_same_whatever_schedule_the_job_has_by_then(
+    api: ApiUnderTest,
+) -> None:
+    await make(api)
+    request = asked(api, 100)
+    request.request_id = "again"
+    told = await api.jobs.BackfillJob(request)
+    job = job_pb2.Job(name=NAME)
+    job.schedule.every.FromSeconds(7)
+    await api.jobs.UpdateJob(
+        job_service_pb2.UpdateJobRequest(job=job, update_mask={"paths": ["schedule"]})
+    )
+
+    assert await api.jobs.BackfillJob(request) == told
+
+    first, second = api.owners.backfilled
+    assert (first.backfill_id, first.first_ms) == (second.backfill_id, second.first_ms)
+    assert first.generation == second.generation == 1
+    assert second.job.generation == 2
+
+
 async def test_a_range_that_takes_too_long_to_count_is_refused(
     api: ApiUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

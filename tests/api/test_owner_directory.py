@@ -1,5 +1,7 @@
 """Finding a job's owner, and what counts as its confirmation."""
 
+from dataclasses import replace
+
 from api.harness import HandClock
 from scheduler.making import make_job
 from simulator.store.cells import Cells
@@ -8,12 +10,14 @@ from simulator.store.link import DirectLink
 from tickwheel.internal.v1 import owner_service_pb2 as pb
 from tickwheel.server.domain.lease import SegmentLease
 from tickwheel.server.owner.directory import OwnerDirectory
+from tickwheel.server.owner.port import BackfillRequest
 from tickwheel.server.owner.remote import RemoteEndpoint
 
 
 class FakeEndpoint(RemoteEndpoint):
     def __init__(self) -> None:
         self.asked = 0
+        self.backfills: list[pb.StartBackfillRequest] = []
 
     async def notify(self, request: pb.NotifyJobsRequest) -> pb.NotifyJobsResponse:
         self.asked += 1
@@ -21,6 +25,9 @@ class FakeEndpoint(RemoteEndpoint):
         for _ in request.jobs:
             response.results.add()
         return response
+
+    async def backfill(self, request: pb.StartBackfillRequest) -> None:
+        self.backfills.append(request)
 
 
 def make() -> tuple[OwnerDirectory, Cells, FakeEndpoint]:
@@ -48,3 +55,13 @@ async def test_that_a_segment_is_free_is_not_believed_from_before_the_change() -
     take(cells, 2)
     await owners.confirm(make_job(at_ms=1))
     assert endpoint.asked == 1
+
+
+async def test_the_owner_is_told_by_which_schedule_a_backfill_was_counted() -> None:
+    owners, cells, endpoint = make()
+    take(cells, 1)
+    job = replace(make_job(at_ms=1), generation=3)
+    request = BackfillRequest(job=job, backfill_id="b", first_ms=1, end_ms=2, generation=2)
+    await owners.backfill(request)
+    await owners.backfill(replace(request, generation=0))
+    assert [asked.generation for asked in endpoint.backfills] == [2, 3]

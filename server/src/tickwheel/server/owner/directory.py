@@ -139,7 +139,7 @@ class OwnerDirectory(Owners):
             first_ms=request.first_ms,
             end_ms=request.end_ms,
             overlap_policy=request.overlap_policy,
-            generation=request.job.generation,
+            generation=request.generation or request.job.generation,
         )
         await self._ask(request.job.segment, lambda owner: owner.backfill(message))
 

@@ -131,11 +131,11 @@ class JobStore(ABC):
         Args:
             user: whose it is.
             key: names the request among the user's; longer than any request_id of a creation.
-            digest: of its content.
+            digest: of its content, with what is to be known when it is repeated.
             uid: the job's.
 
         Returns:
-            The digest that the request of this key came with first.
+            What the request of this key came with first.
         """
 
     @abstractmethod

@@ -5,15 +5,17 @@ import base64
 import os
 from dataclasses import dataclass
 from hashlib import blake2b
+from struct import Struct
+from typing import NamedTuple
 
 from tickwheel.server.api.errors import invalid
 from tickwheel.server.convert.instants import timestamp_ms
 from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import JobNotFound, RequestIdReused
+from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobName
 from tickwheel.server.owner.port import BackfillRequest, Owners
-from tickwheel.server.schedule import Schedule
 from tickwheel.server.store.port import Store
 from tickwheel.v1 import errors_pb2, job_service_pb2
 
@@ -22,6 +24,21 @@ from tickwheel.v1 import errors_pb2, job_service_pb2
 MAX_OCCURRENCES = 2_000_000
 #: Occurrences counted between two turns of the event loop.
 _STRETCH = 500
+
+_COUNTED = Struct(">QqQ")
+
+
+class _Counted(NamedTuple):
+    """The occurrences of a range by the schedule that the job had when they were counted.
+
+    It is remembered with the request: by the time that it is repeated the job may have another one,
+    by which the backfill would begin elsewhere, and so once more.
+    """
+
+    generation: int
+    #: The first one, Unix milliseconds; of no meaning where there is none.
+    first_ms: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,35 +69,40 @@ class BackfillJob:
         if job is None:
             raise JobNotFound(f"there is no job {name}", job=str(name))
         backfill_id = _id(request.request_id)
-        first, count = await _count(schedule_of(job), start_ms, end_ms)
+        counted = await _count(job, start_ms, end_ms)
         if request.request_id:
             digest = _digest(f"{start_ms}/{end_ms}/{request.overlap_policy}")
             before = await self.store.jobs.remember_request(
-                job.user, _key(job.uid, request.request_id), digest, job.uid
+                job.user,
+                _key(job.uid, request.request_id),
+                digest + _COUNTED.pack(*counted),
+                job.uid,
             )
-            if before != digest:
+            if not before.startswith(digest):
                 raise RequestIdReused(
                     "the request_id was used for a backfill of another range or overlap policy"
                 )
-        if first is not None:
+            counted = _Counted(*_COUNTED.unpack(before[len(digest) :]))
+        if counted.total:
             await self.owners.backfill(
                 BackfillRequest(
                     job=job,
                     backfill_id=backfill_id,
-                    first_ms=first,
+                    first_ms=counted.first_ms,
                     end_ms=end_ms,
                     overlap_policy=request.overlap_policy,
+                    generation=counted.generation,
                 )
             )
-        return backfill_id, count
+        return backfill_id, counted.total
 
 
-async def _count(schedule: Schedule, start_ms: int, end_ms: int) -> tuple[int | None, int]:
-    """The first occurrence of a range, and how many there are; memory does not grow with them."""
-    first: int | None = None
-    count = 0
-    for instant in schedule.between(start_ms, end_ms):
-        first = instant if first is None else first
+async def _count(job: Job, start_ms: int, end_ms: int) -> _Counted:
+    """Counts the occurrences of a range; memory does not grow with them."""
+    first_ms = count = 0
+    for instant in schedule_of(job).between(start_ms, end_ms):
+        if not count:
+            first_ms = instant
         count += 1
         if count > MAX_OCCURRENCES:
             raise invalid(
@@ -90,7 +112,7 @@ async def _count(schedule: Schedule, start_ms: int, end_ms: int) -> tuple[int | 
             )
         if count % _STRETCH == 0:
             await asyncio.sleep(0)
-    return first, count
+    return _Counted(job.generation, first_ms, count)
 
 
 def _key(uid: str, request_id: str) -> str:
