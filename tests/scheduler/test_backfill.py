@@ -21,8 +21,9 @@ from scheduler.making import (
 from scheduler.test_course import rescheduled
 from scheduler.test_runs import reported, say
 from tickwheel.internal.v1 import storage_pb2
+from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.names import backfill_run_id
+from tickwheel.server.domain.names import backfill_run_id, instant_id, retry_run_id
 from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
 from tickwheel.server.domain.report import Finish, Start
 from tickwheel.server.domain.run import Run, RunState
@@ -30,6 +31,7 @@ from tickwheel.server.scheduler.cursors.expansion import MAX_OPEN_PER_BACKFILL
 from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.scheduler.runs import PENDING_AFTER_MS
 from tickwheel.server.scheduler.segment import SegmentOwner
+from tickwheel.server.scheduler.strays import stray_run
 from tickwheel.v1 import job_pb2, run_pb2
 
 #: The range of the backfills here, in occurrences of a job that runs each second.
@@ -273,6 +275,26 @@ def test_a_row_that_is_read_again_while_it_is_removed_brings_up_nothing() -> Non
     assert row in owner.take_advance(NOW + 1).remove
     assert not load(owner, job, row, NOW + 2)
     assert not owner.has_batch()
+
+
+def test_what_a_backfill_has_skipped_is_known_also_behind_the_first_one() -> None:
+    """Should a worker say that it has published one of them."""
+    owner, job = make_owner(), replace(reported(every_s=1), create_ms=FIRST)
+    load(owner, job, row_of(job, count=10))
+    store_records(owner)
+    last = FIRST + 9 * SECOND
+    assert owner.knows(job.uid, backfill_run_id(last, "b"))
+    assert not owner.knows(job.uid, backfill_run_id(last, "other"))
+    assert not owner.knows(job.uid, instant_id(last))
+    assert not owner.knows(job.uid, retry_run_id(backfill_run_id(last, "b"), 1))
+
+
+def test_a_retry_of_a_backfilled_run_is_of_no_backfill() -> None:
+    job, run_id = past_job(), backfill_run_id(FIRST, "abcdefghij")
+    again = stray_run(retry_run_id(run_id, 2), 1, job, (), schedule_of)
+    assert (again.kind, again.backfill_id) == (EntryKind.RETRY, "")
+    run = stray_run(run_id, 1, job, (), schedule_of)
+    assert (run.kind, run.backfill_id) == (EntryKind.BACKFILL, "abcdefghij")
 
 
 def test_what_a_former_owner_has_skipped_of_a_backfill_is_known_whatever_the_position() -> None:

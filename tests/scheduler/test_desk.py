@@ -9,6 +9,7 @@ import pytest
 from scheduler.making import changed, entry_of, notice
 from scheduler.test_course import rescheduled
 from scheduler.test_runs import reported
+from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.errors import RunNotFound, SegmentUnowned, StoreUnavailable
 from tickwheel.server.domain.job import Job
@@ -21,6 +22,7 @@ from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.inbox import News
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
+from tickwheel.server.scheduler.strays import stray_run
 from tickwheel.server.store.port import JobChange, NewJob, Store
 from tickwheel.server.store.sqlite import open_sqlite
 from tickwheel.v1 import job_pb2, run_pb2, scheduler_service_pb2
@@ -266,3 +268,35 @@ async def test_a_backfill_goes_by_the_schedule_that_its_occurrences_were_counted
         last = backfill_run_id(now - 1_000, "abcdefghij")
         while await store.runs.get(job.uid, last) is None:
             await asyncio.sleep(0.005)
+
+
+async def test_what_a_backfill_has_skipped_stays_so_should_a_worker_have_published_it(
+    store: Store, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A former owner has skipped it, and the worker could not tell that one."""
+    now = CLOCK.now_ms()
+    job = replace(reported(every_s=1), create_ms=now, update_ms=now, paused=True)
+    await store.jobs.create([NewJob(job=job, entry=None)])
+    first, last = now - 60_000, now - 10_000
+    outcome = outcome_of(job, last, scheduler.epochs()[0])
+    outcome.key.run_id = backfill_run_id(last, "b")
+    stretch = replace(
+        stray_run(backfill_run_id(first, "b"), 1, job, (), schedule_of).as_run(
+            RunState.SKIPPED, now, scheduler.epochs()[0]
+        ),
+        skipped_count=51,
+        first_schedule_ms=first,
+        last_schedule_ms=last,
+    )
+    stamp = WriteStamp(0, scheduler.epochs()[0], CLOCK.now_us())
+    await store.runs.record(stamp, [stretch])
+    forgotten = asyncio.Event()
+
+    def acknowledge(*_: object) -> None:
+        forgotten.set()
+
+    monkeypatch.setattr(scheduler.fleet, "acknowledge", acknowledge)
+    assert scheduler.outcome(outcome, "w")
+    async with asyncio.timeout(20):
+        await forgotten.wait()
+    assert await store.runs.get(job.uid, outcome.key.run_id) is None

@@ -16,7 +16,7 @@ import uuid_utils
 USER_PATTERN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 JOB_ID_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 RUN_ID_PATTERN = re.compile(
-    r"(\d{8}T\d{9}Z)(?:-m-([A-Za-z0-9]{8})|-b-([a-z0-9-]{1,64}))?(?:-r(\d+))?"
+    r"(\d{8}T\d{9}Z)(?:-m-([A-Za-z0-9]{8})|-b-([a-z0-9-]{1,64}?))?(?:-r(\d+))?"
 )
 WILDCARD = "-"
 _RETRY = re.compile(r"-r\d+$")
@@ -114,11 +114,17 @@ def discriminator_of(run_id: str) -> str:
     return run_id[run_id.index("-m-") :] if "-m-" in run_id else run_id
 
 
-def occurrence_ms(run_id: str) -> int | None:
-    """The occurrence that a scheduled run is of, Unix milliseconds; None for other runs."""
+def occurrence_of(run_id: str) -> tuple[int, str] | None:
+    """The occurrence that a run is of, Unix milliseconds, and for which backfill; None of neither.
+
+    The backfill is empty for a scheduled run; runs by hand and retries are of no occurrence.
+    """
+    match = RUN_ID_PATTERN.fullmatch(run_id)
     nominal_ms = run_id_instant_ms(run_id)
-    is_scheduled = nominal_ms is not None and run_id == instant_id(nominal_ms)
-    return nominal_ms if is_scheduled else None
+    if match is None or nominal_ms is None:
+        return None
+    _, manual, backfill_id, retry = match.groups()
+    return None if manual or retry else (nominal_ms, backfill_id or "")
 
 
 def run_id_instant_ms(run_id: str) -> int | None:

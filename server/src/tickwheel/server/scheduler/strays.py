@@ -13,7 +13,7 @@ import structlog
 
 from tickwheel.server.domain.course import eras
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.names import RUN_ID_PATTERN, JobKey, occurrence_ms, run_id_instant_ms
+from tickwheel.server.domain.names import RUN_ID_PATTERN, JobKey, occurrence_of, run_id_instant_ms
 from tickwheel.server.domain.occurrence import EntryKind
 from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.schedule import Schedule
@@ -93,18 +93,22 @@ class Strays:
 
     async def _is_skipped(self, job: Job, former: Sequence[Job], run_id: str) -> bool:
         """Whether one of the records that stand for several skipped occurrences has this one."""
-        nominal_ms = occurrence_ms(run_id)
-        if nominal_ms is None:
+        occurrence = occurrence_of(run_id)
+        if occurrence is None:
             return False
+        nominal_ms, backfill_id = occurrence
+        trigger = Trigger.BACKFILL if backfill_id else Trigger.SCHEDULE
         schedules = [self._compile(era.job) for era in eras(job, former).values()]
         cursor: bytes | None = b""
         while cursor is not None:
             page = await self._store.runs.list_job(job.uid, cursor, _PAGE, end_ms=nominal_ms + 1)
             for run in page.items:
-                if run.trigger is not Trigger.SCHEDULE:
+                if (run.trigger, run.backfill_id) != (trigger, backfill_id):
                     continue
                 if run.state is not RunState.SKIPPED or run.last_schedule_ms < nominal_ms:
                     return False
+                if backfill_id:
+                    return True
                 first_ms = run.first_schedule_ms
                 if any(one.occurs_at(first_ms) and one.occurs_at(nominal_ms) for one in schedules):
                     return True

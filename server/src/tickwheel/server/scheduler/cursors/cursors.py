@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.names import occurrence_ms
+from tickwheel.server.domain.names import occurrence_of
 from tickwheel.server.domain.occurrence import ScheduleEntry
 from tickwheel.server.domain.run import Run
 from tickwheel.server.schedule import Schedule
@@ -133,16 +133,9 @@ class Cursors:
         return self._agenda.get((uid, backfill_id)) is not None
 
     def has_skipped(self, uid: str, run_id: str) -> bool:
-        """Whether a stretch that has not left memory yet stands for an occurrence as well."""
-        nominal_ms = occurrence_ms(run_id)
-        if nominal_ms is None:
-            return False
-        return any(
-            one.stretch is not None
-            and one.stretch.first_schedule_ms <= nominal_ms <= one.stretch.last_schedule_ms
-            and one.schedule.occurs_at(nominal_ms)
-            for one in self._agenda.all_of(uid)
-        )
+        """Whether a stretch that has not left memory yet stands for a run's occurrence as well."""
+        occurrence = occurrence_of(run_id)
+        return occurrence is not None and self._recovered.has_skipped(uid, *occurrence)
 
     def revoking(self, uid: str) -> list[AttemptKey]:
         """Runs of the job that workers were asked to drop and have not answered for."""

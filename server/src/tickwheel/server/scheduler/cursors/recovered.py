@@ -74,6 +74,18 @@ class Recovered:
             return False
         return any(stretch.has(nominal_ms, schedule) for stretch in skipped.values())
 
+    def has_skipped(self, uid: str, nominal_ms: int, backfill_id: str) -> bool:
+        """Whether an occurrence of whatever schedule is recorded as skipped, as far as is sure."""
+        skipped = self._skipped.get((uid, backfill_id), {})
+        return any(
+            stretch.first_ms <= nominal_ms <= stretch.last_ms
+            and (
+                bool(backfill_id)
+                or (stretch.schedule is not None and stretch.schedule.occurs_at(nominal_ms))
+            )
+            for stretch in skipped.values()
+        )
+
     def forget_before(self, position_ms: int) -> None:
         """Lets go of stretches that nobody comes to again who reads from a position on.
 
