@@ -156,6 +156,21 @@ def test_a_run_that_a_former_owner_had_begun_was_not_missed() -> None:
     assert seconds(assign(owner))[:2] == [1, 4]
 
 
+def test_what_was_begun_by_a_former_schedule_is_left_to_its_row_which_comes_later() -> None:
+    """What the inbox tells of is taken in before the schedule's rows."""
+    first = make_job(every_s=1)
+    begun = take_first(first)[0].as_run(RunState.PENDING, NOW + 2 * SECOND, 1)
+    owner = make_owner(epoch=2)
+    owner.recover([begun])
+    second = rescheduled(first, NOW + 3 * SECOND, 10)
+    present = entry_of(second, NOW + 10 * SECOND)
+    past = [first] if owner.wants_past(second, present) else []
+    owner.notice(notice(second, NOW + 3 * SECOND, present), second, NOW + 4 * SECOND, past)
+    assert not owner.has_batch()
+    row = entry_of(first, NOW + SECOND)
+    assert seconds(take_up(owner, second, [first], [row], NOW + 4 * SECOND)) == [1, 2, 3]
+
+
 def test_a_run_that_was_begun_too_late_of_a_replaced_schedule_ends() -> None:
     first = make_job(every_s=1)
     (_, _, third, *_) = take_first(first)

@@ -51,7 +51,8 @@ class Loading:
                 return True
         if entry is None or self._agenda.of_generation(entry.uid, entry.generation) is not None:
             return False
-        return needs_past(job, entry)
+        # A former schedule, whose row is still to come, may have begun what is recorded as due.
+        return needs_past(job, entry) or (job.version > 1 and self._orphans.has_any(job.uid))
 
     def load(
         self, job: Job, entry: ScheduleEntry, former: Sequence[Job], now_ms: int

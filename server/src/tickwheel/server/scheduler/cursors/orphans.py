@@ -39,6 +39,10 @@ class Orphans:
         self._recovered = recovered
         self._runs = runs
 
+    def has_any(self, uid: str) -> bool:
+        """Whether there may be some among a job's runs: such as are recorded as due."""
+        return bool(self._recovered.begun_of(uid))
+
     def end(self, job: Job, schedules: Iterable[Span], now_ms: int) -> None:
         """Ends a job's runs that are, after a change, of no schedule any more.
 
