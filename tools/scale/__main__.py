@@ -113,8 +113,8 @@ def on_disk(
     _with_cassandra(measured)
     each = found[0]
     _write(report / "disk.json", asdict(each))
-    for table, mib in sorted(each.tables.items()):
-        typer.echo(f"{table:<20} {mib:>6} MiB")
+    for table, size in sorted(each.tables.items()):
+        typer.echo(f"{table:<20} {size / jobs:>8.1f} bytes for each job")
     typer.echo(
         f"a job: {each.job_bytes:,.0f} bytes beside its payload of {PAYLOAD_BYTES:,}, "
         f"a run: {each.run_bytes:,.0f} bytes"
