@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from structlog.testing import capture_logs
 
-from api.harness import ApiUnderTest, HandClock, Refusal, refused
+from api.harness import ApiUnderTest, HandClock, Refusal, refused, serving
 from tickwheel.internal.v1 import owner_service_pb2, owner_service_pb2_grpc
 from tickwheel.server.api.build import build_api
 from tickwheel.server.api.limits import ApiLimits
@@ -175,6 +175,39 @@ async def test_two_servers_do_not_share_a_port(
 
     with pytest.raises(OSError, match="cannot listen"):
         await start_grpc_server(services, api.address, clock=clock, limits=ApiLimits())
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [ApiLimits(max_calls=2), ApiLimits(max_calls_bytes=40)],
+    ids=["calls", "bytes"],
+)
+async def test_more_calls_than_can_be_carried_out_are_told_to_come_again(
+    store: Store, clock: HandClock, monkeypatch: pytest.MonkeyPatch, limits: ApiLimits
+) -> None:
+    begun, go_on = asyncio.Semaphore(0), asyncio.Event()
+
+    async def slow(user: str, job_id: str) -> Job | None:
+        del user, job_id
+        begun.release()
+        await go_on.wait()
+        return None
+
+    request = job_service_pb2.GetJobRequest(name=NAME)
+    assert request.ByteSize() < 20
+    async with serving(store, clock, limits) as api:
+        monkeypatch.setattr(api.store.jobs, "find", slow)
+        first = [asyncio.create_task(refused(api.jobs.GetJob(request))) for _ in range(2)]
+        await begun.acquire()
+        await begun.acquire()
+
+        refusal = await refused(api.jobs.GetJob(request))
+        assert refusal.summary == ("RESOURCE_EXHAUSTED", "OVERLOADED", [])
+        assert refusal.retry.retry_delay.ToMilliseconds() > 0
+
+        go_on.set()
+        assert {(await each).summary[0] for each in first} == {"NOT_FOUND"}
+        assert (await refused(api.jobs.GetJob(request))).summary[0] == "NOT_FOUND"
 
 
 async def test_a_call_in_progress_ends_before_the_server_does(

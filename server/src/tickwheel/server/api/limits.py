@@ -11,6 +11,10 @@ class ApiLimits:
     max_payload_bytes: int = 256 * 1024
     #: Of one gRPC message in either direction, in bytes.
     max_message_bytes: int = 16 * 1024 * 1024
+    #: Unary calls in progress at once in one process, and the bytes of their requests; who comes
+    #: on top of it is told to come again. One call is taken whatever its size.
+    max_calls: int = 1_000
+    max_calls_bytes: int = 128 * 1024 * 1024
     #: A page of a list is cut short before its items come to more than this, in bytes.
     max_page_bytes: int = 12 * 1024 * 1024
     #: Rows that a filtered list looks at before it answers a short page.

@@ -5,15 +5,17 @@ One interceptor, because each one costs a task's worth of work for every call.
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import aclosing, contextmanager
 from typing import Any, Protocol, TypeAlias
 
 import grpc
 import grpc.aio
 import structlog
+from google.protobuf.message import Message
 
-from tickwheel.server.api.errors import ServerStopping, grpc_code, status_of
+from tickwheel.server.api.errors import Overloaded, ServerStopping, grpc_code, status_of
+from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.trace import current_trace_id, enter
 
@@ -21,6 +23,8 @@ from tickwheel.server.trace import current_trace_id, enter
 _OURS = "/tickwheel."
 #: What servers say to each other.
 _INTERNAL = "/tickwheel.internal."
+#: Unary calls that wait for something to come, without doing anything.
+_WAITING = frozenset({"/tickwheel.v1.ExecutorService/PullRecords"})
 _DETAILS_KEY = "grpc-status-details-bin"
 
 _log = structlog.get_logger()
@@ -31,30 +35,56 @@ MaybeHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 
 
 class CallsInProgress:
-    """Counts calls, so that a server can wait for them; grpc.aio does not for aborted ones."""
+    """Counts calls: no more are taken than can be carried out, and a server waits for them to end.
 
-    def __init__(self) -> None:
+    grpc.aio does not wait for aborted ones.
+    """
+
+    def __init__(self, limits: ApiLimits) -> None:
+        self._limits = limits
         self.count = 0
         self.stopping = False
+        self._unary = 0
+        self._unary_bytes = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def enter(self) -> None:
-        """A call begins.
+    @contextmanager
+    def one(self, size: int | None) -> Generator[None]:
+        """A call is in progress while the block lasts.
+
+        Args:
+            size: of its request, in bytes; None for a stream, or what else mostly waits: how many
+                of those there are is not bounded here.
 
         Raises:
             ServerStopping: none may begin any more.
+            Overloaded: there are too many.
         """
         if self.stopping:
             raise ServerStopping("this server is stopping; another one will answer")
+        if size is not None:
+            self._check_room(size)
+            self._unary += 1
+            self._unary_bytes += size
         self.count += 1
         self._idle.clear()
+        try:
+            yield
+        finally:
+            self.count -= 1
+            if size is not None:
+                self._unary -= 1
+                self._unary_bytes -= size
+            if not self.count:
+                self._idle.set()
 
-    def leave(self) -> None:
-        """A call has ended."""
-        self.count -= 1
-        if not self.count:
-            self._idle.set()
+    def _check_room(self, size: int) -> None:
+        if self._unary >= self._limits.max_calls:
+            raise Overloaded(f"{self._unary} calls are in progress here; come again")
+        if self._unary and self._unary_bytes + size > self._limits.max_calls_bytes:
+            mib = self._unary_bytes // 2**20
+            raise Overloaded(f"requests of {mib} MiB are in progress here; come again")
 
     async def wait_idle(self) -> None:
         """Returns once no call is in progress."""
@@ -145,7 +175,11 @@ class Middleware(grpc.aio.ServerInterceptor):
         self, method: str, inner: Callable[[Any, Context], Awaitable[Any]]
     ) -> Callable[[Any, Context], Awaitable[Any]]:
         async def serve(request: Any, context: Context) -> Any:
-            return await self._serve(method, context, request, lambda: inner(request, context))
+            is_bounded = isinstance(request, Message) and method not in _WAITING
+            size = request.ByteSize() if is_bounded else None
+            return await self._serve(
+                method, context, request, size, lambda: inner(request, context)
+            )
 
         return serve
 
@@ -163,21 +197,24 @@ class Middleware(grpc.aio.ServerInterceptor):
 
         async def serve(request: Any, context: Context) -> None:
             behaviour = write_all if is_generator else inner
-            await self._serve(method, context, request, lambda: behaviour(request, context))
+            await self._serve(method, context, request, None, lambda: behaviour(request, context))
 
         return serve
 
     async def _serve(
-        self, method: str, context: Context, request: Any, call: Callable[[], Awaitable[Any]]
+        self,
+        method: str,
+        context: Context,
+        request: Any,
+        size: int | None,
+        call: Callable[[], Awaitable[Any]],
     ) -> Any:
         began_ms = self._clock.steady_ms()
         ended = self._observer.begin(method, _traceparent(context))
         code = grpc.StatusCode.OK.name
-        counted = False
         try:
-            self._calls.enter()
-            counted = True
-            return await call()
+            with self._calls.one(size):
+                return await call()
         except asyncio.CancelledError:
             code = grpc.StatusCode.CANCELLED.name
             raise
@@ -192,8 +229,6 @@ class Middleware(grpc.aio.ServerInterceptor):
                 found, status.message, ((_DETAILS_KEY, status.SerializeToString()),)
             )
         finally:
-            if counted:
-                self._calls.leave()
             ended(code)
             # A line costs a tenth of a call that creates a job; most say that all is well.
             is_usual = code == grpc.StatusCode.OK.name or method.startswith(_INTERNAL)

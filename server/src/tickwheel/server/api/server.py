@@ -17,6 +17,8 @@ from tickwheel.server.domain.clock import Clock
 
 #: What is left of the grace for the transport itself, in seconds.
 _LAST_GRACE_S = 0.5
+#: Calls that have come and were not looked at yet; each takes some KiB.
+_MAX_UNSEEN = 10_000
 _KEEPALIVE_MS = 30_000
 
 _log = structlog.get_logger()
@@ -95,18 +97,23 @@ async def start_grpc_server(
         services: what to serve, beside health and reflection.
         address: `host:port`; port 0 takes a free one.
         clock: for the durations in the access log.
-        limits: bounds the size of messages.
+        limits: bounds the size of messages, and how many calls are in progress.
         observer: hears of each call.
 
     Raises:
         OSError: the address cannot be had.
     """
-    calls = CallsInProgress()
+    calls = CallsInProgress(limits)
     server = grpc.aio.server(
         interceptors=(Middleware(calls, clock, observer),),
         options=(
             ("grpc.max_receive_message_length", limits.max_message_bytes),
             ("grpc.max_send_message_length", limits.max_message_bytes),
+            # More of one client wait on its side. What has come and was not looked at yet, gRPC
+            # cancels beyond some bounds, without a word; they are to be beyond our own.
+            ("grpc.max_concurrent_streams", limits.max_calls + limits.max_watches),
+            ("grpc.server.max_pending_requests", _MAX_UNSEEN),
+            ("grpc.server.max_pending_requests_hard_limit", 2 * _MAX_UNSEEN),
             # Two servers on one port would share its calls by chance.
             ("grpc.so_reuseport", 0),
             ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
