@@ -52,13 +52,13 @@ def register(app: typer.Typer) -> None:
 
 def audit(
     job: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="[JOB]",
             show_default=False,
             help="Full name (users/7/jobs/nightly), or id with --user. Default: all.",
         ),
-    ] = "",
+    ] = None,
     last: Annotated[
         str, typer.Option(metavar="DURATION", help="Up to now: 1h, 30m, 2d.", show_default=False)
     ] = "",
@@ -127,6 +127,7 @@ def audit(
 ) -> None:
     """See HELP."""
     from tickwheel.server.cli_settings import settings_of
+    from tickwheel.server.proof.auditor import NoSuchJob
 
     settings = settings_of(
         store=store,
@@ -140,6 +141,12 @@ def audit(
     notebook, scope = _notebook(checkpoint, scope, call)
     try:
         is_clean = _run(settings, scope, notebook, output)
+    except NoSuchJob as error:
+        notebook.close()
+        if checkpoint is not None:
+            # Nothing is in it yet, and the call cannot go on from it.
+            checkpoint.unlink()
+        raise typer.BadParameter(str(error), param_hint="JOB") from error
     finally:
         notebook.close()
     if checkpoint is not None:
@@ -148,10 +155,10 @@ def audit(
 
 
 def _scope(
-    job: str, user: str, last: str, start_time: str, end_time: str, log_behind: timedelta
+    job: str | None, user: str, last: str, start_time: str, end_time: str, log_behind: timedelta
 ) -> "Scope":
     from tickwheel.server.domain.clock import SystemClock
-    from tickwheel.server.domain.names import JOB_ID_PATTERN, USER_PATTERN
+    from tickwheel.server.domain.names import USER_PATTERN
     from tickwheel.server.proof.scope import SETTLE_MS, Scope
 
     settled_ms = SystemClock().now_ms() - SETTLE_MS
@@ -164,18 +171,11 @@ def _scope(
     start_ms = end_ms - length_ms if last else _ms(start_time)
     if start_ms >= end_ms:
         raise typer.BadParameter("the range is empty: it has to begin ten seconds ago or earlier")
-    job_id = job
-    if job.startswith("users/"):
-        owner, slash, job_id = job.removeprefix("users/").partition("/jobs/")
-        if not slash or user not in ("", owner):
-            raise typer.BadParameter(f"{job!r} is not the name of a job of that user")
-        user = owner
-    if job_id and not user:
-        raise typer.BadParameter("an id needs its owner: --user, or the job's full name")
-    if user and not USER_PATTERN.fullmatch(user):
-        raise typer.BadParameter(f"--user: {user!r} is not a user")
-    if job_id and not JOB_ID_PATTERN.fullmatch(job_id):
-        raise typer.BadParameter(f"JOB: {job_id!r} is not the id of a job")
+    job_id = ""
+    if job is not None:
+        user, job_id = _job_name(job, user)
+    elif user and not USER_PATTERN.fullmatch(user):
+        raise typer.BadParameter(f"{user!r} is not a user", param_hint="--user")
     return Scope(
         start_ms=start_ms,
         end_ms=end_ms,
@@ -183,6 +183,30 @@ def _scope(
         job_id=job_id,
         log_behind_ms=round(log_behind.total_seconds() * 1000),
     )
+
+
+def _job_name(job: str, user: str) -> tuple[str, str]:
+    """The owner and the id that a job's full name says, or its id and --user."""
+    from tickwheel.server.domain.names import JOB_ID_PATTERN, USER_PATTERN
+
+    owner, job_id = user, job
+    if "/" in job:
+        owner, slash, job_id = job.removeprefix("users/").partition("/jobs/")
+        if not (job.startswith("users/") and slash):
+            owner = job_id = ""
+    elif not user:
+        raise typer.BadParameter(
+            f"{job!r} is an id, which needs its owner: --user, or the job's full name",
+            param_hint="JOB",
+        )
+    if not (USER_PATTERN.fullmatch(owner) and JOB_ID_PATTERN.fullmatch(job_id)):
+        raise typer.BadParameter(
+            f"{job!r} is not the name of a job: users/USER/jobs/ID, or ID with --user",
+            param_hint="JOB",
+        )
+    if user not in ("", owner):
+        raise typer.BadParameter(f"{job!r} is not a job of --user {user}", param_hint="JOB")
+    return owner, job_id
 
 
 def _ms(text: str) -> int:

@@ -8,7 +8,7 @@ from typing import Final
 
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.names import run_id_instant_ms
+from tickwheel.server.domain.names import JobName, run_id_instant_ms
 from tickwheel.server.proof.judging import judge
 from tickwheel.server.proof.log import AuditedLog, Seen
 from tickwheel.server.proof.notebook import Notebook, Progress, Unproven
@@ -23,6 +23,10 @@ _JOBS: Final = 500
 _SIDE_BY_SIDE: Final = 32
 #: A record may be stamped this much before it is due and still be found; in ms.
 _BEFORE_MS: Final = 60_000
+
+
+class NoSuchJob(Exception):
+    """The one job that is to be audited is not there; the text names it."""
 
 
 class Auditor:
@@ -50,6 +54,7 @@ class Auditor:
         """Goes on to the end; what was found is in the notebook.
 
         Raises:
+            NoSuchJob: nothing was read.
             StoreUnavailable, LogError: it can go on later from here.
         """
         progress = self._progress
@@ -98,7 +103,11 @@ class Auditor:
     async def _page(self, cursor: bytes) -> Page[Job]:
         scope = self._scope
         if scope.job_id:
-            return Page(await self._store.jobs.find_all(scope.user, scope.job_id), None)
+            found = await self._store.jobs.find_all(scope.user, scope.job_id)
+            if not found:
+                name = JobName(scope.user, scope.job_id)
+                raise NoSuchJob(f"there is no job {name}, nor a deleted one that is still known")
+            return Page(found, None)
         return await self._store.jobs.scan(cursor, _JOBS)
 
     def _is_audited(self, job: Job) -> bool:

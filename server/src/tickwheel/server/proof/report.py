@@ -62,7 +62,9 @@ class Report:
                     "yellow",
                 )
             )
-        if self.is_clean:
+        if self.is_clean and not self._progress.jobs:
+            target.print(text("No job is there to be audited.", "yellow"))
+        elif self.is_clean:
             target.print(text("Nothing is missing, early or doubled.", "green"))
         else:
             total = sum(self._counts.values())

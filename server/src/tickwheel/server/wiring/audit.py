@@ -28,6 +28,7 @@ async def run_audit(
         show: a progress bar on standard error.
 
     Raises:
+        NoSuchJob: nothing was read.
         StoreUnavailable, LogError: it can go on later with the same notebook.
     """
     clock = SystemClock()

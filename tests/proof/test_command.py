@@ -1,0 +1,78 @@
+"""`tickwheel audit` as a process: what it is asked, what it refuses, and what it says."""
+
+import asyncio
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import PROGRAM
+from proof.facts import END_MS, START_MS, past
+
+
+def _instant(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat()
+
+
+_RANGE = ("--start-time", _instant(START_MS), "--end-time", _instant(END_MS))
+
+
+def _audit(data: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [PROGRAM, "audit", *arguments],
+        capture_output=True,
+        text=True,
+        env={"TICKWHEEL_STORE": "sqlite", "TICKWHEEL_DATA": str(data), "COLUMNS": "200"},
+        check=False,
+    )
+
+
+def _two_jobs(folder: Path) -> str:
+    """A living job and one that was deleted after the range; returns their owner."""
+
+    async def make() -> str:
+        async with past(folder) as here:
+            await here.fire(await here.job(job_id="nightly"))
+            gone = await here.job(job_id="gone")
+            await here.fire(gone)
+            at_ms = END_MS + 1_000
+            await here.change(gone, at_ms, delete_ms=at_ms)
+            return here.world.user
+
+    return asyncio.run(make())
+
+
+def test_a_job_that_is_not_there(tmp_path: Path) -> None:
+    user = _two_jobs(tmp_path)
+    checkpoint = tmp_path / "checkpoint"
+    told = _audit(tmp_path, *_RANGE, f"users/{user}/jobs/nosuch", "--checkpoint", str(checkpoint))
+    assert told.returncode == 2, told.stdout
+    assert f"JOB: there is no job users/{user}/jobs/nosuch" in told.stderr
+    assert not checkpoint.exists()
+    for there in ("nightly", "gone"):
+        told = _audit(tmp_path, *_RANGE, there, "--user", user)
+        assert told.returncode == 0, told.stderr
+        assert "Nothing is missing, early or doubled." in told.stdout
+
+
+@pytest.mark.parametrize("name", ["", "users/7/jobs/", "7/jobs/x", "users/7/jobs/a/b"])
+def test_what_is_no_name_of_a_job(tmp_path: Path, name: str) -> None:
+    # There is no data: it is refused before any is looked for.
+    told = _audit(tmp_path / "none", "--last", "1h", name, "--user", "7")
+    assert told.returncode == 2, told.stdout + told.stderr
+    assert f"JOB: {name!r} is not the name of a job" in told.stderr
+
+
+def test_a_job_of_another_user(tmp_path: Path) -> None:
+    told = _audit(tmp_path / "none", "--last", "1h", "users/7/jobs/x", "--user", "8")
+    assert told.returncode == 2
+    assert "JOB: 'users/7/jobs/x' is not a job of --user 8" in told.stderr
+
+
+def test_an_audit_that_found_no_job_proves_nothing(tmp_path: Path) -> None:
+    _two_jobs(tmp_path)
+    told = _audit(tmp_path, *_RANGE, "--user", "nobody")
+    assert told.returncode == 0
+    assert "No job is there to be audited." in told.stdout
+    assert "Nothing is missing" not in told.stdout
