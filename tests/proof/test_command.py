@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from cli.conftest import PROGRAM
 from proof.facts import END_MS, START_MS, past
+from tickwheel.server.cli_audit import register
 
 
 def _instant(at_ms: int) -> str:
@@ -26,6 +29,15 @@ def _audit(data: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         env={"TICKWHEEL_STORE": "sqlite", "TICKWHEEL_DATA": str(data), "COLUMNS": "200"},
         check=False,
     )
+
+
+def _refused(*arguments: str) -> str:
+    """What is said of arguments for which nothing is looked at."""
+    app = typer.Typer()
+    register(app)
+    told = CliRunner().invoke(app, arguments)
+    assert told.exit_code == 2, told.output
+    return told.output
 
 
 def _two_jobs(folder: Path) -> str:
@@ -57,17 +69,14 @@ def test_a_job_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "users/7/jobs/", "7/jobs/x", "users/7/jobs/a/b"])
-def test_what_is_no_name_of_a_job(tmp_path: Path, name: str) -> None:
-    # There is no data: it is refused before any is looked for.
-    told = _audit(tmp_path / "none", "--last", "1h", name, "--user", "7")
-    assert told.returncode == 2, told.stdout + told.stderr
-    assert f"JOB: {name!r} is not the name of a job" in told.stderr
+def test_what_is_no_name_of_a_job(name: str) -> None:
+    told = _refused("--last", "1h", name, "--user", "7")
+    assert f"JOB: {name!r} is not the name of a job" in told
 
 
-def test_a_job_of_another_user(tmp_path: Path) -> None:
-    told = _audit(tmp_path / "none", "--last", "1h", "users/7/jobs/x", "--user", "8")
-    assert told.returncode == 2
-    assert "JOB: 'users/7/jobs/x' is not a job of --user 8" in told.stderr
+def test_a_job_of_another_user() -> None:
+    told = _refused("--last", "1h", "users/7/jobs/x", "--user", "8")
+    assert "JOB: 'users/7/jobs/x' is not a job of --user 8" in told
 
 
 def test_an_audit_that_found_no_job_proves_nothing(tmp_path: Path) -> None:
@@ -76,3 +85,17 @@ def test_an_audit_that_found_no_job_proves_nothing(tmp_path: Path) -> None:
     assert told.returncode == 0
     assert "No job is there to be audited." in told.stdout
     assert "Nothing is missing" not in told.stdout
+
+
+def test_a_checkpoint_is_of_one_store_and_log(tmp_path: Path) -> None:
+    user = _two_jobs(tmp_path)
+    checkpoint = str(tmp_path / "checkpoint")
+    none = tmp_path / "none"
+    none.mkdir()
+    call = (*_RANGE, "nightly", "--user", user, "--checkpoint", checkpoint)
+    assert _audit(none, *call).returncode == 3
+    told = _audit(tmp_path, *call)
+    assert told.returncode == 2, told.stdout
+    assert "other arguments, or of another store or log" in told.stderr
+    # Another way to write the same folder.
+    assert _audit(none / ".." / "none", *call).returncode == 3

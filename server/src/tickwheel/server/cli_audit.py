@@ -128,6 +128,7 @@ def audit(
     """See HELP."""
     from tickwheel.server.cli_settings import settings_of
     from tickwheel.server.proof.auditor import NoSuchJob
+    from tickwheel.server.wiring.audit import places
 
     settings = settings_of(
         store=store,
@@ -137,7 +138,7 @@ def audit(
         data=data,
     )
     scope = _scope(job, user, last, start_time, end_time, duration(log_behind))
-    call = repr((job, user, last, start_time, end_time, log_behind))
+    call = repr((places(settings), job, user, last, start_time, end_time, log_behind))
     notebook, scope = _notebook(checkpoint, scope, call)
     try:
         is_clean = _run(settings, scope, notebook, output)

@@ -90,7 +90,7 @@ class Notebook:
         Args:
             path: where; None: somewhere temporary, gone when it is closed.
             scope_json: what a new audit is about.
-            call: what was asked for; an audit goes on only for the same.
+            call: what was asked for, and where; an audit goes on only for the same.
 
         Raises:
             NotebookError: it is not an audit's, or cannot be written.
@@ -110,7 +110,10 @@ class Notebook:
                 notebook._put("scope", scope_json)
                 notebook._put("call", call)
             elif notebook._note("call") != call:
-                raise NotebookError(f"{path} is of an audit with other arguments: remove it first")
+                raise NotebookError(
+                    f"{path} is of an audit with other arguments, or of another store or log: "
+                    "remove it first"
+                )
         except sqlite3.Error as error:
             raise NotebookError(f"{path}: {error}") from error
         return notebook

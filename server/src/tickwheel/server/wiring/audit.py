@@ -16,6 +16,19 @@ from tickwheel.server.store.port import Store
 from tickwheel.server.wiring.stores import cassandra_options, data_dir
 
 
+def places(settings: Settings) -> tuple[str, ...]:
+    """Where an audit reads: its store and its log, the same each time they are named."""
+    if settings.store is Engine.SQLITE:
+        folder = data_dir(settings)
+        return settings.store, settings.data if folder is None else str(folder.resolve())
+    return (
+        settings.store,
+        *sorted(settings.cassandra_contact_points),
+        settings.cassandra_keyspace,
+        *sorted(settings.kafka_bootstrap.replace(" ", "").split(",")),
+    )
+
+
 async def run_audit(
     settings: Settings, scope: Scope, notebook: Notebook, *, show: bool
 ) -> tuple[Progress, str]:
