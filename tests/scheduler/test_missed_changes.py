@@ -171,6 +171,23 @@ def test_what_was_begun_by_a_former_schedule_is_left_to_its_row_which_comes_late
     assert seconds(take_up(owner, second, [first], [row], NOW + 4 * SECOND)) == [1, 2, 3]
 
 
+def test_what_a_former_owner_has_skipped_of_one_schedule_is_not_done_for_another_one() -> None:
+    """It had not heard that the former one ends 5 s on."""
+    first = make_job(every_s=2, window_s=0)
+    former_owner = make_owner()
+    former_owner.load([entry_of(first, NOW + 2 * SECOND)], {first.key: first}, NOW + 20 * SECOND)
+    former_owner.step(NOW + 20 * SECOND)
+    records = store_records(former_owner)
+    assert skipped(records) == [(2, 9, run_pb2.SKIP_REASON_CATCH_UP_WINDOW)]
+    owner = make_owner(epoch=2)
+    owner.recover(records)
+    second = rescheduled(first, NOW + 5 * SECOND, 3)
+    second.spec.catch_up_window.FromSeconds(3_600)
+    # Those at 6, 12 and 18 s are occurrences of both.
+    present = entry_of(second, NOW + 6 * SECOND)
+    assert seconds(take_up(owner, second, [first], [present], NOW + 20 * SECOND)) == [9, 15, 21, 24]
+
+
 def test_a_run_that_was_begun_too_late_of_a_replaced_schedule_ends() -> None:
     first = make_job(every_s=1)
     (_, _, third, *_) = take_first(first)

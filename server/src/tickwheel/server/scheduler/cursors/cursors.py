@@ -40,6 +40,7 @@ class Cursors:
         self._following = Following(self._agenda, self._revoking, compile_schedule)
         self._loading = Loading(
             self._agenda,
+            self._recovered,
             self._orphans,
             self._rows,
             self._changes,

@@ -12,6 +12,7 @@ from tickwheel.server.scheduler.cursors.counting import counted_before, is_count
 from tickwheel.server.scheduler.cursors.following import Following
 from tickwheel.server.scheduler.cursors.making import backfill_cursor, cursor_over
 from tickwheel.server.scheduler.cursors.orphans import Orphans, Span
+from tickwheel.server.scheduler.cursors.recovered import Recovered
 from tickwheel.server.scheduler.cursors.rows import Rows
 from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.scheduler.standing import stands_for
@@ -24,6 +25,7 @@ class Loading:
     def __init__(
         self,
         agenda: Agenda,
+        recovered: Recovered,
         orphans: Orphans,
         rows: Rows,
         changes: Changes,
@@ -31,6 +33,7 @@ class Loading:
         compile_schedule: Callable[[Job], Schedule],
     ) -> None:
         self._agenda = agenda
+        self._recovered = recovered
         self._orphans = orphans
         self._rows = rows
         self._changes = changes
@@ -51,8 +54,13 @@ class Loading:
                 return True
         if entry is None or self._agenda.of_generation(entry.uid, entry.generation) is not None:
             return False
-        # A former schedule, whose row is still to come, may have begun what is recorded as due.
-        return needs_past(job, entry) or (job.version > 1 and self._orphans.has_any(job.uid))
+        # A former schedule, whose row may be still to come, may have begun what is recorded as due,
+        # or skipped what is none of the present one's.
+        return (
+            needs_past(job, entry)
+            or (job.version > 1 and self._orphans.has_any(job.uid))
+            or (job.generation > 1 and self._recovered.has_unattributed(job.uid))
+        )
 
     def load(
         self, job: Job, entry: ScheduleEntry, former: Sequence[Job], now_ms: int
@@ -71,6 +79,8 @@ class Loading:
             self._rows.unite(there, entry)
             return revoked
         past = eras(job, former)
+        if len(past) > 1 and self._recovered.has_unattributed(job.uid):
+            self._recovered.attribute(job.uid, [self._compile(e.job) for e in past.values()])
         era = past.get(entry.generation)
         is_former = entry.generation != job.generation
         schedule = None if era is None else self._compile(era.job)

@@ -4,6 +4,7 @@ Former owners have begun them, these or a cursor that was here before have skipp
 are published, as workers say.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from tickwheel.server.domain.run import Run
@@ -17,7 +18,7 @@ class _Stretch(NamedTuple):
     last_ms: int
     #: When that was recorded last.
     at_ms: int
-    #: Whose occurrences they are; None where a former owner knew.
+    #: Whose occurrences they are; None while only a former owner knew.
     schedule: Schedule | None
 
     def has(self, nominal_ms: int, schedule: Schedule) -> bool:
@@ -66,6 +67,26 @@ class Recovered:
         first_ms, last_ms = record.first_schedule_ms, record.last_schedule_ms
         stretch = _Stretch(first_ms, last_ms, record.update_ms, schedule)
         stretches[record.run_id, schedule is None] = stretch
+
+    def has_unattributed(self, uid: str) -> bool:
+        """Whether a former owner has skipped something of a job, it is not known by which schedule.
+
+        Not where it was a backfill, which has but one.
+        """
+        stretches = self._skipped.get((uid, ""), {})
+        return any(stretch.schedule is None for stretch in stretches.values())
+
+    def attribute(self, uid: str, schedules: Sequence[Schedule]) -> None:
+        """Finds out which of a job's schedules has the occurrences that former owners skipped.
+
+        Where several have the first of them it stays unknown: to each of them all are skipped.
+        """
+        stretches = self._skipped.get((uid, ""), {})
+        for name, stretch in stretches.items():
+            if stretch.schedule is None:
+                its = [one for one in schedules if one.occurs_at(stretch.first_ms)]
+                if len(its) == 1:
+                    stretches[name] = stretch._replace(schedule=its[0])
 
     def is_skipped(self, uid: str, backfill_id: str, nominal_ms: int, schedule: Schedule) -> bool:
         """Whether an occurrence of a schedule is recorded as skipped."""
