@@ -141,7 +141,7 @@ class Cluster:
         methods = Methods().register(
             add for _, add in scheduler_services(scheduler.fleet, endpoint)
         )
-        calls = Middleware(CallsInProgress(), process.clock)
+        calls = Middleware(CallsInProgress(ApiLimits()), process.clock)
         self.calls.servers[address] = Server(process, await methods.intercept(calls))
         await scheduler.run()
 
@@ -177,7 +177,7 @@ class Cluster:
         schedulers = Schedulers(store.leases, process.clock, dial)
         api = build_api(store, owners, process.clock, limits, schedulers)
         methods = Methods().register(service.add for service in api.services)
-        calls = Middleware(CallsInProgress(), process.clock)
+        calls = Middleware(CallsInProgress(limits), process.clock)
         self.calls.servers[f"{member.name}:7420"] = Server(process, await methods.intercept(calls))
         await self._loop.create_future()
 
