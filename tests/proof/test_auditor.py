@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from proof.facts import END_MS, START_MS, TOPIC, Past, past
+from tickwheel.server.audit.facts import WIRE_MS
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.job import Job
@@ -94,6 +95,23 @@ async def test_a_duplicate_is_counted_and_a_different_one_is_found(here: Past) -
     await here.publish(job, second.schedule_ms, late_ms=900, value=b"another")
     _, counts, _ = await here.audit()
     assert counts.keys() == {"DOUBLED", "OUTDATED"}
+
+
+async def test_a_record_that_comes_again_long_after_its_run_had_ended(here: Past) -> None:
+    job = await here.job()
+    first, second, third, *_ = await here.fire(job)
+    # No worker that did not hear of its outcome is at it for so long.
+    await here.publish(job, first.schedule_ms, late_ms=WIRE_MS + 10)
+    await here.publish(job, second.schedule_ms, late_ms=WIRE_MS - 10)
+    # Whoever published this one did not hear of it while the log was away.
+    await here.record(
+        dataclasses.replace(third, revision=2, update_ms=third.schedule_ms + 10 * WIRE_MS)
+    )
+    await here.publish(job, third.schedule_ms, late_ms=9 * WIRE_MS)
+    progress, counts, found = await here.audit()
+    assert counts == {"DOUBLED": 1}
+    assert first.run_id in found[0]
+    assert progress.tally.duplicates == 3
 
 
 async def test_skipped_with_a_reason_across_the_ends_of_the_range(here: Past) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from tickwheel.server.audit.expected import Expected, expected
-from tickwheel.server.audit.facts import LogRecord, Rules, Subject
+from tickwheel.server.audit.facts import FOR_EVER_MS, WIRE_MS, LogRecord, Rules, Subject
 from tickwheel.server.audit.findings import Fault, Finding, Tally
 from tickwheel.server.domain.names import backfill_run_id, instant_id, run_id_instant_ms
 from tickwheel.server.domain.run import FINAL_STATES, Run, RunState, Trigger
@@ -317,12 +317,22 @@ class _Check:
 
     def _duplicates(self, records: Sequence[LogRecord]) -> Iterator[Finding]:
         ordered = sorted(records, key=lambda record: record.given_ms)
+        run = self.runs.get(records[0].run_id)
+        over_ms = run.update_ms if run is not None and run.state.is_final else FOR_EVER_MS
         for first, second in pairwise(ordered):
             self.tally.duplicates += 1
             self.tally.checks += 1
             same = (first.topic, first.key, first.value) == (second.topic, second.key, second.value)
             if not same and first.fence == second.fence and len(self.case.subject.versions) == 1:
                 yield self._finding(Fault.DOUBLED, first.run_id, "the contents differ")
+            elif second.given_ms - max(over_ms, first.given_ms) > WIRE_MS:
+                # Whoever has the fence, then or later, knew that it was done.
+                yield self._finding(
+                    Fault.DOUBLED,
+                    first.run_id,
+                    f"given {first.given_ms}, and again {second.given_ms - over_ms} ms after it "
+                    f"had ended, fences {first.fence} and {second.fence}",
+                )
             elif self.rules.failovers is not None and not any(
                 begun_ms <= second.given_ms and first.given_ms <= ended_ms
                 for begun_ms, ended_ms in self.rules.failovers

@@ -10,6 +10,9 @@ from tickwheel.server.store.port import ChangeRecord
 #: A change that nobody was told to hold is given this long, in ms: an owner that did not hear of it
 #: finds it in the sweep of a minute, and a write may come 15 s late.
 UNSURE_MS = 75_000
+#: A record whose publisher may begin nothing more comes on the log within this time, in ms: a lease
+#: of 10 s and a request of 10 s that a cut connection repeats, three times over.
+WIRE_MS = 60_000
 FOR_EVER_MS = 1 << 60
 
 
@@ -76,7 +79,7 @@ class Rules:
     #: By how much the clocks that decide may differ from the one that the facts are told in.
     clock_ms: int = 0
     #: From when to when something failed over, so that a record may be there twice; None: a record
-    #: that is there twice with the same `ce_id` is only counted.
+    #: that is there twice with the same `ce_id` is only counted, unless its run had ended before.
     failovers: Sequence[tuple[int, int]] | None = None
     #: By segment its owners: epoch, and since when; ascending. Empty where it is not known.
     owners: Mapping[int, Sequence[tuple[int, int]]] = field(

@@ -14,7 +14,7 @@ class Fault(enum.Enum):
     UNFINISHED = "a run has no final state"
     CONTRADICTED = "a run's states, or its state and the log, contradict each other"
     EARLY = "a record was given to the log before it was due"
-    DOUBLED = "a record is on the log twice, without a failover or with other content"
+    DOUBLED = "a record is on the log twice, which no failover explains, or with other content"
     FORBIDDEN = "an occurrence was fired that a pause, update, deletion or maxRuns forbids"
     OUTDATED = "a record has the content of a version that did not hold any more"
     MISJUDGED = "an occurrence was skipped for a reason that does not fit"

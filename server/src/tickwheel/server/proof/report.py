@@ -112,7 +112,7 @@ class Report:
             ("published", f"{tally.published}"),
             ("skipped, with a reason", f"{tally.skipped}"),
             ("failed or cancelled", f"{tally.failed}"),
-            ("duplicates, same ce_id", f"{tally.duplicates}"),
+            ("records there again, same ce_id", f"{tally.duplicates}"),
             ("lateness", ", ".join(part for part in (_quantiles(tally), latest) if part)),
             ("records read", f"{progress.records}"),
             ("comparisons", f"{tally.checks}"),
