@@ -11,6 +11,7 @@ from google.protobuf import duration_pb2
 from conformance.world import Owner, World, a_spec
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.job import Job, Payload, PayloadKind
+from tickwheel.server.domain.names import instant_id
 from tickwheel.server.domain.run import Run
 from tickwheel.server.proof.auditor import Auditor
 from tickwheel.server.proof.embedded_log import EmbeddedLog
@@ -50,15 +51,35 @@ class Past:
     log_clock: PastClock
     owners: dict[int, Owner] = field(default_factory=dict[int, Owner])
 
-    async def job(self, every_s: int = 5, job_id: str = "", retention_s: int = 604_800) -> Job:
-        """A job that was made an hour before the range."""
+    async def job(
+        self,
+        every_s: int = 5,
+        job_id: str = "",
+        retention_s: int = 604_800,
+        created_ms: int = START_MS - 3_600_000,
+        at_ms: int = 0,
+    ) -> Job:
+        """A job that was made an hour before the range, or when it is said.
+
+        Args:
+            every_s: how often it is due, where it is not a one-off one.
+            job_id: is its uid where empty.
+            retention_s: how long its runs are kept.
+            created_ms: when it was made.
+            at_ms: when it is due, once; 0: it recurs.
+        """
         made = self.world.job(job_id or None, payload=Payload(PayloadKind.TEXT, b"content"))
         spec = a_spec(retention_s=retention_s)
         every = duration_pb2.Duration(seconds=every_s)
         spec.schedule.CopyFrom(schedule_pb2.Schedule(every=every, time_zone="UTC"))
-        at_ms = START_MS - 3_600_000
+        if at_ms:
+            spec.schedule.at.FromMilliseconds(at_ms)
         job = dataclasses.replace(
-            made, spec=spec, create_ms=at_ms, update_ms=at_ms, schedule_from_ms=at_ms
+            made,
+            spec=spec,
+            create_ms=created_ms,
+            update_ms=created_ms,
+            schedule_from_ms=created_ms,
         )
         await self.world.store.jobs.create([NewJob(job=job, entry=None, id_chosen=bool(job_id))])
         return job
@@ -71,10 +92,23 @@ class Past:
         return after
 
     async def publish(
-        self, job: Job, at_ms: int, *, late_ms: int = 3, epoch: int = 1, value: bytes | None = None
+        self,
+        job: Job,
+        at_ms: int,
+        *,
+        late_ms: int = 3,
+        epoch: int = 1,
+        value: bytes | None = None,
+        run_id: str = "",
     ) -> Run:
         """Puts an occurrence's record on the log; returns its run, which is not recorded yet."""
-        run = self.world.run(job, at_ms, update_ms=at_ms + late_ms, topic=TOPIC)
+        run = self.world.run(
+            job,
+            at_ms,
+            update_ms=at_ms + late_ms,
+            topic=TOPIC,
+            run_id=run_id or instant_id(at_ms),
+        )
         assignment = pb.Assignment(
             key=pb.RunKey(job_uid=job.uid, run_id=run.run_id, attempt=1),
             epoch=epoch,

@@ -13,7 +13,7 @@ from tickwheel.server.audit.facts import WIRE_MS
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.names import JobKey, manual_run_id, retry_run_id
+from tickwheel.server.domain.names import JobKey, backfill_run_id, manual_run_id, retry_run_id
 from tickwheel.server.domain.run import RunState, Trigger
 from tickwheel.server.proof import judging
 from tickwheel.server.proof.notebook import Notebook, NotebookError
@@ -172,6 +172,34 @@ async def test_runs_by_hand_and_retries(here: Past) -> None:
     assert counts == {"VANISHED": 1}, found
     assert manual.run_id in found[0]
     assert progress.tally.manual == 1
+
+
+async def test_a_backfill_of_a_range_before_its_job(here: Past) -> None:
+    job = await here.job(created_ms=END_MS + 60_000)
+    runs = [
+        dataclasses.replace(
+            await here.publish(job, at_ms, run_id=backfill_run_id(at_ms, "early"), late_ms=300_000),
+            trigger=Trigger.BACKFILL,
+        )
+        for at_ms in range(START_MS, END_MS, 10_000)
+    ]
+    await here.record(*runs)
+    progress, counts, found = await here.audit()
+    assert (counts, progress.tally.manual, progress.tally.published) == ({}, 6, 6), found
+    assert progress.tally.latest_ms == 0, "a backfill is not late"
+    await here.record(dataclasses.replace(runs[1], revision=2, offset=runs[2].offset))
+    await here.publish(job, START_MS + 5_000, run_id=backfill_run_id(START_MS + 5_000, "early"))
+    _, counts, _ = await here.audit()
+    assert counts == {"VANISHED": 1, "UNRECORDED": 1}
+
+
+async def test_an_instant_in_the_range_that_was_given_after_it(here: Past) -> None:
+    # It was past already: nobody missed it.
+    job = await here.job(at_ms=START_MS + 30_000, created_ms=END_MS + 60_000)
+    await here.record(await here.publish(job, START_MS + 30_000, late_ms=120_000))
+    progress, counts, found = await here.audit()
+    assert counts == {}, found
+    assert progress.tally.latest_ms == 0
 
 
 async def test_an_open_run_is_no_finding_within_its_time(here: Past) -> None:

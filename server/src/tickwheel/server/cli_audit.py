@@ -23,8 +23,13 @@ HELP = """Proves that nothing is missing, early or doubled, or lists what is.
 
 From the jobs, in each version that they had, it works out what ought to have been due in the
 range. Each such occurrence has to be published (its record is on the log) or recorded with the
-reason why not; never before it was due; once, or with the same ce_id where something failed over;
-with the content and the target of a version that held; in one final state.
+reason why not; never before it was due; once; with the content and the target of a version that
+held; in one final state.
+
+A record that is there again with the same ce_id is DOUBLED where its content differs, or where it
+came more than 60 s after the first and after the end of its run: by then every owner knew that it
+was done, and no worker is still at it. Sooner it may be of a failover, or of a worker that did not
+hear of its outcome. When that was is not kept, so such a one is only counted, as a duplicate.
 
 Ends with 0: nothing found. 1: something was, and is listed. 2: arguments. 3: store or log cannot
 be read. It only reads, and takes as much memory for a thousand jobs as for a million; what it has
@@ -40,8 +45,9 @@ was confirmed.
 Not proven, and counted as such: runs older than their job's retention; records older than the
 topic's; jobs deleted longer ago than their retention (deleted ones within it are audited); what is
 published while the audit runs; runs still open. Never seen: retries and backfills that bear an
-instant before the range and never reached the log. Compacted topics cannot be audited: what
-compaction has removed is found VANISHED.
+instant before the range and never reached the log. Backfilled runs of the range are audited, also
+of jobs made after it; but which ranges were asked for is not kept, so none is missed. Compacted
+topics cannot be audited: what compaction has removed is found VANISHED.
 """
 
 

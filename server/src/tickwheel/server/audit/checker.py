@@ -300,7 +300,8 @@ class _Check:
             late_ms = record.given_ms - record.due_ms
             if late_ms < -self.rules.clock_ms:
                 yield self._finding(Fault.EARLY, record.run_id, f"by {-late_ms} ms")
-            self.tally.add_lateness(late_ms)
+            if not self._is_after_the_fact(record):
+                self.tally.add_lateness(late_ms)
             since_ms = self._ended_ms(record)
             if since_ms is not None and record.given_ms > since_ms + self.rules.clock_ms:
                 yield self._finding(
@@ -342,6 +343,12 @@ class _Check:
                     first.run_id,
                     f"given {first.given_ms} and {second.given_ms}, nothing failed over",
                 )
+
+    def _is_after_the_fact(self, record: LogRecord) -> bool:
+        """Whether it could not come when it was due, so that it is not late."""
+        run = self.runs.get(record.run_id)
+        is_backfill = run is not None and run.trigger is Trigger.BACKFILL
+        return is_backfill or self.case.subject.job.could_run_ms(record.due_ms) > record.due_ms
 
     def _ended_ms(self, record: LogRecord) -> int | None:
         """When the record's fence was followed by a higher one."""
