@@ -114,6 +114,21 @@ async def test_a_record_that_comes_again_long_after_its_run_had_ended(here: Past
     assert progress.tally.duplicates == 3
 
 
+async def test_a_record_of_an_owner_that_was_replaced_long_before(here: Past) -> None:
+    job = await here.job()
+    first, second, third, *_ = await here.fire(job)
+    # The next owner has recorded this one.
+    await here.record(dataclasses.replace(first, epoch=2, revision=2))
+    since_ms = first.update_ms
+    for run, late_ms in ((second, 1_000), (third, -1_000)):
+        given_ms = since_ms + WIRE_MS + late_ms
+        again = await here.publish(job, run.schedule_ms, late_ms=given_ms - run.schedule_ms)
+        await here.record(dataclasses.replace(again, revision=2))
+    _, counts, found = await here.audit()
+    assert counts == {"STALE": 1}
+    assert second.run_id in found[0]
+
+
 async def test_skipped_with_a_reason_across_the_ends_of_the_range(here: Past) -> None:
     job = await here.job(1)
     paused = await here.change(job, START_MS - 600_000, paused=True)

@@ -24,7 +24,8 @@ HELP = """Proves that nothing is missing, early or doubled, or lists what is.
 From the jobs, in each version that they had, it works out what ought to have been due in the
 range. Each such occurrence has to be published (its record is on the log) or recorded with the
 reason why not; never before it was due; once; with the content and the target of a version that
-held; in one final state.
+held; under the fence of an owner that the job's own runs do not show to have been replaced; and its
+run must have ended.
 
 A record that is there again with the same ce_id is DOUBLED where its content differs, or where it
 came more than 60 s after the first and after the end of its run: by then every owner knew that it
@@ -44,7 +45,8 @@ was confirmed.
 
 Not proven, and counted as such: runs older than their job's retention; records older than the
 topic's; jobs deleted longer ago than their retention (deleted ones within it are audited); what is
-published while the audit runs; runs still open. Never seen: retries and backfills that bear an
+published while the audit runs; runs still open. Never seen: states that a run had before its
+present one, so two final states of one run are not found; retries and backfills that bear an
 instant before the range and never reached the log. Backfilled runs of the range are audited, also
 of jobs made after it; but which ranges were asked for is not kept, so none is missed. Compacted
 topics cannot be audited: what compaction has removed is found VANISHED.

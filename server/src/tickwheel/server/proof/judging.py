@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from tickwheel.server.audit.checker import Case, check
-from tickwheel.server.audit.facts import LogRecord, Rules, Subject
+from tickwheel.server.audit.facts import FOR_EVER_MS, WIRE_MS, LogRecord, Rules, Subject
 from tickwheel.server.audit.findings import Fault, Finding, Tally
 from tickwheel.server.audit.reading import read_runs, read_subject
 from tickwheel.server.convert.instants import duration_ms
@@ -156,6 +156,7 @@ class _Judge:
 
     def _check(self, runs: Sequence[Run], records: Sequence[LogRecord], rules: Rules) -> None:
         by_id = {run.run_id: run for run in runs}
+        rules = replace(rules, owners={self.subject.job.segment: _owners(runs)})
         for finding in check(Case(self.subject, runs, records), rules, self.judgement.tally):
             if not self._is_open(finding, by_id.get(finding.run_id)):
                 self.judgement.findings.append(finding)
@@ -222,6 +223,17 @@ def _digested(subject: Subject) -> Subject:
             for version in subject.versions
         )
     )
+
+
+def _owners(runs: Iterable[Run]) -> list[tuple[int, int]]:
+    """The owners that have recorded any of these runs, ascending: epoch, and since when it held.
+
+    What a former owner's worker had begun by then may still have come.
+    """
+    since: dict[int, int] = {}
+    for run in runs:
+        since[run.epoch] = min(since.get(run.epoch, FOR_EVER_MS), run.update_ms)
+    return [(epoch, since[epoch] + WIRE_MS) for epoch in sorted(since)]
 
 
 def _is_plain(run_id: str) -> bool:
