@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from cli.conftest import PROGRAM
 from proof.facts import END_MS, START_MS, past
 from tickwheel.server.cli_audit import register
+from tickwheel.server.cli_settings import settings_of
+from tickwheel.server.wiring.audit import places
 
 
 def _instant(at_ms: int) -> str:
@@ -99,3 +101,24 @@ def test_a_checkpoint_is_of_one_store_and_log(tmp_path: Path) -> None:
     assert "other arguments, or of another store or log" in told.stderr
     # Another way to write the same folder.
     assert _audit(none / ".." / "none", *call).returncode == 3
+
+
+def test_where_a_cluster_is_read() -> None:
+    def named(nodes: str, keyspace: str, brokers: str) -> tuple[str, ...]:
+        return places(
+            settings_of(
+                store="cassandra",
+                cassandra_contact_points=nodes,
+                cassandra_keyspace=keyspace,
+                kafka_bootstrap=brokers,
+            )
+        )
+
+    one = named("a:9042,b:9042", "runs", "c:9092,d:9092")
+    assert one == named("b:9042, a:9042", "runs", "d:9092, c:9092")
+    others = [
+        named("a:9042", "runs", "c:9092,d:9092"),
+        named("a:9042,b:9042", "others", "c:9092,d:9092"),
+        named("a:9042,b:9042", "runs", "c:9092,e:9092"),
+    ]
+    assert one not in others
