@@ -27,10 +27,12 @@ reason why not; never before it was due; once; with the content and the target o
 held; under the fence of an owner that the job's own runs do not show to have been replaced; and its
 run must have ended.
 
-A record that is there again with the same ce_id is DOUBLED where its content differs, or where it
-came more than 60 s after the first and after the end of its run: by then every owner knew that it
-was done, and no worker is still at it. Sooner it may be of a failover, or of a worker that did not
-hear of its outcome. When that was is not kept, so such a one is only counted, as a duplicate.
+A record that is there again with the same ce_id is DOUBLED where it came more than 60 s after the
+first and after the end of its run: by then every owner knew that it was done, and no worker is
+still at it; or where its content differs though fence and job are the same (of a job that was
+changed each content has to be that of a version that held). All others may be of a failover, or of
+a worker that did not hear of its outcome. When that was is not kept, so such a one is only
+counted, as a duplicate.
 
 Ends with 0: nothing found. 1: something was, and is listed. 2: arguments. 3: store or log cannot
 be read. It only reads, and takes as much memory for a thousand jobs as for a million; what it has
