@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from hashlib import blake2b
 
 import grpc.aio
 import pytest
 
 from api.harness import ApiUnderTest, HandClock, Refusal, refused, serving
 from tickwheel.server.api.limits import ApiLimits
+from tickwheel.server.api.page_token import TokenScope
 from tickwheel.server.api.watch.hub import SETTLE_MS
+from tickwheel.server.api.watch.position import Position
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.names import instant_id
 from tickwheel.server.domain.run import Run, RunState
@@ -19,6 +22,8 @@ from tickwheel.v1 import job_pb2, job_service_pb2
 
 ALL = "users/-/jobs/-"
 Responses = list[job_service_pb2.WatchRunsResponse]
+#: By then all that is recorded has been told: writes settle, and tokens are renewed, sooner.
+_PATIENCE_MS = 120_000
 
 
 class Watching:
@@ -47,10 +52,12 @@ class Watching:
 
     async def run(self) -> tuple[str, int]:
         """The next run's name and state."""
-        while True:
+        until = self._api.clock.steady_ms() + _PATIENCE_MS
+        while self._api.clock.steady_ms() < until:
             response = await self.next()
             if response.HasField("run"):
                 return response.run.name, response.run.state
+        raise AssertionError("no run is told")
 
     async def quiet(self, ms: int = 40_000) -> None:
         """Nothing comes for a while but new tokens."""
@@ -120,6 +127,48 @@ async def test_each_state_of_a_run_once_and_in_order(api: ApiUnderTest) -> None:
         await record(api, [done])
         assert await watch.run() == (name, RunState.SUCCEEDED)
         await watch.quiet()
+
+
+async def taken_over(api: ApiUnderTest, job: job_pb2.Job) -> tuple[Run, Run]:
+    """A run as its former owner recorded it last, too late for the next one, and as that ended it.
+
+    The next owner counts from the state before, so that both have the same revision.
+    """
+    (first,) = await runs_of(api, job, state=RunState.PUBLISHED)
+    former = replace(first, epoch=1, revision=2)
+    return former, replace(former, epoch=2, state=RunState.FAILED, update_ms=former.update_ms + 1)
+
+
+async def test_what_the_next_owner_records_is_told(api: ApiUnderTest) -> None:
+    former, ended = await taken_over(api, await make(api))
+
+    async with watching(api) as watch:
+        for run in (former, ended):
+            expected = await record(api, [run])
+            assert [await watch.run()] == expected
+        # Nor does more of what the former one recorded count, whatever its revision; not even when
+        # it is read after the state that counts has left the window.
+        api.clock.advance(SETTLE_MS - 2_000)
+        await record(api, [replace(former, revision=3, update_ms=api.clock.now_ms())])
+        await watch.quiet()
+
+
+async def test_what_the_next_owner_records_is_told_to_who_goes_on(api: ApiUnderTest) -> None:
+    former, ended = await taken_over(api, await make(api))
+    async with watching(api) as first:
+        token = first.token
+        expected = await record(api, [former])
+        assert [await first.run()] == expected
+        later_token = first.token
+
+    async with watching(api, token=token) as caught_up:
+        assert [await caught_up.run()] == expected
+        expected = await record(api, [ended])
+        assert [await caught_up.run()] == expected
+        await caught_up.quiet()
+    async with watching(api, token=later_token) as second:
+        assert [await second.run()] == expected
+        await second.quiet()
 
 
 async def test_whose_runs_and_which(api: ApiUnderTest) -> None:
@@ -304,6 +353,23 @@ async def test_nobody_reads_while_nobody_watches(
         api.clock.advance(200)
         await asyncio.sleep(0)
     assert not reads
+
+
+async def test_a_token_of_an_earlier_server_is_taken(api: ApiUnderTest) -> None:
+    """It names states by their revisions alone: they come again, and nothing is missed."""
+    job = await make(api)
+    shown = await runs_of(api, job, 2)
+    known = frozenset(
+        blake2b(f"{run.job_uid}/{run.run_id}/{run.revision}".encode(), digest_size=8).digest()
+        for run in shown
+    )
+    position = Position(api.clock.now_ms() - SETTLE_MS, known)
+    token = TokenScope("watch", ALL, "").encode(position.encode())
+    states = await record(api, [*shown, *await runs_of(api, job)])
+
+    async with watching(api, token=token) as watch:
+        assert [await watch.run() for _ in states] == states
+        await watch.quiet()
 
 
 @pytest.mark.parametrize("token", ["x", "AAAA", "ä"])

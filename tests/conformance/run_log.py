@@ -60,7 +60,7 @@ async def states_of_a_run_are_all_there(world: World) -> None:
 
 @case
 async def two_states_in_one_record(world: World) -> None:
-    """In the same millisecond even: both are there, the higher revision is the present state."""
+    """In the same millisecond even: both are there, the later one is the present state."""
     owner = await world.own(8)
     job = world.job(segment=8)
     base_ms = world.now_ms()

@@ -278,7 +278,7 @@ class RunStore(ABC):
     async def record(self, stamp: WriteStamp, runs: Sequence[Run]) -> None:
         """Appends to the run log of the stamp's segment and updates the runs' present states.
 
-        The log is what counts: once this returns, recovery sees it. `revision` orders the states
+        The log is what counts: once this returns, recovery sees it. `Run.order` orders the states
         of one run.
         """
 
@@ -327,7 +327,7 @@ class OpenRunStore(ABC):
 
     A segment's owner reads them once, when it takes the segment over, and keeps them in memory
     from then on. What is stored here of a run may be older than its record in the run log; the
-    higher revision counts. A row is placed by the run's `create_ms`, which never changes.
+    higher `Run.order` counts. A row is placed by the run's `create_ms`, which never changes.
     """
 
     @abstractmethod

@@ -90,8 +90,8 @@ class _View:
         self._wanted = wanted
         self._known: frozenset[bytes] = resume.known if resume else frozenset()
         self.trail = Trail(self._known)
-        #: Latest revisions shown out of the log while the hub was reading as well.
-        self._caught_up: dict[tuple[str, str], int] = {}
+        #: Latest states shown out of the log while the hub was reading as well, by their order.
+        self._caught_up: dict[tuple[str, str], tuple[int, int]] = {}
 
     async def segments(self) -> frozenset[int]:
         """Where its runs are; of a job, that may change when it is created again."""
@@ -113,12 +113,13 @@ class _View:
         for segment in sorted(segments):
             for run in await self._command.store.runs.read_log([segment], since_ms):
                 if self.shows(run) and self.is_new(run) and digest(run) not in self._known:
-                    self._caught_up[run.job_uid, run.run_id] = run.revision
+                    self._caught_up[run.job_uid, run.run_id] = run.order
                     yield self.show(run, since_ms)
 
     def is_new(self, run: Run) -> bool:
         """Whether this state was not shown by catching up."""
-        return self._caught_up.get((run.job_uid, run.run_id), 0) < run.revision
+        shown = self._caught_up.get((run.job_uid, run.run_id))
+        return shown is None or shown < run.order
 
     def show(self, run: Run, safe_ms: int) -> Seen:
         """The item for a state."""

@@ -227,20 +227,23 @@ class RunHub:
             watch.offer(news)
 
 
+#: Below the order of any state.
+_BEFORE_ALL = (-1, -1)
+
+
 class _Seen:
     """The states that were handed out and may be read again."""
 
     def __init__(self) -> None:
-        self._states: dict[tuple[str, str], tuple[int, int]] = {}
+        #: The order of the latest state of a run, and up to when any of its states may be read.
+        self._states: dict[tuple[str, str], tuple[tuple[int, int], int]] = {}
 
     def add(self, run: Run) -> bool:
         """Whether this state is new."""
         key = (run.job_uid, run.run_id)
-        known = self._states.get(key)
-        if known is not None and known[0] >= run.revision:
-            return False
-        self._states[key] = (run.revision, run.update_ms)
-        return True
+        order, update_ms = self._states.get(key, (_BEFORE_ALL, 0))
+        self._states[key] = (max(order, run.order), max(update_ms, run.update_ms))
+        return order < run.order
 
     def forget_before(self, update_ms: int) -> None:
         """Forgets states that will not be read again."""

@@ -63,6 +63,9 @@ class Trail:
 
 
 def digest(run: Run) -> bytes:
-    """Names one state of one run."""
-    text = f"{run.job_uid}/{run.run_id}/{run.revision}"
+    """Names one state of one run.
+
+    Tokens of earlier servers name it without the epoch: such a state is shown again.
+    """
+    text = f"{run.job_uid}/{run.run_id}/{run.epoch}/{run.revision}"
     return blake2b(text.encode(), digest_size=_DIGEST).digest()
