@@ -131,6 +131,19 @@ async def test_a_token_that_is_none_is_refused(api: ApiUnderTest, token: str) ->
         assert refusal.summary == ("INVALID_ARGUMENT", "PAGE_TOKEN_INVALID", ["pageToken"])
 
 
+async def test_a_token_whose_cursor_is_none_is_refused(api: ApiUnderTest) -> None:
+    """The checksum is no secret: who makes it may put anything behind it."""
+    runs = f"{PARENT}/jobs/-"
+    nested = b"[" * 2_900
+    for cursor in (nested, b"[", b"7", b"\xff", b'["j",' + nested):
+        for call in (
+            list_jobs(api, token=TokenScope("jobs", PARENT, "").encode(cursor)),
+            list_runs(api, token=TokenScope("runs", runs, "").encode(cursor), parent=runs),
+        ):
+            refusal = await refused(call)
+            assert refusal.summary == ("INVALID_ARGUMENT", "PAGE_TOKEN_INVALID", ["pageToken"])
+
+
 async def test_a_token_of_another_list_is_refused(api: ApiUnderTest) -> None:
     await make_jobs(api, 3)
     token = (await list_jobs(api, 1)).next_page_token

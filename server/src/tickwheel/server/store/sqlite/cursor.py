@@ -15,7 +15,10 @@ def decode_cursor(cursor: bytes, kind: str, *types: type) -> tuple[Any, ...]:
     Raises:
         ValueError: it is not a cursor of that kind.
     """
-    found: Any = json.loads(cursor)
+    try:
+        found: Any = json.loads(cursor)
+    except RecursionError as error:
+        raise ValueError("not a cursor: nested too deeply") from error
     if not isinstance(found, list):
         raise ValueError("not a cursor")
     first, *rest = cast("list[Any]", found) or [""]
