@@ -52,7 +52,7 @@ def main() -> int:
     print(totals.line(time.monotonic() - begun))
     if options.shrink:
         for plan in failed:
-            _shrink(plan, options.width)
+            _shrink(plan, options.width, options.defect)
     return 1 if failed else 0
 
 
@@ -75,13 +75,16 @@ def _tell(report: Report) -> None:
         print(f"  DEFECT {defect}")
 
 
-def _shrink(plan: Plan, width: int) -> None:
+def _shrink(plan: Plan, width: int, defect: str | None) -> None:
+    prepare = DEFECTS[defect] if defect else None
     print(f"seed {plan.seed}: cutting down {len(plan.steps)} steps and {len(plan.faults)} faults")
-    small = shrink(plan, same_fault(run_plan(plan)), width, say=lambda text: print(f"  {text}"))
+    fails = same_fault(run_plan(plan, prepare=prepare))
+    small = shrink(plan, fails, width, prepare=prepare, say=lambda text: print(f"  {text}"))
     path = Path(f"simulation-{plan.seed}.json")
     path.write_text(small.to_json())
-    _tell(run_plan(small))
-    print(f"  replay it by: python -m simulator {path} --trace FILE")
+    _tell(run_plan(small, prepare=prepare))
+    broken = f" --defect {defect}" if defect else ""
+    print(f"  replay it by: python -m simulator {path}{broken} --trace FILE")
 
 
 if __name__ == "__main__":
