@@ -1,12 +1,14 @@
 """Pauses jobs that have failed too often in a row (`pause_after_failures`)."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 
 import structlog
 
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.job import Job, JobState
+from tickwheel.server.domain.names import JobKey
 from tickwheel.server.domain.occurrence import InboxEntry
 from tickwheel.server.domain.run import RunState
 from tickwheel.server.scheduler.live import LiveRun
@@ -20,16 +22,34 @@ _PAGE = 200
 ACTOR = "tickwheel"
 
 
-def to_be_looked_at(ended: Sequence[LiveRun]) -> list[Job]:
-    """The jobs of runs that have failed, where that may be once too often."""
-    failed = {
-        run.job.key: run.job
-        for run in ended
-        if run.job.spec.pause_after_failures
-        and run.record is not None
-        and run.record.state is RunState.FAILED
-    }
-    return list(failed.values())
+class Suspects:
+    """Jobs that may have failed once too often, each once however many of its runs have failed.
+
+    Looking at one costs reads of its history; runs may fail faster than that goes.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: dict[JobKey, Job] = {}
+        self._some = asyncio.Event()
+
+    def note(self, ended: Iterable[LiveRun]) -> None:
+        """Takes in the jobs of those runs that have failed."""
+        for run in ended:
+            has_failed = run.record is not None and run.record.state is RunState.FAILED
+            if has_failed and run.job.spec.pause_after_failures:
+                self.put(run.job)
+
+    def put(self, job: Job) -> None:
+        """Takes a job in; one that waits already keeps its turn."""
+        self._jobs[job.key] = job
+        self._some.set()
+
+    async def take(self) -> Job:
+        """The job that has waited longest; what of it fails from now on has it looked at again."""
+        while not self._jobs:
+            self._some.clear()
+            await self._some.wait()
+        return self._jobs.pop(next(iter(self._jobs)))
 
 
 class Pauser:

@@ -14,7 +14,6 @@ import structlog
 from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import Fenced, StoreUnavailable
-from tickwheel.server.domain.job import Job
 from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.census import Census
 from tickwheel.server.scheduler.context import SchedulerContext
@@ -29,7 +28,7 @@ from tickwheel.server.scheduler.latecomers import Latecomers
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.ownership import Ownership
-from tickwheel.server.scheduler.pauser import Pauser, to_be_looked_at
+from tickwheel.server.scheduler.pauser import Pauser, Suspects
 from tickwheel.server.scheduler.reader import Reader
 from tickwheel.server.scheduler.recorder import DROP_TURNS, Recorder
 from tickwheel.server.scheduler.rederiver import Rederiver, ZoneData, unwatched
@@ -96,7 +95,7 @@ class Scheduler:
         self._strays = Strays(context, schedule_of)
         self._repair = Repair(context, self._reader, self._rederiver)
         self._pauser = Pauser(store, clock)
-        self._to_pause: asyncio.Queue[Job] = asyncio.Queue()
+        self._suspects = Suspects()
         self._stopping = asyncio.Event()
         #: Workers are to publish nothing of ours any more.
         self._is_over = False
@@ -361,8 +360,7 @@ class Scheduler:
             hear(ended)
         for run in ended:
             self._dispatcher.ended(run)
-        for job in to_be_looked_at(ended):
-            self._to_pause.put_nowait(job)
+        self._suspects.note(ended)
         self._wake.set()
 
     async def _settle_strays(self) -> None:
@@ -373,11 +371,11 @@ class Scheduler:
     async def _pause(self) -> None:
         """Pauses jobs that have failed too often."""
         while True:
-            job = await self._to_pause.get()
+            job = await self._suspects.take()
             try:
                 if await self._pauser.look_at(job):
                     await self._inbox.notice([News(job.key, job.segment)])
             except StoreUnavailable as error:
                 _log.warning("a job that fails is not paused yet", error=error.message)
                 await self._clock.sleep(1)
-                self._to_pause.put_nowait(job)
+                self._suspects.put(job)
