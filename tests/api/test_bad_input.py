@@ -103,6 +103,10 @@ def many_retries(job: job_pb2.Job) -> None:
     job.retry_policy.max_retry_count = 101
 
 
+def endless_patience(job: job_pb2.Job) -> None:
+    job.pause_after_failures = 1_001
+
+
 def bad_label(job: job_pb2.Job) -> None:
     job.labels["-team"] = "x"
 
@@ -130,6 +134,7 @@ CASES: list[tuple[Mutation, str, str]] = [
     (high_priority, "FIELD_INVALID", "job.priority"),
     (no_time, "FIELD_INVALID", "job.runTimeout"),
     (many_retries, "FIELD_INVALID", "job.retryPolicy.maxRetryCount"),
+    (endless_patience, "FIELD_INVALID", "job.pauseAfterFailures"),
     (bad_label, "FIELD_INVALID", 'job.labels["-team"]'),
 ]
 

@@ -246,8 +246,8 @@ type Job struct {
 	// Default: 1 h; a one-off job (`schedule.at`) without an explicit window always
 	// runs. Occurrences that come due while the job is paused are never caught up.
 	CatchUpWindow *durationpb.Duration `protobuf:"bytes,11,opt,name=catch_up_window,json=catchUpWindow,proto3" json:"catch_up_window,omitempty"`
-	// The job pauses itself after this many runs in a row have failed. Default 0:
-	// never.
+	// The job pauses itself after this many runs in a row have failed, at most
+	// 1,000. Default 0: never.
 	PauseAfterFailures int32 `protobuf:"varint,12,opt,name=pause_after_failures,json=pauseAfterFailures,proto3" json:"pause_after_failures,omitempty"`
 	// 0-9; among the user's runs that are due, 9 goes first. Users take turns,
 	// whatever their priorities. Default: 5.
@@ -544,7 +544,7 @@ var File_tickwheel_v1_job_proto protoreflect.FileDescriptor
 
 const file_tickwheel_v1_job_proto_rawDesc = "" +
 	"\n" +
-	"\x16tickwheel/v1/job.proto\x12\ftickwheel.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16tickwheel/v1/run.proto\x1a\x1btickwheel/v1/schedule.proto\x1a\x19tickwheel/v1/target.proto\"\xb9\f\n" +
+	"\x16tickwheel/v1/job.proto\x12\ftickwheel.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16tickwheel/v1/run.proto\x1a\x1btickwheel/v1/schedule.proto\x1a\x19tickwheel/v1/target.proto\"\xbc\f\n" +
 	"\x03Job\x12\x7f\n" +
 	"\x04name\x18\x01 \x01(\tBk\xe2A\x01\b\xbaHd\xd8\x01\x01r_2]^users/[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?/jobs/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\x04name\x12\x16\n" +
 	"\x03uid\x18\x02 \x01(\tB\x04\xe2A\x01\x03R\x03uid\x12.\n" +
@@ -561,8 +561,8 @@ const file_tickwheel_v1_job_proto_rawDesc = "" +
 	"\x0eoverlap_policy\x18\n" +
 	" \x01(\x0e2\x15.tickwheel.v1.OverlapB\f\xe2A\x01\x01\xbaH\x05\x82\x01\x02\x10\x01R\roverlapPolicy\x12W\n" +
 	"\x0fcatch_up_window\x18\v \x01(\v2\x19.google.protobuf.DurationB\x14\xe2A\x01\x01\xbaH\r\xaa\x01\n" +
-	"\"\x06\b\x80ￖ\x012\x00R\rcatchUpWindow\x12=\n" +
-	"\x14pause_after_failures\x18\f \x01(\x05B\v\xe2A\x01\x01\xbaH\x04\x1a\x02(\x00R\x12pauseAfterFailures\x12.\n" +
+	"\"\x06\b\x80ￖ\x012\x00R\rcatchUpWindow\x12@\n" +
+	"\x14pause_after_failures\x18\f \x01(\x05B\x0e\xe2A\x01\x01\xbaH\a\x1a\x05\x18\xe8\a(\x00R\x12pauseAfterFailures\x12.\n" +
 	"\bpriority\x18\r \x01(\x05B\r\xe2A\x01\x01\xbaH\x06\x1a\x04\x18\t(\x00H\x00R\bpriority\x88\x01\x01\x12/\n" +
 	"\rmax_in_flight\x18\x0e \x01(\x05B\v\xe2A\x01\x01\xbaH\x04\x1a\x02(\x00R\vmaxInFlight\x12M\n" +
 	"\tretention\x18\x0f \x01(\v2\x19.google.protobuf.DurationB\x14\xe2A\x01\x01\xbaH\r\xaa\x01\n" +

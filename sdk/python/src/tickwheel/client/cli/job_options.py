@@ -189,7 +189,7 @@ class RunOptions:
             parser=number,
             metavar="N",
             show_default=False,
-            help="Pause after so many failed runs in a row; 0 is never. Default: 0.",
+            help="Pause after so many failed runs in a row, up to 1000; 0 is never. Default: 0.",
         ),
     ] = None
     catch_up_window: Annotated[
