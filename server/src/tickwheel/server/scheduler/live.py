@@ -270,6 +270,8 @@ class Cursor:
     until_ms: int = FOR_EVER_MS
     #: When the job was paused.
     pauses: Stretches = ()
+    #: The occurrence at `next_ms` has come, and waits for runs of the job to end.
+    is_waiting: bool = False
     #: Its row is in the store for certain.
     is_row_sure: bool = True
     #: The job has another schedule by now.

@@ -32,7 +32,7 @@ class Cursors:
     ) -> None:
         self._agenda = Agenda()
         self._recovered = Recovered()
-        self._rows = Rows(self._agenda)
+        self._rows = Rows(self._agenda, self._recovered, runs)
         self._expansion = Expansion(self._agenda, self._recovered, runs, new_traceparent)
         self._orphans = Orphans(self._agenda, self._recovered, runs)
         self._revoking = Revoking(self._agenda, self._recovered, self._orphans, runs)

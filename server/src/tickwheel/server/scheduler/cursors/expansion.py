@@ -74,6 +74,7 @@ class Expansion:
         """Moves a cursor up to the look-ahead; returns how many occurrences it passed."""
         passed = 0
         most = _most_open(cursor)
+        cursor.is_waiting = False
         while cursor.next_ms is not None:
             if _is_at_end(cursor):
                 cursor.next_ms = None
@@ -95,6 +96,7 @@ class Expansion:
             if nominal_ms in cursor.open or self._is_known(cursor, nominal_ms, now_ms):
                 cursor.stretch = None
             elif not self._decide(cursor, due_ms, now_ms):
+                cursor.is_waiting = due_ms <= now_ms
                 break
             cursor.next_ms = cursor.schedule.next_after(nominal_ms)
             cursor.passed_ms = nominal_ms

@@ -4,7 +4,7 @@ Former owners have begun them, these or a cursor that was here before have skipp
 are published, as workers say.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tickwheel.server.domain.run import Run
@@ -52,6 +52,10 @@ class Recovered:
     def begun_of(self, uid: str) -> list[Run]:
         """What is recorded of a job's runs as due and no more than that."""
         return list(self._begun.get(uid, {}).values())
+
+    def begun_names(self) -> Iterator[tuple[str, str]]:
+        """(job uid, run id) of what is recorded as due and no more than that."""
+        return ((uid, run_id) for uid, runs in self._begun.items() for run_id in runs)
 
     def take_begun(self, uid: str, run_id: str) -> Run | None:
         """What is recorded of a run as due and no more than that; it is told once."""
@@ -106,6 +110,11 @@ class Recovered:
             )
             for stretch in skipped.values()
         )
+
+    def skipped_to_ms(self, uid: str, backfill_id: str) -> int:
+        """The last occurrence that is recorded as skipped; 0 for none."""
+        skipped = self._skipped.get((uid, backfill_id), {})
+        return max((stretch.last_ms for stretch in skipped.values()), default=0)
 
     def forget_before(self, position_ms: int) -> None:
         """Lets go of stretches that nobody comes to again who reads from a position on.

@@ -1,15 +1,25 @@
-"""The cursors' rows in the schedule: each follows to the first occurrence that is not yet done."""
+"""The cursors' rows in the schedule: each follows to the first occurrence that is not yet done.
+
+Where that one waits, for days maybe, its row goes on with the present: it stands where the next
+owner begins to read, and that is not to be days ago.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.names import JobKey
+from tickwheel.server.domain.names import JobKey, occurrence_of
 from tickwheel.server.domain.occurrence import ScheduleEntry
 from tickwheel.server.domain.run import Run
-from tickwheel.server.scheduler.cursors.agenda import Agenda
+from tickwheel.server.scheduler.cursors.agenda import Agenda, CursorId
+from tickwheel.server.scheduler.cursors.recovered import Recovered
 from tickwheel.server.scheduler.live import Cursor
+from tickwheel.server.scheduler.runs import Runs
 from tickwheel.server.store.port import INBOX_HORIZON_MS
+
+#: How often the rows of what waits go on.
+GO_ON_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +37,12 @@ class Advance:
 class Rows:
     """Where the rows of one segment's cursors are, and where they belong."""
 
-    def __init__(self, agenda: Agenda) -> None:
+    def __init__(self, agenda: Agenda, recovered: Recovered, runs: Runs) -> None:
         self._agenda = agenda
+        self._recovered = recovered
+        self._runs = runs
+        #: When the rows of what waits went on last.
+        self._gone_on_ms = 0
         #: Where the next owner would begin to read.
         self.position_ms = 0
         #: Rows that stand for nothing any more.
@@ -71,7 +85,8 @@ class Rows:
         put: list[ScheduleEntry] = []
         remove, self._void = self._void, []
         complete: list[tuple[JobKey, int]] = []
-        for which in self._agenda.take_dirty():
+        going_on = self._going_on(now_ms)
+        for which in self._agenda.take_dirty() | going_on:
             cursor = self._agenda.get(which)
             if cursor is None:
                 continue
@@ -84,7 +99,7 @@ class Rows:
                 if is_over or cursor.schedule.is_recurring:
                     remove.append(cursor.entry)
                 continue
-            if first[0] != cursor.entry.schedule_ms:
+            if first[0] != cursor.entry.schedule_ms or which in going_on:
                 moved = _entry_at(cursor, first, now_ms)
                 put.append(moved)
                 remove.append(cursor.entry)
@@ -98,6 +113,33 @@ class Rows:
         # Of two rows of a job the one that went may be where the other one moves to.
         places = {row.place for row in put}
         return Advance(put, [row for row in remove if row.place not in places], complete)
+
+    def _going_on(self, now_ms: int) -> set[CursorId]:
+        """What waits, and whose rows are to go on now; nothing most of the time.
+
+        Not where something after it is known, as that would be forgotten with what lies before the
+        row, and come up again; nor where it is recorded itself.
+        """
+        if now_ms < self._gone_on_ms + GO_ON_MS:
+            return set()
+        self._gone_on_ms = now_ms
+        waiting = [one for one in self._agenda if one.is_waiting and one.entry.fire_ms < now_ms]
+        jobs = {one.job.uid for one in waiting}
+        latest: dict[tuple[str, str], int] = {}
+        for uid, run_id in chain(self._runs.names(), self._recovered.begun_names()):
+            if uid in jobs and (which := occurrence_of(run_id)) is not None:
+                nominal_ms, backfill_id = which
+                series = (uid, backfill_id)
+                latest[series] = max(latest.get(series, 0), nominal_ms)
+        return {one.id for one in waiting if self._may_go_on(one, latest)}
+
+    def _may_go_on(self, cursor: Cursor, latest: dict[tuple[str, str], int]) -> bool:
+        if cursor.next_ms is None or cursor.first_open() != (cursor.next_ms, cursor.ordinal):
+            return False
+        # Those of a job's former schedules and of its present one have the same names.
+        series = (cursor.job.uid, cursor.backfill_id)
+        known_ms = max(latest.get(series, 0), self._recovered.skipped_to_ms(*series))
+        return known_ms < cursor.next_ms
 
     def entry_ms(self) -> Iterator[int]:
         """Where the rows stand."""
