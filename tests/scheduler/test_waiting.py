@@ -10,6 +10,7 @@ from scheduler.making import (
     assign,
     entry_of,
     load,
+    make_job,
     make_owner,
     publish,
     store_records,
@@ -18,14 +19,15 @@ from scheduler.test_backfill import FIRST, numbers, row_of
 from scheduler.test_runs import SUCCEEDED, published, reported, say, store
 from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.occurrence import ScheduleEntry
+from tickwheel.server.domain.names import manual_run_id
+from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.scheduler import overlap
 from tickwheel.server.scheduler.cursors.agenda import Agenda
 from tickwheel.server.scheduler.cursors.recovered import Recovered
 from tickwheel.server.scheduler.cursors.rows import GO_ON_MS, Rows
 from tickwheel.server.scheduler.live import Cursor, LiveRun
-from tickwheel.server.scheduler.runs import Runs
+from tickwheel.server.scheduler.runs import LINGERING_AFTER_MS, PENDING_AFTER_MS, Runs
 from tickwheel.server.scheduler.segment import POSITION_LAG_MS, SegmentOwner
 from tickwheel.server.scheduler.skipping import skipped_run
 from tickwheel.v1 import job_pb2, run_pb2
@@ -178,3 +180,30 @@ def test_a_row_stays_while_another_schedule_of_the_job_has_skipped_what_comes_af
     agenda.add(Cursor(job, schedule_of(job), row, NOW, 0, is_waiting=True), NOW)
     rows = Rows(agenda, recovered, Runs(0, 1))
     assert rows.take_advance(END).remove == ([] if last_ms > NOW else [row])
+
+
+def test_a_run_by_hand_that_nobody_publishes_goes_on_without_its_row() -> None:
+    """Its topic cannot be reached."""
+    owner, job = make_owner(), make_job(every_s=10)
+    row = replace(entry_of(job, NOW), kind=EntryKind.MANUAL, run_id=manual_run_id(NOW, "aaaaaaaa"))
+    (run,) = load(owner, job, row)
+    rows, end_ms = {row}, NOW + PENDING_AFTER_MS + LINGERING_AFTER_MS
+    pass_time(owner, rows, end_ms - SECOND)
+    assert (rows, owner.position_ms(end_ms)) == ({row}, NOW)
+    assert run.record is not None
+    announced = run.record
+    owner.step(end_ms)
+    batch = store(owner, end_ms)
+    assert (batch.records, batch.opened) == ([], [announced])
+    assert owner.take_advance(end_ms).remove == [row]
+    assert owner.position_ms(END) == END - POSITION_LAG_MS
+    publish(owner, run, END)
+    assert store(owner, END).closed
+
+    other = make_owner(epoch=2)
+    other.recover([], [announced], {job.key: job}, END)
+    (again,) = assign(other)
+    assert (again.run_id, again.fire_ms, again.due_ms) == (run.run_id, NOW, NOW)
+    publish(other, again, END)
+    batch = store(other, END)
+    assert [one.revision for one in batch.closed] == [announced.revision + 1]

@@ -34,6 +34,9 @@ from tickwheel.v1 import run_pb2, scheduler_service_pb2
 #: An occurrence that is not recorded this long after its due instant gets a PENDING record, so
 #: that it can be read within a second.
 PENDING_AFTER_MS = 700
+#: A run with a row of its own in the schedule that nobody publishes for so long, in ms, goes on
+#: without that row, which would hold the position back.
+LINGERING_AFTER_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,9 @@ class Runs:
         self._add(run)
         self._queue(run, now_ms)
         self._timers.set(_overdue_ms(run), Timer.OVERDUE, run.key)
+        if run.entry is not None:
+            late_ms = max(now_ms, _overdue_ms(run)) + LINGERING_AFTER_MS
+            self._timers.set(late_ms, Timer.LINGERING, run.key)
 
     def hold(self, run: LiveRun, blocking: str, now_ms: int) -> Run:
         """A new run that waits for an earlier one."""
@@ -472,6 +478,9 @@ class Runs:
                 is_untold = run.record is None and run.phase in (Phase.READY, Phase.ASSIGNED)
                 if is_untold and _overdue_ms(run) <= now_ms:
                     self.announce(run, now_ms)
+            case Timer.LINGERING:
+                if run.phase in UNPUBLISHED:
+                    self._keep_row(run, run.record or self.announce(run, now_ms))
             case Timer.HAND_OUT:
                 if run.phase is Phase.BACKOFF:
                     self._queue(run, now_ms)

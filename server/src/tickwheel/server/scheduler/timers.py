@@ -15,6 +15,8 @@ class Timer(enum.Enum):
 
     #: Whether anything is recorded of the run.
     OVERDUE = enum.auto()
+    #: Whether it is still to be published.
+    LINGERING = enum.auto()
     #: Whether it is to be handed out: its attempt has come inside the look-ahead.
     HAND_OUT = enum.auto()
     #: Whether its end was reported within its time-out.
