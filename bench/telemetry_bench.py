@@ -112,10 +112,10 @@ async def _measured(
             name: await stack.enter_async_context(_started(folder / str(number), values))
             for number, (name, values) in enumerate(settings.items())
         }
+        # The first of all that a process does costs more.
         for one in there.values():
-            # The first of all that a process does costs more.
             await one.call(calls)
-            await one.run(jobs)
+        await asyncio.gather(*(one.run(jobs) for one in there.values()))
         for number in range(rounds):
             turn = _from(number, list(there))
             for name in turn:
@@ -211,7 +211,7 @@ def _shown(pairs: Sequence[tuple[float, float]]) -> str:
 
 def _quiet(values: Sequence[float]) -> float:
     """The lower quartile: whoever else uses the machine only ever makes a turn dearer."""
-    return statistics.quantiles(values, n=4)[0]
+    return statistics.quantiles(values, n=4, method="inclusive")[0]
 
 
 if __name__ == "__main__":
