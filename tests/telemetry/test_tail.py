@@ -16,7 +16,7 @@ from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.telemetry.tracing import MOST_KEPT, RunTraces
 from tickwheel.server.trace import keep_part, new_traceparent
 from tickwheel.v1 import run_pb2
-from tickwheel.worker.publisher.port import Ack
+from tickwheel.worker.publisher.port import Ack, Unavailable
 from tickwheel.worker.telemetry import sending
 from tickwheel.worker.telemetry.sending import SendSpans
 from tickwheel.worker.telemetry.setup import Telemetry, TelemetryOptions
@@ -205,17 +205,52 @@ def test_so_many_traces_that_begin_here_are_sampled(ratio: float, low: int, high
     assert low <= sampled <= high
 
 
-def test_of_records_beyond_those_that_can_be_held_their_sending_is_told(
-    kept: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sending, "_MOST", 1)
+@pytest.fixture
+def sends(kept: Kept) -> SendSpans:
     telemetry = Telemetry(TelemetryOptions(service="s", instance="i", version="1"))
     telemetry.spans = kept
-    spans = SendSpans(telemetry, "kafka")
+    return SendSpans(telemetry, "kafka")
+
+
+def sent(kept: Kept) -> list[tuple[str, object]]:
+    """The spans of sending, and where the log has put each record."""
+    spans = [span for span in kept.spans if span.name == "send t"]
+    return [
+        (span.status.status_code.name, (span.attributes or {}).get("messaging.kafka.offset"))
+        for span in spans
+    ]
+
+
+def test_of_records_beyond_those_that_can_be_held_their_sending_is_told(
+    kept: Kept, sends: SendSpans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "_MOST", 1)
     records = [record(name, topic="t") for name in ("a", "b", "c")]
     for each in (records, records[:1]):
-        spans.received(each)
-        spans.given(each)
-        spans.answered(each, [Ack(0, number, NOW) for number, _ in enumerate(each)])
-    sends = [span for span in kept.spans if span.name == "send t"]
-    assert [dict(span.attributes or {})["messaging.kafka.offset"] for span in sends] == [0, 1, 2, 0]
+        sends.received(each)
+        sends.given(each)
+        sends.answered(each, [Ack(0, number, NOW) for number, _ in enumerate(each)])
+    assert sent(kept) == [("UNSET", 0), ("UNSET", 1), ("UNSET", 2), ("UNSET", 0)]
+
+
+def test_a_record_that_is_given_to_the_log_again_is_told_of_again(
+    kept: Kept, sends: SendSpans
+) -> None:
+    records = [record("a", topic="t")]
+    sends.received(records)
+    for answer in (Unavailable("away"), Ack(0, 7, NOW)):
+        sends.given(records)
+        sends.answered(records, [answer])
+    assert sent(kept) == [("ERROR", None), ("UNSET", 7)]
+
+
+def test_what_is_dropped_before_it_is_due_leaves_nothing_for_others(
+    kept: Kept, sends: SendSpans
+) -> None:
+    """Python gives the place of an object that has gone, and so its id, to another one."""
+    sends.received([record("dropped", topic="t")])
+    other = record("other", topic="t")
+    other.headers[:] = [header for header in other.headers if header[0] != "traceparent"]
+    sends.given([other])
+    sends.answered([other], [Ack(0, 1, NOW)])
+    assert sent(kept) == []

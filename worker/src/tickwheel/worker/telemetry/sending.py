@@ -4,26 +4,28 @@ https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
 """
 
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from opentelemetry.trace import SpanKind, StatusCode
 
-from tickwheel.worker.publisher.port import Ack, Record, Result
+from tickwheel.worker.publisher.port import Ack, Record, Result, RunId
 from tickwheel.worker.telemetry.setup import Telemetry
 from tickwheel.worker.telemetry.spans import Context, SpanWriter
 
 _TRACEPARENT = "traceparent"
 #: Last digits of the flags of a sampled trace.
 _ODD = frozenset(b"13579bdf"[place : place + 1] for place in range(8))
-#: Records that are held at once and traced; beyond it, how long they were held is not told.
+#: Of how many traced records it is known when they came; of others how long they were held is not
+#: told. Some are dropped before they are due, and nobody says so: the oldest go first.
 _MOST = 10_000
 
 
 @dataclass(slots=True)
 class _Held:
     context: Context
-    received_ns: int = 0
+    received_ns: int
     given_ns: int = 0
 
 
@@ -33,9 +35,7 @@ class SendSpans:
     def __init__(self, telemetry: Telemetry, system: str) -> None:
         self._writer = SpanWriter(telemetry) if telemetry.spans is not None else None
         self._system = system
-        self._held: dict[int, _Held] = {}
-        #: There was no room for all that came.
-        self._is_short = False
+        self._held: OrderedDict[RunId, _Held] = OrderedDict()
 
     def received(self, records: Sequence[Record]) -> None:
         """Records have come, to be published later."""
@@ -44,32 +44,21 @@ class SendSpans:
         now_ns = time.time_ns()
         for record in records:
             context = _sampled(record)
-            if context is None:
-                continue
-            if len(self._held) < _MOST:
-                self._held[id(record)] = _Held(context, received_ns=now_ns)
-            else:
-                self._is_short = True
+            if context is not None:
+                self._held[record.run] = _Held(context, received_ns=now_ns)
+        while len(self._held) > _MOST:
+            self._held.popitem(last=False)
 
     def given(self, records: Sequence[Record]) -> None:
-        """Records are given to the log."""
+        """Records are given to the log; some of them again, and some that nobody has announced."""
         if self._writer is None:
             return
         now_ns = time.time_ns()
-        if self._is_short:
-            self._take_in_unheld(records, now_ns)
-        for record in records:
-            held = self._held.get(id(record))
-            if held is not None:
-                held.given_ns = held.given_ns or now_ns
-
-    def _take_in_unheld(self, records: Sequence[Record], now_ns: int) -> None:
-        """There may have been no room when the sampled ones among them came."""
-        self._is_short = bool(self._held)
         for record in records:
             context = _sampled(record)
             if context is not None:
-                self._held.setdefault(id(record), _Held(context, received_ns=now_ns))
+                held = self._held.setdefault(record.run, _Held(context, received_ns=now_ns))
+                held.given_ns = now_ns
 
     def answered(self, records: Sequence[Record], results: Sequence[Result]) -> None:
         """The log has answered."""
@@ -77,7 +66,7 @@ class SendSpans:
             return
         now_ns = time.time_ns()
         for record, result in zip(records, results, strict=True):
-            held = self._held.pop(id(record), None)
+            held = self._held.pop(record.run, None)
             if held is not None:
                 self._write(self._writer, held, record, result, now_ns)
 
@@ -100,7 +89,8 @@ class SendSpans:
         }
         if isinstance(result, Ack):
             attributes["messaging.destination.partition.id"] = str(result.partition)
-            attributes["messaging.kafka.offset"] = result.offset
+            if result.offset >= 0:
+                attributes["messaging.kafka.offset"] = result.offset
         writer.write(
             f"send {record.topic}",
             held.context,
