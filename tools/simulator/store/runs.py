@@ -124,17 +124,25 @@ _ALL: Final = (1 << 62,)
 
 def _without_ghosts(rows: list[tuple[int, Run]]) -> list[Run]:
     """As store/cassandra/run_log.py: without what a former owner recorded too late."""
-    states: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    states: dict[tuple[str, str], list[tuple[int, Run]]] = {}
     for epoch, run in rows:
-        states.setdefault((run.job_uid, run.run_id), []).append((epoch, run.revision))
+        states.setdefault((run.job_uid, run.run_id), []).append((epoch, run))
     return [
         run
         for epoch, run in rows
         if not any(
-            later > epoch and revision <= run.revision
-            for later, revision in states[run.job_uid, run.run_id]
+            later > epoch and _is_unaware(state, run)
+            for later, state in states[run.job_uid, run.run_id]
         )
     ]
+
+
+def _is_unaware(state: Run, former: Run) -> bool:
+    """Whether who recorded a state cannot have known that of a former owner.
+
+    Revisions alone do not tell: of two states that are made at once only the second is stored.
+    """
+    return state.revision <= former.revision or (former.state.is_final and not state.state.is_final)
 
 
 def _encode(kind: str, place: list[Any]) -> bytes:

@@ -326,16 +326,24 @@ def _without_ghosts(runs: list[tuple[int, Run]]) -> list[Run]:
 
     An owner knows all states that its predecessors recorded in time, and goes on from them. So a
     state of an earlier epoch at or above one of a later epoch was recorded by who was no owner
-    any more.
+    any more. So was an end that a later epoch has gone on after.
     """
-    states: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    states: dict[tuple[str, str], list[tuple[int, Run]]] = {}
     for epoch, run in runs:
-        states.setdefault((run.job_uid, run.run_id), []).append((epoch, run.revision))
+        states.setdefault((run.job_uid, run.run_id), []).append((epoch, run))
     return [
         run
         for epoch, run in runs
         if not any(
-            later > epoch and revision <= run.revision
-            for later, revision in states[run.job_uid, run.run_id]
+            later > epoch and _is_unaware(state, run)
+            for later, state in states[run.job_uid, run.run_id]
         )
     ]
+
+
+def _is_unaware(state: Run, former: Run) -> bool:
+    """Whether who recorded a state cannot have known that of a former owner.
+
+    Revisions alone do not tell: of two states that are made at once only the second is stored.
+    """
+    return state.revision <= former.revision or (former.state.is_final and not state.state.is_final)
