@@ -526,11 +526,16 @@ async def test_ghosts_are_not_read(store: CassandraStore, world: World) -> None:
     ghosts = [
         world.run(job, base_ms, revision=2, state=RunState.FAILED, update_ms=base_ms + 3),
         world.run(job, base_ms, revision=3, state=RunState.FAILED, update_ms=base_ms + 9),
+        # An end that the next owner did not know: it has gone on, by two states at once.
+        world.run(job, base_ms + 20, revision=2, update_ms=base_ms + 24),
     ]
+    again = world.run(
+        job, base_ms + 20, revision=3, state=RunState.PENDING, attempt=2, update_ms=base_ms + 28
+    )
     await store.runs.record(former.stamp(), [pending])
-    await store.runs.record(owner.stamp(), [mine])
+    await store.runs.record(owner.stamp(), [mine, again])
     await store.runs.record(stale, ghosts)
-    assert await world.log_of([23], base_ms) == [pending, mine]
+    assert await world.log_of([23], base_ms) == [pending, mine, again]
     assert await store.runs.get(job.uid, mine.run_id) == mine
 
 
