@@ -10,6 +10,7 @@ from simulator.store.cells import Cells
 from simulator.store.link import Kind, Link
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.run import Run
+from tickwheel.server.store.ghosts import without_ghosts
 from tickwheel.server.store.port import Page, RunStore
 
 
@@ -116,33 +117,10 @@ class SimRunStore(RunStore):
                 for row in self._cells.segments[segment].log.between((since_ms,), _ALL)
             ]
 
-        return _without_ghosts(await self._link.call(Kind.READ, read))
+        return without_ghosts(await self._link.call(Kind.READ, read))
 
 
 _ALL: Final = (1 << 62,)
-
-
-def _without_ghosts(rows: list[tuple[int, Run]]) -> list[Run]:
-    """As store/cassandra/run_log.py: without what a former owner recorded too late."""
-    states: dict[tuple[str, str], list[tuple[int, Run]]] = {}
-    for epoch, run in rows:
-        states.setdefault((run.job_uid, run.run_id), []).append((epoch, run))
-    return [
-        run
-        for epoch, run in rows
-        if not any(
-            later > epoch and _is_unaware(state, run)
-            for later, state in states[run.job_uid, run.run_id]
-        )
-    ]
-
-
-def _is_unaware(state: Run, former: Run) -> bool:
-    """Whether who recorded a state cannot have known that of a former owner.
-
-    Revisions alone do not tell: of two states that are made at once only the second is stored.
-    """
-    return state.revision <= former.revision or (former.state.is_final and not state.state.is_final)
 
 
 def _encode(kind: str, place: list[Any]) -> bytes:

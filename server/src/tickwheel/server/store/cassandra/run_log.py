@@ -25,6 +25,7 @@ from tickwheel.server.store.cassandra.registry import Memory, Registry
 from tickwheel.server.store.cassandra.session import IN_KEYS, CassandraSession, chunks
 from tickwheel.server.store.cassandra.ttl import run_ttl_s, ttl_s
 from tickwheel.server.store.codec import decode_run
+from tickwheel.server.store.ghosts import without_ghosts
 
 #: The index outlives the last row of its bucket and hour.
 INDEX_MARGIN_S: Final = 2 * 3_600
@@ -188,7 +189,7 @@ class RunLog:
                 item[1].revision,
             )
         )
-        return _without_ghosts(runs)
+        return without_ghosts(runs)
 
     # -- reading from the newest on ----------------------------------------------------------
 
@@ -319,31 +320,3 @@ def _rectangles(members: list[tuple[int, int]]) -> Iterable[tuple[Sequence[int],
     for some_segments in chunks(segments, IN_KEYS):
         for some_buckets in chunks(buckets, max(1, IN_KEYS // len(some_segments))):
             yield some_buckets, some_segments
-
-
-def _without_ghosts(runs: list[tuple[int, Run]]) -> list[Run]:
-    """Leaves out what an owner recorded after its successor had recorded that state or a later one.
-
-    An owner knows all states that its predecessors recorded in time, and goes on from them. So a
-    state of an earlier epoch at or above one of a later epoch was recorded by who was no owner
-    any more. So was an end that a later epoch has gone on after.
-    """
-    states: dict[tuple[str, str], list[tuple[int, Run]]] = {}
-    for epoch, run in runs:
-        states.setdefault((run.job_uid, run.run_id), []).append((epoch, run))
-    return [
-        run
-        for epoch, run in runs
-        if not any(
-            later > epoch and _is_unaware(state, run)
-            for later, state in states[run.job_uid, run.run_id]
-        )
-    ]
-
-
-def _is_unaware(state: Run, former: Run) -> bool:
-    """Whether who recorded a state cannot have known that of a former owner.
-
-    Revisions alone do not tell: of two states that are made at once only the second is stored.
-    """
-    return state.revision <= former.revision or (former.state.is_final and not state.state.is_final)
