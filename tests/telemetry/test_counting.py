@@ -4,13 +4,22 @@ from typing import Any
 
 import pytest
 
-from scheduler.making import NOW, SECOND, entry_of, load, make_job, make_owner, publish
+from scheduler.making import NOW, SECOND, assign, entry_of, load, make_job, make_owner, publish
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.run import RunState
 from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.scheduler.segment import SegmentOwner
 from tickwheel.server.telemetry.runs import RunMetrics
-from tickwheel.worker.telemetry.names import DUE, ENDED, LATENESS, SKIPPED, Metric
+from tickwheel.v1 import scheduler_service_pb2
+from tickwheel.worker.telemetry.names import (
+    DEAD_LETTERS,
+    DUE,
+    ENDED,
+    LATENESS,
+    RETRIED,
+    SKIPPED,
+    Metric,
+)
 from tickwheel.worker.telemetry.setup import Telemetry, TelemetryOptions
 
 
@@ -66,7 +75,7 @@ LONG_AGO = NOW - 7200 * SECOND
 def store(owner: SegmentOwner, metrics: RunMetrics, now_ms: int = NOW) -> list[LiveRun]:
     """The store takes what is to be recorded, and it is counted."""
     batch = owner.take_batch()
-    metrics.recorded((None, batch.records), None)
+    metrics.recorded(batch.records)
     ended = owner.stored(batch, now_ms)
     metrics.ended(ended)
     return ended
@@ -111,3 +120,28 @@ def test_what_was_past_already_is_not_counted_as_missed(job: Job, reason: str) -
     assert ended.record.state is RunState.SKIPPED
     assert [add for add in kept.counters[SKIPPED.name].added if add[0]] == [(1, reason)]
     assert [add for add in kept.counters[DUE.name].added if add[0]] == [(1, "schedule")]
+
+
+def test_attempts_that_are_followed_by_another_one_and_dead_letters() -> None:
+    kept = _Kept()
+    metrics, owner = RunMetrics(kept), make_owner()
+    job = make_job(at_ms=NOW)
+    job.spec.retry_policy.max_retry_count = 2
+    job.spec.target.dead_letter_topic = "topic.dlq"
+    runs = load(owner, job, entry_of(job, NOW))
+    refusal = scheduler_service_pb2.PublishFailure(message="too large", refused=True)
+    now_ms = NOW
+    for _ in range(3):
+        (run,) = runs
+        assert owner.failed(run.key, "w", refusal, now_ms)
+        store(owner, metrics, now_ms)
+        now_ms += 60 * SECOND
+        owner.step(now_ms)
+        runs = assign(owner)
+    added = {name: sum(add[0] for add in counter.added) for name, counter in kept.counters.items()}
+    assert (added[RETRIED.name], added[ENDED.name], added[DEAD_LETTERS.name]) == (2, 1, 0)
+    (letter,) = runs
+    publish(owner, letter, now_ms)
+    store(owner, metrics, now_ms)
+    assert [add for add in kept.counters[DEAD_LETTERS.name].added if add[0]] == [(1,)]
+    assert [add for add in kept.counters[ENDED.name].added if add[0]] == [(1, "failed")]

@@ -1,12 +1,13 @@
 """Writes what the owners have decided: states of runs, rows that advance, positions."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import ceil
 
 import structlog
 
 from tickwheel.server.domain.errors import Fenced
 from tickwheel.server.domain.lease import WriteStamp
+from tickwheel.server.domain.run import Run
 from tickwheel.server.scheduler.bounded import bounded
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.holding import Holding
@@ -24,8 +25,12 @@ DROP_TURNS = 30
 class Recorder:
     """The writing side of one scheduler."""
 
-    def __init__(self, context: SchedulerContext, ended: Callable[[list[LiveRun]], None]) -> None:
-        """Makes it; `ended` is told of runs whose end has been stored."""
+    def __init__(
+        self,
+        context: SchedulerContext,
+        stored: Callable[[Sequence[Run], list[LiveRun]], None],
+    ) -> None:
+        """Makes it; `stored` is told once of each state that is, and of runs that ended by it."""
         self._store = context.store
         self._clock = context.clock
         self._options = context.options
@@ -33,7 +38,7 @@ class Recorder:
         self._fleet = context.fleet
         self._holdings = context.holdings
         self._repairs = context.repairs
-        self._ended = ended
+        self._stored = stored
 
     def _stamp(self, holding: Holding) -> WriteStamp:
         if self._holdings.get(holding.segment) is not holding:
@@ -65,7 +70,7 @@ class Recorder:
                 raise
             ended = holding.owner.stored(batch, self._clock.now_ms())
             self._acknowledge(holding, batch)
-        self._ended(ended)
+        self._stored(batch.records, ended)
 
     async def _store_batch(self, holding: Holding, batch: Batch) -> None:
         if batch.records:

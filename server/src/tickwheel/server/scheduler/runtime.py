@@ -7,13 +7,14 @@ in `desk`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import structlog
 
 from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import Fenced, StoreUnavailable
+from tickwheel.server.domain.run import Run
 from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.census import Census
 from tickwheel.server.scheduler.context import SchedulerContext
@@ -40,6 +41,7 @@ from tickwheel.server.scheduler.takeover import Takeover
 from tickwheel.server.scheduler.versions import Versions
 from tickwheel.server.store.port import Store
 from tickwheel.v1 import scheduler_service_pb2 as pb
+from tickwheel.worker.listeners import Listeners
 
 _log = structlog.get_logger(__name__)
 
@@ -79,7 +81,7 @@ class Scheduler:
         versions = Versions(store.jobs, clock, self._holdings)
         self._reader = Reader(context, versions)
         self._inbox = Inbox(context, versions, self._reader)
-        self._recorder = Recorder(context, self._ended)
+        self._recorder = Recorder(context, self._stored)
         self._rederiver = Rederiver(context, self._recorder, zone_data)
         self.desk = OwnerDesk(context, self._reader, self._inbox, self._recorder)
         self.census = Census(context)
@@ -99,8 +101,10 @@ class Scheduler:
         self._stopping = asyncio.Event()
         #: Workers are to publish nothing of ours any more.
         self._is_over = False
+        #: Hear of states of runs once they are stored, each once.
+        self.on_recorded: Listeners[[Sequence[Run]]] = Listeners()
         #: Hear of runs whose end has been stored.
-        self.on_ended: list[Callable[[list[LiveRun]], None]] = [log_ended]
+        self.on_ended: Listeners[[Sequence[LiveRun]]] = Listeners(log_ended)
 
     @property
     def identity(self) -> Identity:
@@ -352,12 +356,12 @@ class Scheduler:
             except* Fenced as group:
                 _log.warning("records fenced", error=str(group.exceptions[0]))
 
-    def _ended(self, ended: list[LiveRun]) -> None:
-        """Runs have ended and that is stored: others may go, or their jobs be paused."""
+    def _stored(self, records: Sequence[Run], ended: list[LiveRun]) -> None:
+        """States are stored; of runs that have ended by it others may go, or jobs be paused."""
+        self.on_recorded(records)
         if not ended:
             return
-        for hear in self.on_ended:
-            hear(ended)
+        self.on_ended(ended)
         for run in ended:
             self._dispatcher.ended(run)
         self._suspects.note(ended)

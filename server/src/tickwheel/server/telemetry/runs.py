@@ -34,7 +34,7 @@ _STRETCHES = 10_000
 
 
 class RunMetrics:
-    """Hears of what RunStore.record has stored, and of the runs that have ended by it."""
+    """Hears of states of runs once they are stored, and of the runs that have ended by it."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._due = telemetry.counter(DUE)
@@ -53,9 +53,8 @@ class RunMetrics:
         #: By run, how many skipped occurrences of its record are counted.
         self._counted: OrderedDict[tuple[str, str], int] = OrderedDict()
 
-    def recorded(self, args: tuple[Any, ...], _result: object) -> None:
-        """RunStore.record was called with (stamp, runs)."""
-        runs: Sequence[Run] = args[1]
+    def recorded(self, runs: Sequence[Run]) -> None:
+        """These states are stored."""
         for run in runs:
             trigger = _TRIGGERS[run.trigger]
             if run.state is RunState.SKIPPED:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from tickwheel.server.domain.clock import Clock
+from tickwheel.worker.listeners import Listeners
 from tickwheel.worker.telemetry.names import (
     DISPATCHED,
     LAG,
@@ -68,7 +69,8 @@ async def sample(census: Census, telemetry: Telemetry, clock: Clock) -> None:
     counted = [0] * len(counters)
     repairs = telemetry.counter(REPAIRS)
     mended: dict[str, int] = {}
-    while True:
+
+    def look() -> None:
         for read, write in gauges:
             write(read())
         for place, (total, counter) in enumerate(counters):
@@ -78,4 +80,8 @@ async def sample(census: Census, telemetry: Telemetry, clock: Clock) -> None:
         for what, count in list(census.repairs.items()):
             repairs.add(count - mended.get(what, 0), str(what))
             mended[what] = count
+
+    looking = Listeners(look)
+    while True:
+        looking()
         await clock.sleep(_SAMPLE_S)

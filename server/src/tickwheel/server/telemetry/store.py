@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar, cast
 
 from opentelemetry import trace
@@ -17,6 +17,7 @@ from tickwheel.server.store.port import (
     ScheduleStore,
     Store,
 )
+from tickwheel.worker.listeners import Listeners
 from tickwheel.worker.telemetry.names import DB_CLIENT
 from tickwheel.worker.telemetry.setup import Telemetry
 
@@ -29,15 +30,13 @@ Heard = Callable[[tuple[Any, ...], Any], None]
 class ObservedStore(Store):
     """The same store, observed."""
 
-    def __init__(
-        self, inner: Store, telemetry: Telemetry, heard: Mapping[str, Sequence[Heard]]
-    ) -> None:
+    def __init__(self, inner: Store, telemetry: Telemetry, heard: Mapping[str, Heard]) -> None:
         """Around another one.
 
         Args:
             inner: the engine.
             telemetry: where to.
-            heard: by operation (`runs.record`), who is told of its successful calls.
+            heard: by operation (`jobs.create`), who is told of its successful calls.
         """
         self._inner = inner
         self.engine = inner.engine
@@ -58,13 +57,11 @@ class ObservedStore(Store):
 
 
 class _Observer:
-    def __init__(
-        self, telemetry: Telemetry, system: str, heard: Mapping[str, Sequence[Heard]]
-    ) -> None:
+    def __init__(self, telemetry: Telemetry, system: str, heard: Mapping[str, Heard]) -> None:
         self._duration = telemetry.histogram(DB_CLIENT)
         self._tracer = telemetry.tracer
         self._system = system
-        self._heard = heard
+        self._heard = {operation: Listeners(hear) for operation, hear in heard.items()}
 
     async def call(
         self, operation: str, method: Callable[..., Awaitable[Any]], args: Any, kwargs: Any
@@ -88,7 +85,8 @@ class _Observer:
             self._duration.record(time.perf_counter() - begun, self._system, operation, failure)
             if span is not None:
                 span.end()
-        for heard in self._heard.get(operation, ()):
+        heard = self._heard.get(operation)
+        if heard is not None:
             heard(args, result)
         return result
 

@@ -47,19 +47,13 @@ class Observing:
 
     def store(self, store: Store) -> Store:
         """The store, observed."""
-        if self._telemetry is None or self._runs is None:
+        if self._telemetry is None:
             return store
         from tickwheel.server.telemetry.runs import JobMetrics
         from tickwheel.server.telemetry.store import ObservedStore
 
-        return ObservedStore(
-            store,
-            self._telemetry,
-            {
-                "jobs.create": [JobMetrics(self._telemetry).created],
-                "runs.record": [self._runs.recorded],
-            },
-        )
+        heard = {"jobs.create": JobMetrics(self._telemetry).created}
+        return ObservedStore(store, self._telemetry, heard)
 
     def publisher(self, publisher: Publisher, system: str) -> Publisher:
         """The publisher, observed."""
@@ -89,6 +83,7 @@ class Observing:
         from tickwheel.server.telemetry.scheduler import sample
 
         if self._runs is not None:
+            scheduler.on_recorded.append(self._runs.recorded)
             scheduler.on_ended.append(self._runs.ended)
         if self._traces is not None:
             scheduler.on_ended.append(self._traces.ended)

@@ -148,6 +148,13 @@ UNACKNOWLEDGED = Metric(
     "{outcome}",
     "Outcomes that no scheduler has acknowledged yet.",
 )
+OBSERVING_FAILED = Metric(
+    "tickwheel.observing.failures",
+    Kind.COUNTER,
+    "{failure}",
+    "Times that what only observes has failed, by a defect that the log tells of: metrics or spans "
+    "are missing, and nothing else.",
+)
 RPC_SERVER = Metric(
     "rpc.server.call.duration",
     Kind.HISTOGRAM,
@@ -191,6 +198,7 @@ ALL = (
     REPAIRS,
     HELD,
     UNACKNOWLEDGED,
+    OBSERVING_FAILED,
     RPC_SERVER,
     DB_CLIENT,
     SEND,

@@ -6,6 +6,7 @@ from typing import final
 
 from typing_extensions import override
 
+from tickwheel.worker.listeners import Listeners
 from tickwheel.worker.publisher.port import (
     Ack,
     Publisher,
@@ -29,6 +30,9 @@ class ObservedPublisher(Publisher):
         self._duration = telemetry.histogram(SEND)
         self._spans = SendSpans(telemetry, system)
         self._system = system
+        self._received = Listeners(self._spans.received)
+        self._gave = Listeners(self._note, self._spans.given)
+        self._answered = Listeners(self._measure, self._spans.answered)
         #: When each record was given, on the steady clock; those that are not reported yet.
         self._given: dict[int, float] = {}
         self._report: Report | None = None
@@ -45,14 +49,12 @@ class ObservedPublisher(Publisher):
 
     @override
     def expect(self, records: Sequence[Record]) -> None:
-        self._spans.received(records)
+        self._received(records)
         self._inner.expect(records)
 
     @override
     async def publish(self, records: Sequence[Record]) -> None:
-        now = time.perf_counter()
-        self._given.update(dict.fromkeys(map(id, records), now))
-        self._spans.given(records)
+        self._gave(records)
         await self._inner.publish(records)
 
     @override
@@ -66,6 +68,12 @@ class ObservedPublisher(Publisher):
     def _observe(self, records: Sequence[Record], results: Sequence[Result]) -> None:
         if self._report is not None:
             self._report(records, results)
+        self._answered(records, results)
+
+    def _note(self, records: Sequence[Record]) -> None:
+        self._given.update(dict.fromkeys(map(id, records), time.perf_counter()))
+
+    def _measure(self, records: Sequence[Record], results: Sequence[Result]) -> None:
         now = time.perf_counter()
         # Records are given, and answered for, in batches: most of them took the same time.
         alike: dict[tuple[float, str], int] = {}
@@ -77,4 +85,3 @@ class ObservedPublisher(Publisher):
             alike[begun, error] = alike.get((begun, error), 0) + 1
         for (begun, error), count in alike.items():
             self._duration.record(now - begun, self._system, "send", error, count=count)
-        self._spans.answered(records, results)

@@ -36,7 +36,8 @@ from prometheus_client import (
 from typing_extensions import override
 
 from tickwheel.worker.about import versions
-from tickwheel.worker.telemetry.names import Metric
+from tickwheel.worker.listeners import failures
+from tickwheel.worker.telemetry.names import OBSERVING_FAILED, Metric
 from tickwheel.worker.telemetry.scraping import ScrapedTimings
 from tickwheel.worker.telemetry.spans import SCOPE
 from tickwheel.worker.telemetry.timing import Timing, Timings
@@ -174,6 +175,12 @@ class Telemetry:
         self._meters = MeterProvider(readers, self.resource, shutdown_on_exit=False)
         self._meter: Meter = self._meters.get_meter(SCOPE, options.version)
         self.tracer = self.tracers.get_tracer(SCOPE, options.version)
+        self._meter.create_observable_counter(
+            OBSERVING_FAILED.name,
+            [lambda _: [Observation(failures())]],
+            OBSERVING_FAILED.unit,
+            OBSERVING_FAILED.description,
+        )
 
     def _serve(self) -> bool:
         host, _, port = self.options.metrics_address.rpartition(":")
