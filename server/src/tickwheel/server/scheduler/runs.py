@@ -13,6 +13,7 @@ from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.report import Failure
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.scheduler.ledger import Batch, Ledger
+from tickwheel.server.scheduler.lingering import Lingering
 from tickwheel.server.scheduler.live import (
     REPORTABLE,
     UNPUBLISHED,
@@ -34,8 +35,8 @@ from tickwheel.v1 import run_pb2, scheduler_service_pb2
 #: An occurrence that is not recorded this long after its due instant gets a PENDING record, so
 #: that it can be read within a second.
 PENDING_AFTER_MS = 700
-#: A run with a row of its own in the schedule that nobody publishes for so long, in ms, goes on
-#: without that row, which would hold the position back.
+#: A run that nobody publishes for so long, in ms, goes on without the schedule's row that it came
+#: from, which would hold the position back.
 LINGERING_AFTER_MS = 60_000
 
 
@@ -59,6 +60,7 @@ class Runs:
         self.epoch = epoch
         self.ledger = Ledger()
         self.unfinished = Unfinished()
+        self.lingering = Lingering()
         self._live: dict[tuple[str, str, bool], LiveRun] = {}
         self._ready: dict[AttemptKey, LiveRun] = {}
         self._timers = Timers()
@@ -66,6 +68,8 @@ class Runs:
         #: Runs that are done for the schedule since the position, and when they came to be so;
         #: reading the schedule again is therefore harmless.
         self.done: dict[tuple[str, str], int] = {}
+        #: Runs (job, run id) of which workers have an outcome that is not taken in yet.
+        self.foretold: frozenset[tuple[str, str]] = frozenset()
 
     # -- what can be asked -------------------------------------------------------------------
 
@@ -97,6 +101,11 @@ class Runs:
         with_worker = (Phase.READY, Phase.ASSIGNED)
         waiting = (run for run in self._live.values() if run.phase in with_worker)
         return min((run.job.could_run_ms(run.fire_ms) for run in waiting), default=None)
+
+    def taken_back(self, uid: str) -> list[AttemptKey]:
+        """Lingering runs of a job's backfills that workers were asked to drop: see `_follow`."""
+        runs = self.lingering.backfilled(uid)
+        return [run.key for run in runs if run.phase is Phase.DROPPED]
 
     def names(self) -> Iterable[tuple[str, str]]:
         """(job uid, run id) of what is live or was done since the position."""
@@ -136,9 +145,6 @@ class Runs:
         self._add(run)
         self._queue(run, now_ms)
         self._timers.set(_overdue_ms(run), Timer.OVERDUE, run.key)
-        if run.entry is not None:
-            late_ms = max(now_ms, _overdue_ms(run)) + LINGERING_AFTER_MS
-            self._timers.set(late_ms, Timer.LINGERING, run.key)
 
     def hold(self, run: LiveRun, blocking: str, now_ms: int) -> Run:
         """A new run that waits for an earlier one."""
@@ -189,7 +195,12 @@ class Runs:
             self._add(run)
         elif record.state is RunState.PENDING:
             self._add(run)
-            self._queue(run, now_ms)
+            if record.attempt == 1:
+                self.lingering.add(run)
+            if self._is_of_deleted_job(run):
+                self._put_off(run, now_ms)
+            else:
+                self._queue(run, now_ms)
         else:
             is_running = record.state is RunState.RUNNING
             run.phase = Phase.RUNNING if is_running else Phase.PUBLISHED
@@ -207,6 +218,7 @@ class Runs:
         """A run that was taken back before it fired, as if it had never been."""
         self._live.pop((*run.name, run.dead_letter), None)
         self.unfinished.discard(run)
+        self.lingering.discard(run)
 
     # -- to and from the workers -------------------------------------------------------------
 
@@ -230,6 +242,8 @@ class Runs:
                 if cursor is not None and cursor.backfill_id and run.job is not cursor.job:
                     # It was changed after a worker had begun with the run.
                     self.renew(run, cursor.job, now_ms)
+                elif self._is_of_deleted_job(run):
+                    self._put_off(run, now_ms)
 
     def renew(self, run: LiveRun, job: Job, now_ms: int) -> None:
         """A run that no worker holds goes by its job as it is now; of a deleted one it is skipped.
@@ -294,6 +308,7 @@ class Runs:
             end_ms = ack.publish_ms
             return self.end(run, RunState.SUCCEEDED, now_ms, **log, end_ms=end_ms, error="")
         run.phase = Phase.PUBLISHED
+        self.lingering.discard(run)
         if run.cancel_reason is not None:
             log |= _cancel_requested(run.cancel_reason)
         record = run.as_run(RunState.PUBLISHED, now_ms, self.epoch, **log)
@@ -359,10 +374,15 @@ class Runs:
         revoked, self._to_revoke = self._to_revoke, []
         return revoked
 
-    def confirm_cancelled(self, run: LiveRun, now_ms: int) -> None:
-        """The worker has dropped a run that is to be cancelled."""
-        if run.phase is Phase.ASSIGNED and run.cancel_reason is not None:
+    def confirm_taken_back(self, run: LiveRun, now_ms: int, *, started: bool) -> None:
+        """The worker has dropped a run that it was asked for, or (`started`) had begun with it."""
+        if run.phase is Phase.ASSIGNED and run.cancel_reason is not None and not started:
             self.cancelled(run, now_ms)
+        elif run.phase is Phase.DROPPED and run in self.lingering:
+            if started:
+                run.phase = Phase.ASSIGNED
+            else:
+                self.renew(run, run.job, now_ms)
 
     def cancelled(
         self, run: LiveRun, now_ms: int, word: Failure | None = None, **changes: object
@@ -372,7 +392,13 @@ class Runs:
         return self.end(run, RunState.CANCELLED, now_ms, **changes, **error_fields(why))
 
     def change_job(self, job: Job, now_ms: int) -> None:
-        """Later attempts follow the job as it is now; of a deleted one there are none."""
+        """Later attempts follow the job as it is now; of a deleted one there are none.
+
+        So does what is not on the log of its backfills.
+        """
+        for run in self.lingering.backfilled(job.uid):
+            if run.job.version < job.version:
+                self._follow(run, job, now_ms)
         for run in self.unfinished.of(job.uid):
             run.job = job
             if not job.delete_ms:
@@ -381,8 +407,30 @@ class Runs:
                 self.end(
                     run, RunState.SKIPPED, now_ms, **_skipped(run, run_pb2.SKIP_REASON_DELETED, "")
                 )
-            elif run.phase is Phase.BACKOFF:
+            elif run.phase is Phase.BACKOFF and run not in self.lingering:
                 self.end(run, RunState.FAILED, now_ms)
+
+    def _follow(self, run: LiveRun, job: Job, now_ms: int) -> None:
+        """Lets a lingering run of a backfill go by its job as it is now."""
+        if run.phase is Phase.ASSIGNED and run.cancel_reason is None:
+            run.phase = Phase.DROPPED
+            self._to_revoke.append(run)
+        self.unfinished.discard(run)
+        run.job = job
+        if run.is_reported:
+            self.unfinished.add(run)
+        if run.phase is Phase.READY and job.delete_ms:
+            self._put_off(run, now_ms)
+
+    def _is_of_deleted_job(self, run: LiveRun) -> bool:
+        """Whether it lingers of the backfill of a job that is deleted: it is to be skipped."""
+        is_backfilled = bool(run.backfill_id) and run in self.lingering
+        return is_backfilled and bool(run.job.delete_ms)
+
+    def _put_off(self, run: LiveRun, now_ms: int) -> None:
+        """Lets `step` decide: a worker may have published what is to be skipped."""
+        run.phase = Phase.BACKOFF
+        self._timers.set(now_ms, Timer.HAND_OUT, run.key)
 
     # -- how they end ------------------------------------------------------------------------
 
@@ -412,6 +460,7 @@ class Runs:
         )
         self.ledger.add(record)
         self._keep_row(run, record)
+        self.lingering.discard(run)
         self.unfinished.add(run)
         self._queue(run, now_ms)
         return record
@@ -425,6 +474,7 @@ class Runs:
             record = run.as_run(state, now_ms, self.epoch, **ending)
         run.phase = Phase.RECORDING
         run.deadline_ms = run.silent_ms = 0
+        self.lingering.discard(run)
         self.ledger.add(record)
         if state is RunState.FAILED and run.job.spec.target.dead_letter_topic:
             # Until its dead letter is on the log.
@@ -475,15 +525,16 @@ class Runs:
         match timer:
             case Timer.OVERDUE:
                 # The timer may be that of a run of the same name that was taken back.
-                is_untold = run.record is None and run.phase in (Phase.READY, Phase.ASSIGNED)
-                if is_untold and _overdue_ms(run) <= now_ms:
-                    self.announce(run, now_ms)
+                if _overdue_ms(run) <= now_ms and run.phase in _TO_BE_PUBLISHED:
+                    if run.record is None and run.phase is not Phase.DROPPED:
+                        self.announce(run, now_ms)
+                    late_ms = max(run.opened_ms, _overdue_ms(run)) + LINGERING_AFTER_MS
+                    self._timers.set(late_ms, Timer.LINGERING, run.key)
             case Timer.LINGERING:
-                if run.phase in UNPUBLISHED:
-                    self._keep_row(run, run.record or self.announce(run, now_ms))
+                self._linger(run, now_ms)
             case Timer.HAND_OUT:
                 if run.phase is Phase.BACKOFF:
-                    self._queue(run, now_ms)
+                    self._hand_out(run, now_ms)
             case Timer.DEADLINE:
                 if run.phase in REPORTABLE and 0 < run.deadline_ms <= now_ms:
                     why = Failure(
@@ -500,6 +551,22 @@ class Runs:
                 message = f"the executor was silent for {SILENCE_MS // 1000} s"
                 why = Failure(message=message, type="heartbeat-missed")
                 self.attempt_over(run, why, now_ms, retryable=True)
+
+    def _hand_out(self, run: LiveRun, now_ms: int) -> None:
+        """The instant of a run has come near."""
+        if self._is_of_deleted_job(run) and run.name not in self.foretold:
+            self.renew(run, run.job, now_ms)
+        else:
+            self._queue(run, now_ms)
+
+    def _linger(self, run: LiveRun, now_ms: int) -> None:
+        """A run that is long overdue goes on by a row of its own."""
+        if run.phase is Phase.DROPPED:
+            # If it is not dropped in the end it lingers, too.
+            self._timers.set(now_ms + LINGERING_AFTER_MS, Timer.LINGERING, run.key)
+        elif run.phase in _TO_BE_PUBLISHED and not run.has_row:
+            self._keep_row(run, run.record or self.announce(run, now_ms))
+            self.lingering.add(run)
 
     def next_ms(self) -> int | None:
         """When `step` has something to do next; None: nothing that is known."""
@@ -562,6 +629,8 @@ class Runs:
         self.done = {name: at for name, at in self.done.items() if at >= position_ms}
 
 
+#: Handed out, or about to be.
+_TO_BE_PUBLISHED = frozenset({Phase.READY, Phase.ASSIGNED, Phase.DROPPED})
 _NOT_ON_THE_LOG = {
     "publish_ms": 0,
     "start_ms": 0,

@@ -158,13 +158,14 @@ class SegmentOwner:
 
     def has_older(self, uid: str, version: int) -> bool:
         """Whether anything here goes by a former version of a job: its cursor, or an open run."""
-        return self.is_behind(uid, version) or any(
-            run.job.version < version for run in self.runs.unfinished.of(uid)
-        )
+        runs = chain(self.runs.unfinished.of(uid), self.runs.lingering.backfilled(uid))
+        return self.is_behind(uid, version) or any(run.job.version < version for run in runs)
 
     def foretell(self, keys: Iterable[AttemptKey]) -> None:
         """Workers have outcomes of these, to be taken in once `step` has opened their runs."""
-        self._cursors.foretell(frozenset((key.uid, key.run_id) for key in keys))
+        names = frozenset((key.uid, key.run_id) for key in keys)
+        self._cursors.foretell(names)
+        self.runs.foretold = names
 
     def uncommitted(self, now_ms: int, told: Collection[str] = ()) -> list[ScheduleEntry]:
         """Entries whose job was not there, to be loaded again now; see Uncommitted.to_look_at."""
@@ -188,8 +189,8 @@ class SegmentOwner:
             if self._cursors.confirm(key, started=key in begun, now_ms=now_ms):
                 continue
             run = self.runs.at(key)
-            if run is not None and key not in begun:
-                self.runs.confirm_cancelled(run, now_ms)
+            if run is not None:
+                self.runs.confirm_taken_back(run, now_ms, started=key in begun)
 
     def trigger(self, entry: ScheduleEntry, run: LiveRun, now_ms: int) -> Run | None:
         """Opens a run by hand; None where that run exists already."""
@@ -256,7 +257,10 @@ class SegmentOwner:
     ) -> Run | None:
         """The log has acknowledged an attempt; its record, or None where nobody waits for that."""
         run = self._outcome_of(key)
-        return None if run is None else self.runs.published(run, worker, fence, ack, now_ms)
+        if run is None:
+            return None
+        self._is_heard_at_last(run, now_ms)
+        return self.runs.published(run, worker, fence, ack, now_ms)
 
     def failed(
         self,
@@ -267,13 +271,21 @@ class SegmentOwner:
     ) -> Run | None:
         """An attempt could not be published; its record, or None where nobody waits for that."""
         run = self._outcome_of(key)
-        return None if run is None else self.runs.failed(run, worker, failure, now_ms)
+        if run is None:
+            return None
+        self._is_heard_at_last(run, now_ms)
+        return self.runs.failed(run, worker, failure, now_ms)
 
     def _outcome_of(self, key: AttemptKey) -> LiveRun | None:
         run = self.runs.awaits_outcome(key)
         if run is not None:
             self._cursors.heard(run)
         return run
+
+    def _is_heard_at_last(self, run: LiveRun, now_ms: int) -> None:
+        """The outcome of a run has come: where it lingered another may be opened."""
+        if run in self.runs.lingering:
+            self._cursors.go_on(run, now_ms)
 
     def knows(self, uid: str, run_id: str) -> bool:
         """Whether a run is live, or done since the position."""
@@ -373,7 +385,7 @@ class SegmentOwner:
 
     def revoking(self, uid: str) -> list[AttemptKey]:
         """Runs of the job that workers were asked to drop and have not answered for."""
-        return self._cursors.revoking(uid)
+        return [*self._cursors.revoking(uid), *self.runs.taken_back(uid)]
 
     def count_live(self) -> int:
         """Live runs."""

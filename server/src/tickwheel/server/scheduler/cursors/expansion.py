@@ -56,7 +56,7 @@ class Expansion:
         cursor, run.cursor = run.cursor, None
         if cursor is None:
             return
-        was_full = len(cursor.open) >= _most_open(cursor)
+        was_full = self._is_full(cursor)
         cursor.open.pop(run.schedule_ms, None)
         self._agenda.touch(cursor)
         if was_full:
@@ -73,7 +73,6 @@ class Expansion:
     def _expand(self, cursor: Cursor, now_ms: int, budget: int) -> int:
         """Moves a cursor up to the look-ahead; returns how many occurrences it passed."""
         passed = 0
-        most = _most_open(cursor)
         cursor.is_waiting = False
         while cursor.next_ms is not None:
             if _is_at_end(cursor):
@@ -87,8 +86,9 @@ class Expansion:
             if wait_ms:
                 self._agenda.visit(wait_ms, cursor.id)
                 break
-            if len(cursor.open) >= most:
+            if self._is_full(cursor):
                 # It goes on as soon as one of them is done.
+                cursor.is_waiting = due_ms <= now_ms
                 break
             if passed >= budget:
                 self._agenda.visit(now_ms, cursor.id)
@@ -105,6 +105,12 @@ class Expansion:
             passed += 1
         self._agenda.touch(cursor)
         return max(passed, 1)
+
+    def _is_full(self, cursor: Cursor) -> bool:
+        """Whether so much of its job, or backfill, is open, with its row or not, that it stops."""
+        lingering = self._runs.lingering.count(cursor.job.uid, cursor.backfill_id)
+        most = MAX_OPEN_PER_BACKFILL if cursor.backfill_id else MAX_OPEN_PER_JOB
+        return len(cursor.open) + lingering >= most
 
     def _is_known(self, cursor: Cursor, nominal_ms: int, now_ms: int) -> bool:
         """Whether the occurrence is done, or some other cursor's run has its name."""
@@ -232,10 +238,6 @@ class Expansion:
         cursor.stretch = record
         # The row may be read again while it is on its way, or another schedule may have these, too.
         self._recovered.remember_skip(record, cursor.schedule)
-
-
-def _most_open(cursor: Cursor) -> int:
-    return MAX_OPEN_PER_BACKFILL if cursor.backfill_id else MAX_OPEN_PER_JOB
 
 
 def _is_at_end(cursor: Cursor) -> bool:

@@ -29,6 +29,9 @@ class Revoking:
         for schedule_ms, run in list(cursor.open.items()):
             if run.due_ms <= after_ms or run.phase not in (Phase.READY, Phase.ASSIGNED):
                 continue
+            if run.has_row:
+                # It goes on without the cursor.
+                continue
             rewind = rewind or (run.schedule_ms, run.ordinal)
             del cursor.open[schedule_ms]
             if run.phase is Phase.ASSIGNED:
