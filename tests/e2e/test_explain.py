@@ -15,6 +15,10 @@ from tickwheel.worker.telemetry.names import ALL
 
 _USER = "/v1/users/7/jobs"
 _AWAY_S = 3
+_LIMITS = {
+    "TICKWHEEL_DISPATCH_RATE_PER_TOPIC": "narrow=0.5",
+    "TICKWHEEL_MAX_IN_FLIGHT_PER_TOPIC": "till=1",
+}
 
 
 class Told:
@@ -97,7 +101,8 @@ def _of(told: list[Told], outcome: str, reason: str) -> list[Told]:
 @pytest.fixture(scope="module")
 def drill(tmp_path_factory: pytest.TempPathFactory, gateway: Path) -> Iterator[Drill]:
     """All that happens; what is made of it is asked for afterwards."""
-    with dev_process(tmp_path_factory.mktemp("explain"), gateway) as dev:
+    folder = tmp_path_factory.mktemp("explain")
+    with dev_process(folder, gateway, settings=_LIMITS) as dev:
         drill = Drill(dev)
         reported = {"completion": "COMPLETION_REPORTED"}
         drill.create("plain", {"every": "1s"})
@@ -121,6 +126,10 @@ def drill(tmp_path_factory: pytest.TempPathFactory, gateway: Path) -> Iterator[D
                 "endTime": "2027-01-03T00:00:00Z",
             },
         )
+        slow = {"topic": "narrow", "payload": {"text": "x"}}
+        drill.create("at-a-rate", {"every": "1s"}, target=slow)
+        at_a_till = {**reported, "overlapPolicy": "OVERLAP_ALLOW_ALL", "target": {"topic": "till"}}
+        drill.create("one-at-a-till", {"every": "1s"}, runTimeout="60s", **at_a_till)
         drill.create("asleep", {"every": "1s"})
         drill.create("changed", {"every": "1s"})
         drill.create("gone", {"every": "1s"})
@@ -248,6 +257,31 @@ def test_waits_for_an_earlier_run(drill: Drill) -> None:
     record = drill.call("GET", f"/v1/{waiting.run}")
     assert f"Waits until run {record['blockingRun'].rpartition('/')[2]}" in waiting.text
     assert _of(told, "SKIPPED", "OVERLAP")
+
+
+def test_held_back_by_a_topics_rate(drill: Drill) -> None:
+    told = drill.all_of("at-a-rate")
+    gone = _of(told, "SUCCEEDED", "WAITED")
+    waiting = _of(told, "IN_PROGRESS", "WAITED")
+    by = "by the rate of its topic (TICKWHEEL_DISPATCH_RATE_PER_TOPIC)"
+    assert all(by in one.text for one in [*gone, *waiting])
+    assert "after it was due, held back for " in gone[0].text
+    assert not [one for one in told if one.reason == "LATE" and one.at > drill.marks["back"]]
+
+
+def test_held_back_by_a_limit_on_runs_in_flight(drill: Drill) -> None:
+    told = drill.all_of("one-at-a-till")
+    waiting = _of(told, "IN_PROGRESS", "WAITED")
+    assert "TICKWHEEL_MAX_IN_FLIGHT_PER_TOPIC" in waiting[0].text
+    assert not [one for one in told if one.reason == "LATE" and one.at > drill.marks["back"]]
+
+
+def test_nobody_is_behind_for_it(drill: Drill) -> None:
+    text = httpx.get(f"http://{drill.dev.metrics_address}/metrics").text
+    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
+    assert float(values['tickwheel_scheduler_held_back{limit="in_flight_per_topic"}']) > 1
+    assert float(values['tickwheel_scheduler_held_back{limit="rate_per_topic"}']) > 1
+    assert float(values["tickwheel_scheduler_lag_seconds"]) < 1
 
 
 def test_max_runs_was_reached(drill: Drill) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scheduler.making import NOW, SECOND, changed, make_job
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import instant_id
-from tickwheel.server.domain.run import PastAttempt, Run, RunState, Trigger
+from tickwheel.server.domain.run import Limit, PastAttempt, Run, RunState, Trigger
 from tickwheel.server.explain.facts import Explained, Life, Runs, Slot, Surroundings, life_of
 from tickwheel.server.explain.judging import explain
 from tickwheel.server.explain.slots import slots
@@ -102,6 +102,17 @@ _SKIPPED: dict[str, Any] = {
     [
         ({}, "SUCCEEDED", "ON_TIME", "Published 3 ms after it was due by worker w1 to topic billing, partition 2, offset 41."),
         ({"publish_ms": AT + 4_200, "create_ms": AT + 500}, "SUCCEEDED", "LATE", "Published 4.2 s after it was due, late"),
+        ({"publish_ms": AT + 42_000, "create_ms": AT + 700, "held_by": Limit.USER_IN_FLIGHT, "held_ms": 41_900}, "SUCCEEDED", "WAITED",
+         "Published 42 seconds after it was due, held back for 42 seconds by the limit on unfinished runs of one user (TICKWHEEL_MAX_IN_FLIGHT_PER_USER); by worker w1 to"),
+        ({"publish_ms": AT + 42_000, "create_ms": AT + 700, "held_by": Limit.TOPIC_RATE, "held_ms": 30_000}, "SUCCEEDED", "LATE",
+         "late: its scheduler, its worker, the log, or the way between them was slow or away; held back for 30 seconds by the rate of its topic (TICKWHEEL_DISPATCH_RATE_PER_TOPIC);"),
+        ({"publish_ms": AT + 42_000, "create_ms": AT + 31_000, "held_by": Limit.TOPIC_IN_FLIGHT, "held_ms": 10_000}, "SUCCEEDED", "CAUGHT_UP", "held back for 10 seconds by the limit on unfinished runs of its topic"),
+        ({"publish_ms": AT + 99_000, "attempt": 2, "past_attempts": (PastAttempt(attempt=1, state=RunState.FAILED, due_ms=AT + 9_000, publish_ms=AT + 9_004, error_type="ValueError", held_by=Limit.TOPIC_RATE, held_ms=9_000),)},
+         "SUCCEEDED", "WAITED", "held back for 9.0 s by the rate of its topic (TICKWHEEL_DISPATCH_RATE_PER_TOPIC); by worker w1"),
+        ({"state": RunState.PENDING, "offset": -1, "update_ms": AT + 700, "held_by": Limit.USER_IN_FLIGHT, "held_ms": 700}, "IN_PROGRESS", "WAITED",
+         "Held back by the limit on unfinished runs of one user (TICKWHEEL_MAX_IN_FLIGHT_PER_USER) at 2027-01-15T08:00:05.700Z, and not published yet; it was due 1 minute ago."),
+        ({"state": RunState.PENDING, "attempt": 2, "offset": -1, "held_by": Limit.TOPIC_RATE, "past_attempts": (PastAttempt(attempt=1, state=RunState.FAILED, due_ms=AT, error_type="ValueError"),)},
+         "IN_PROGRESS", "WAITED", "this is attempt 2, and the run was due 1 minute ago."),
         ({"publish_ms": AT + 42_000, "create_ms": AT + 41_000}, "SUCCEEDED", "CAUGHT_UP", "42 seconds after it was due, caught up"),
         ({"attempt": 2, "publish_ms": AT + 2_000, "past_attempts": (PastAttempt(attempt=1, state=RunState.FAILED, due_ms=AT, publish_ms=AT + 4, error_type="ValueError"),)},
          "SUCCEEDED", "ON_TIME", "Published 4 ms after it was due by worker w1 to topic billing, partition 2, offset 41, with attempt 2: before it failed 1 (ValueError)."),

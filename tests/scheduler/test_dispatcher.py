@@ -39,7 +39,8 @@ class Stage:
         self.owner = make_owner()
         lease = SegmentLease(segment=0, epoch=1, session_id="s", address="", floor_us=0)
         holding = Holding(lease, self.owner, ready=True)
-        self.dispatcher = Dispatcher(self.clock, limits, cast(Fleet, self.fleet), {0: holding})
+        self.holdings = {0: holding}
+        self.dispatcher = Dispatcher(self.clock, limits, cast(Fleet, self.fleet), self.holdings)
 
     def hand_out(self, *ready: LiveRun) -> list[LiveRun]:
         """What goes to workers now."""
@@ -93,3 +94,15 @@ def test_a_slice_is_handed_out_at_a_time() -> None:
     assert 0 < len(stage.fleet.taken) < len(runs)
     stage.hand_out()
     assert stage.fleet.taken == runs
+
+
+def test_a_share_that_grows_holds_at_once_and_for_what_has_its_slot_already() -> None:
+    stage = Stage(DispatchLimits(rate_per_topic={"*": 1}))
+    stage.dispatcher.set_segments(100)
+    # One of many at first, as when all are taken one after the other.
+    assert late_ms(stage.hand_out(a_run(), a_run())) == [0]
+    (holding,) = stage.holdings.values()
+    stage.holdings.update(dict.fromkeys(range(1, 100), holding))
+    stage.clock.ms += 500
+    # 99.5 s of the former rate are 0.995 of the present one.
+    assert late_ms(stage.hand_out()) == [1_495]

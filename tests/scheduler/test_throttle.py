@@ -40,9 +40,9 @@ def test_no_more_of_a_user_than_allowed_until_one_has_ended() -> None:
     other = a_run(user="8")
     assert throttle.admit([*runs, other], NOW) == [first, other, second]
     assert not throttle.admit([], NOW)
-    throttle.ended(first)
+    throttle.ended(first, NOW)
     assert throttle.admit([], NOW) == [third]
-    throttle.ended(second)
+    throttle.ended(second, NOW)
     assert not throttle.admit([], NOW)
 
 
@@ -58,7 +58,7 @@ def test_higher_priorities_take_the_place_that_becomes_free() -> None:
     (first,) = throttle.admit([a_run()], NOW)
     low, high = a_run(priority=1), a_run(priority=9)
     assert not throttle.admit([low, high], NOW)
-    throttle.ended(first)
+    throttle.ended(first, NOW)
     assert throttle.admit([], NOW) == [high]
 
 
@@ -69,7 +69,7 @@ def test_a_run_that_is_not_due_does_not_take_the_place_of_one_that_is() -> None:
     assert throttle.next_ms() == NOW + 3 * SECOND
     due = a_run()
     assert throttle.admit([due], NOW) == [due]
-    throttle.ended(due)
+    throttle.ended(due, NOW)
     assert throttle.admit([], NOW + 3 * SECOND) == [ahead]
 
 
@@ -78,7 +78,7 @@ def test_the_next_attempt_of_a_run_that_counts_needs_no_further_place() -> None:
     (run,) = throttle.admit([a_run()], NOW)
     run.attempt = 2
     assert throttle.admit([run], NOW) == [run]
-    throttle.ended(run)
+    throttle.ended(run, NOW)
     again = a_run()
     assert throttle.admit([again], NOW) == [again]
 
@@ -88,21 +88,21 @@ def test_what_was_taken_back_meanwhile_is_not_handed_out() -> None:
     (first,) = throttle.admit([a_run()], NOW)
     throttle.admit([dropped := a_run()], NOW)
     dropped.phase = Phase.DROPPED
-    throttle.ended(first)
+    throttle.ended(first, NOW)
     assert not throttle.admit([], NOW)
 
 
 @pytest.mark.parametrize(("owned", "most"), [(64, 10), (32, 5), (1, 1)])
 def test_a_scheduler_heeds_its_share(owned: int, most: int) -> None:
     throttle = Throttle(DispatchLimits(in_flight_per_user=10))
-    throttle.set_share(owned, 64)
+    throttle.set_share(owned, 64, NOW)
     assert len(throttle.admit([a_run() for _ in range(20)], NOW)) == most
 
 
 def test_segments_that_go_take_their_runs_along() -> None:
     throttle = Throttle(DispatchLimits(in_flight_per_user=1))
     throttle.admit([a_run(), a_run()], NOW)
-    throttle.forget([0])
+    throttle.forget([0], NOW)
     fresh = a_run()
     assert throttle.admit([fresh], NOW) == [fresh]
 
@@ -118,7 +118,7 @@ def test_a_topics_rate_spreads_its_runs_after_a_burst_of_one_second() -> None:
     runs = [a_run() for _ in range(30)]
     for run in runs:
         assert throttle.is_paced(run)
-        throttle.pace(run)
+        throttle.pace(run, NOW)
         assert not throttle.is_paced(run)
     late = [run.fire_ms - NOW for run in runs]
     assert late[:10] == [0] * 10
@@ -131,7 +131,7 @@ def test_a_slow_rate_is_kept_as_well() -> None:
     throttle = Throttle(DispatchLimits(rate_per_topic={"*": 0.5}))
     runs = [a_run() for _ in range(3)]
     for run in runs:
-        throttle.pace(run)
+        throttle.pace(run, NOW)
     assert [run.fire_ms - NOW for run in runs] == [0, 2_000, 4_000]
 
 
@@ -164,7 +164,7 @@ def test_users_take_turns_at_the_places_of_a_topic() -> None:
     assert not throttle.admit(storm, NOW)
     calm = a_run(user="calm", fire_ms=NOW + SECOND)
     assert not throttle.admit([calm], NOW)
-    throttle.ended(running)
+    throttle.ended(running, NOW)
     (next_one,) = throttle.admit([], NOW + SECOND)
-    throttle.ended(next_one)
+    throttle.ended(next_one, NOW)
     assert calm in (next_one, *throttle.admit([], NOW + SECOND))

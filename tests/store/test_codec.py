@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tickwheel.internal.v1 import storage_pb2
-from tickwheel.server.domain.run import PastAttempt, Run, RunState, Trigger
+from tickwheel.server.domain.run import Limit, PastAttempt, Run, RunState, Trigger
 from tickwheel.server.store.codec import decode_run, encode_run
 
 #: Number of `retention_ms`.
@@ -29,6 +29,7 @@ _BY_TYPE: dict[object, st.SearchStrategy[object]] = {
     float: st.floats(0, 1),
     RunState: st.sampled_from(RunState),
     Trigger: st.sampled_from(Trigger),
+    Limit: st.sampled_from(Limit),
 }
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from scheduler.making import NOW, SECOND, assign, entry_of, load, make_job, make_owner, publish
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.run import RunState
+from tickwheel.server.domain.run import Limit, RunState
 from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.scheduler.segment import SegmentOwner
 from tickwheel.server.telemetry.runs import RunMetrics
@@ -15,6 +15,7 @@ from tickwheel.worker.telemetry.names import (
     DEAD_LETTERS,
     DUE,
     ENDED,
+    HELD_BACK,
     LATENESS,
     RETRIED,
     SKIPPED,
@@ -145,3 +146,15 @@ def test_attempts_that_are_followed_by_another_one_and_dead_letters() -> None:
     store(owner, metrics, now_ms)
     assert [add for add in kept.counters[DEAD_LETTERS.name].added if add[0]] == [(1,)]
     assert [add for add in kept.counters[ENDED.name].added if add[0]] == [(1, "failed")]
+
+
+def test_what_a_limit_has_held_back_is_told_apart_from_what_is_late() -> None:
+    kept = _Kept()
+    metrics, owner = RunMetrics(kept), make_owner()
+    job = make_job(at_ms=NOW)
+    (run,) = load(owner, job, entry_of(job, NOW))
+    run.let_go(Limit.TOPIC_RATE, NOW + 7 * SECOND)
+    publish(owner, run, NOW + 7 * SECOND + 5)
+    store(owner, metrics)
+    assert kept.durations[LATENESS.name].recorded == [(0.005, "schedule")]
+    assert kept.durations[HELD_BACK.name].recorded == [(7, "rate_per_topic")]

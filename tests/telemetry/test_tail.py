@@ -11,7 +11,7 @@ from scheduler.making import NOW, make_job
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import instant_id
 from tickwheel.server.domain.occurrence import EntryKind
-from tickwheel.server.domain.run import PastAttempt, Run, RunState, Trigger
+from tickwheel.server.domain.run import Limit, PastAttempt, Run, RunState, Trigger
 from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.telemetry.tracing import MOST_KEPT, RunTraces
 from tickwheel.server.trace import keep_part, new_traceparent
@@ -193,6 +193,12 @@ def test_an_outage_makes_no_flood(traces: RunTraces, kept: Kept, clock: Still) -
     clock.steady = 1_000
     traces.ended([ended(**late)])
     assert kept.names().count("run") == MOST_KEPT + 2
+
+
+def test_what_a_limit_has_held_back_is_not_late(traces: RunTraces, kept: Kept) -> None:
+    at_ms = NOW + 99_000
+    traces.ended([ended(publish_ms=at_ms, end_ms=at_ms, held_by=Limit.TOPIC_RATE, held_ms=98_500)])
+    assert not kept.names()
 
 
 @pytest.mark.parametrize(("ratio", "low", "high"), [(0.0, 0, 0), (0.1, 60, 140), (1.0, 1000, 1000)])

@@ -121,7 +121,8 @@ const (
 	OccurrenceReason_OCCURRENCE_REASON_LATE OccurrenceReason = 2
 	// Missed while nothing could run, and caught up.
 	OccurrenceReason_OCCURRENCE_REASON_CAUGHT_UP OccurrenceReason = 3
-	// Waits, or waited, for an earlier run or for a limit on runs in flight.
+	// Waits, or waited, for an earlier run, or is or was held back by a limit on runs in
+	// flight or on a topic's rate.
 	OccurrenceReason_OCCURRENCE_REASON_WAITED OccurrenceReason = 4
 	// Its attempts failed.
 	OccurrenceReason_OCCURRENCE_REASON_ATTEMPTS_FAILED OccurrenceReason = 5

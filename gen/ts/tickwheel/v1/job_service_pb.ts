@@ -1049,7 +1049,8 @@ export enum OccurrenceReason {
   CAUGHT_UP = 3,
 
   /**
-   * Waits, or waited, for an earlier run or for a limit on runs in flight.
+   * Waits, or waited, for an earlier run, or is or was held back by a limit on runs in
+   * flight or on a topic's rate.
    *
    * @generated from enum value: OCCURRENCE_REASON_WAITED = 4;
    */

@@ -49,7 +49,7 @@ class JobRecord(_message.Message):
     def __init__(self, user: _Optional[str] = ..., uid: _Optional[str] = ..., job_id: _Optional[str] = ..., segment: _Optional[int] = ..., spec: _Optional[bytes] = ..., payload_kind: _Optional[int] = ..., payload: _Optional[bytes] = ..., payload_version: _Optional[int] = ..., version: _Optional[int] = ..., generation: _Optional[int] = ..., paused: _Optional[bool] = ..., pause_reason: _Optional[str] = ..., completed_generation: _Optional[int] = ..., complete_ms: _Optional[int] = ..., create_ms: _Optional[int] = ..., update_ms: _Optional[int] = ..., schedule_from_ms: _Optional[int] = ..., delete_ms: _Optional[int] = ..., traceparent: _Optional[str] = ...) -> None: ...
 
 class RunRecord(_message.Message):
-    __slots__ = ("user", "job_id", "job_uid", "run_id", "segment", "state", "trigger", "schedule_ms", "due_ms", "update_ms", "revision", "publish_ms", "start_ms", "end_ms", "attempt", "epoch", "worker", "topic", "partition_plus_1", "offset_plus_1", "error", "skip_reason", "skipped_count", "first_schedule_ms", "last_schedule_ms", "traceparent", "retention_ms", "create_ms", "attempt_due_ms", "fence", "executor", "cancel_requested", "next_attempt_ms", "error_type", "error_details", "progress_fraction", "progress_message", "progress_ms", "result", "retried_run", "backfill_id", "blocking_run", "dead_letter_topic", "overlap_policy", "detail", "past_attempts")
+    __slots__ = ("user", "job_id", "job_uid", "run_id", "segment", "state", "trigger", "schedule_ms", "due_ms", "update_ms", "revision", "publish_ms", "start_ms", "end_ms", "attempt", "epoch", "worker", "topic", "partition_plus_1", "offset_plus_1", "error", "skip_reason", "skipped_count", "first_schedule_ms", "last_schedule_ms", "traceparent", "retention_ms", "create_ms", "attempt_due_ms", "fence", "executor", "cancel_requested", "next_attempt_ms", "error_type", "error_details", "progress_fraction", "progress_message", "progress_ms", "result", "retried_run", "backfill_id", "blocking_run", "dead_letter_topic", "overlap_policy", "detail", "past_attempts", "held_by", "held_ms")
     USER_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     JOB_UID_FIELD_NUMBER: _ClassVar[int]
@@ -96,6 +96,8 @@ class RunRecord(_message.Message):
     OVERLAP_POLICY_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
     PAST_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    HELD_BY_FIELD_NUMBER: _ClassVar[int]
+    HELD_MS_FIELD_NUMBER: _ClassVar[int]
     user: str
     job_id: str
     job_uid: str
@@ -142,10 +144,12 @@ class RunRecord(_message.Message):
     overlap_policy: int
     detail: bytes
     past_attempts: _containers.RepeatedCompositeFieldContainer[AttemptRecord]
-    def __init__(self, user: _Optional[str] = ..., job_id: _Optional[str] = ..., job_uid: _Optional[str] = ..., run_id: _Optional[str] = ..., segment: _Optional[int] = ..., state: _Optional[int] = ..., trigger: _Optional[int] = ..., schedule_ms: _Optional[int] = ..., due_ms: _Optional[int] = ..., update_ms: _Optional[int] = ..., revision: _Optional[int] = ..., publish_ms: _Optional[int] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., attempt: _Optional[int] = ..., epoch: _Optional[int] = ..., worker: _Optional[str] = ..., topic: _Optional[str] = ..., partition_plus_1: _Optional[int] = ..., offset_plus_1: _Optional[int] = ..., error: _Optional[str] = ..., skip_reason: _Optional[int] = ..., skipped_count: _Optional[int] = ..., first_schedule_ms: _Optional[int] = ..., last_schedule_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., retention_ms: _Optional[int] = ..., create_ms: _Optional[int] = ..., attempt_due_ms: _Optional[int] = ..., fence: _Optional[int] = ..., executor: _Optional[str] = ..., cancel_requested: _Optional[bool] = ..., next_attempt_ms: _Optional[int] = ..., error_type: _Optional[str] = ..., error_details: _Optional[str] = ..., progress_fraction: _Optional[float] = ..., progress_message: _Optional[str] = ..., progress_ms: _Optional[int] = ..., result: _Optional[bytes] = ..., retried_run: _Optional[str] = ..., backfill_id: _Optional[str] = ..., blocking_run: _Optional[str] = ..., dead_letter_topic: _Optional[str] = ..., overlap_policy: _Optional[int] = ..., detail: _Optional[bytes] = ..., past_attempts: _Optional[_Iterable[_Union[AttemptRecord, _Mapping]]] = ...) -> None: ...
+    held_by: int
+    held_ms: int
+    def __init__(self, user: _Optional[str] = ..., job_id: _Optional[str] = ..., job_uid: _Optional[str] = ..., run_id: _Optional[str] = ..., segment: _Optional[int] = ..., state: _Optional[int] = ..., trigger: _Optional[int] = ..., schedule_ms: _Optional[int] = ..., due_ms: _Optional[int] = ..., update_ms: _Optional[int] = ..., revision: _Optional[int] = ..., publish_ms: _Optional[int] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., attempt: _Optional[int] = ..., epoch: _Optional[int] = ..., worker: _Optional[str] = ..., topic: _Optional[str] = ..., partition_plus_1: _Optional[int] = ..., offset_plus_1: _Optional[int] = ..., error: _Optional[str] = ..., skip_reason: _Optional[int] = ..., skipped_count: _Optional[int] = ..., first_schedule_ms: _Optional[int] = ..., last_schedule_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., retention_ms: _Optional[int] = ..., create_ms: _Optional[int] = ..., attempt_due_ms: _Optional[int] = ..., fence: _Optional[int] = ..., executor: _Optional[str] = ..., cancel_requested: _Optional[bool] = ..., next_attempt_ms: _Optional[int] = ..., error_type: _Optional[str] = ..., error_details: _Optional[str] = ..., progress_fraction: _Optional[float] = ..., progress_message: _Optional[str] = ..., progress_ms: _Optional[int] = ..., result: _Optional[bytes] = ..., retried_run: _Optional[str] = ..., backfill_id: _Optional[str] = ..., blocking_run: _Optional[str] = ..., dead_letter_topic: _Optional[str] = ..., overlap_policy: _Optional[int] = ..., detail: _Optional[bytes] = ..., past_attempts: _Optional[_Iterable[_Union[AttemptRecord, _Mapping]]] = ..., held_by: _Optional[int] = ..., held_ms: _Optional[int] = ...) -> None: ...
 
 class AttemptRecord(_message.Message):
-    __slots__ = ("attempt", "state", "due_ms", "publish_ms", "start_ms", "end_ms", "worker", "executor", "topic", "partition_plus_1", "offset_plus_1", "fence", "error", "error_type", "error_details")
+    __slots__ = ("attempt", "state", "due_ms", "publish_ms", "start_ms", "end_ms", "worker", "executor", "topic", "partition_plus_1", "offset_plus_1", "fence", "error", "error_type", "error_details", "held_by", "held_ms")
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     DUE_MS_FIELD_NUMBER: _ClassVar[int]
@@ -161,6 +165,8 @@ class AttemptRecord(_message.Message):
     ERROR_FIELD_NUMBER: _ClassVar[int]
     ERROR_TYPE_FIELD_NUMBER: _ClassVar[int]
     ERROR_DETAILS_FIELD_NUMBER: _ClassVar[int]
+    HELD_BY_FIELD_NUMBER: _ClassVar[int]
+    HELD_MS_FIELD_NUMBER: _ClassVar[int]
     attempt: int
     state: int
     due_ms: int
@@ -176,7 +182,9 @@ class AttemptRecord(_message.Message):
     error: str
     error_type: str
     error_details: str
-    def __init__(self, attempt: _Optional[int] = ..., state: _Optional[int] = ..., due_ms: _Optional[int] = ..., publish_ms: _Optional[int] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., worker: _Optional[str] = ..., executor: _Optional[str] = ..., topic: _Optional[str] = ..., partition_plus_1: _Optional[int] = ..., offset_plus_1: _Optional[int] = ..., fence: _Optional[int] = ..., error: _Optional[str] = ..., error_type: _Optional[str] = ..., error_details: _Optional[str] = ...) -> None: ...
+    held_by: int
+    held_ms: int
+    def __init__(self, attempt: _Optional[int] = ..., state: _Optional[int] = ..., due_ms: _Optional[int] = ..., publish_ms: _Optional[int] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., worker: _Optional[str] = ..., executor: _Optional[str] = ..., topic: _Optional[str] = ..., partition_plus_1: _Optional[int] = ..., offset_plus_1: _Optional[int] = ..., fence: _Optional[int] = ..., error: _Optional[str] = ..., error_type: _Optional[str] = ..., error_details: _Optional[str] = ..., held_by: _Optional[int] = ..., held_ms: _Optional[int] = ...) -> None: ...
 
 class EntryRecord(_message.Message):
     __slots__ = ("segment", "fire_ms", "user", "uid", "kind", "generation", "schedule_ms", "due_ms", "ordinal", "run_id", "attempt", "detail")

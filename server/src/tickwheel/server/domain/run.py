@@ -38,6 +38,15 @@ class Trigger(enum.IntEnum):
     RETRY = run_pb2.TRIGGER_RETRY
 
 
+class Limit(enum.IntEnum):
+    """What of the operator's limits over many jobs holds a run back; numbers as stored."""
+
+    NONE = 0
+    USER_IN_FLIGHT = 1
+    TOPIC_IN_FLIGHT = 2
+    TOPIC_RATE = 3
+
+
 @value
 class PastAttempt:
     """An attempt that ended without ending its run. Instants in Unix milliseconds, 0 for none."""
@@ -57,6 +66,8 @@ class PastAttempt:
     error: str = ""
     error_type: str = ""
     error_details: str = ""
+    held_by: Limit = Limit.NONE
+    held_ms: int = 0
 
 
 @value
@@ -100,7 +111,8 @@ class Run:
     #: When its first state was made.
     create_ms: int = 0
     #: When the present attempt was due: later than the run itself where it is not the first one,
-    #: has waited for another run, or was past already when the job was accepted. 0: as the run.
+    #: has waited for another run, was held back by a limit, or was past already when the job was
+    #: accepted. 0: as the run.
     attempt_due_ms: int = 0
     #: The epoch under which the present attempt was published.
     fence: int = 0
@@ -126,6 +138,9 @@ class Run:
     #: What differs from the job for this run, as in ScheduleEntry.
     detail: bytes = b""
     past_attempts: tuple[PastAttempt, ...] = ()
+    #: The limit that holds or held the present attempt back, and for how long by then, in ms.
+    held_by: Limit = Limit.NONE
+    held_ms: int = 0
 
     @property
     def key(self) -> JobKey:

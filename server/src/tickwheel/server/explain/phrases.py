@@ -1,6 +1,6 @@
 """The words that explanations are made of."""
 
-from tickwheel.server.domain.run import Run
+from tickwheel.server.domain.run import Limit, Run
 from tickwheel.server.explain.facts import Slot
 from tickwheel.server.schedule.instants import MS_NANOS, format_duration, format_instant
 
@@ -15,6 +15,18 @@ def by_whom(actor: str) -> str:
 def quoted(reason: str) -> str:
     """`: "maintenance"`; empty for no reason."""
     return f': "{reason}"' if reason else ""
+
+
+#: The operator's limits over many jobs, and the settings that have them.
+LIMITS = {
+    Limit.USER_IN_FLIGHT: (
+        "the limit on unfinished runs of one user (TICKWHEEL_MAX_IN_FLIGHT_PER_USER)"
+    ),
+    Limit.TOPIC_IN_FLIGHT: (
+        "the limit on unfinished runs of its topic (TICKWHEEL_MAX_IN_FLIGHT_PER_TOPIC)"
+    ),
+    Limit.TOPIC_RATE: "the rate of its topic (TICKWHEEL_DISPATCH_RATE_PER_TOPIC)",
+}
 
 
 def span(ms: int) -> str:

@@ -2,10 +2,10 @@
 
 from tickwheel.server.convert.instants import duration_ms
 from tickwheel.server.domain.names import JobName, RunName
-from tickwheel.server.domain.run import Run, RunState
+from tickwheel.server.domain.run import Limit, PastAttempt, Run, RunState
 from tickwheel.server.explain.facts import Explained, Life, Runs, Slot
 from tickwheel.server.explain.pausing import pause_at
-from tickwheel.server.explain.phrases import jitter, place, quoted, span
+from tickwheel.server.explain.phrases import LIMITS, jitter, place, quoted, span
 from tickwheel.server.schedule.instants import format_instant
 from tickwheel.v1 import job_pb2, job_service_pb2, run_pb2
 from tickwheel.v1.job_service_pb2 import (
@@ -113,10 +113,10 @@ def _published(
     run: Run, slot: Slot, others: Runs
 ) -> "tuple[job_service_pb2.OccurrenceReason, str]":
     """When and where its first attempt was published, and why then."""
-    first = run.past_attempts[0] if run.past_attempts else None
-    first_ms = first.publish_ms if first is not None and first.publish_ms else run.publish_ms
-    late_ms = max(0, first_ms - run.due_ms)
-    reason, why = _lateness(run, slot, first_ms, others)
+    past = run.past_attempts[0] if run.past_attempts else None
+    first = past if past is not None and past.publish_ms else run
+    late_ms = max(0, first.publish_ms - run.due_ms)
+    reason, why = _lateness(run, slot, first, others)
     text = f"Published {span(late_ms)} after it was due{jitter(slot)}{why}{place(run)}"
     if run.attempt > 1:
         failed = [f"{past.attempt} ({past.error_type or past.error})" for past in run.past_attempts]
@@ -125,20 +125,29 @@ def _published(
 
 
 def _lateness(
-    run: Run, slot: Slot, first_ms: int, others: Runs
+    run: Run, slot: Slot, first: Run | PastAttempt, others: Runs
 ) -> "tuple[job_service_pb2.OccurrenceReason, str]":
+    first_ms = first.publish_ms
     if first_ms - run.due_ms <= LATE_MS:
         return OCCURRENCE_REASON_ON_TIME, ""
+    held = f" held back for {span(first.held_ms)} by {_limit(first)};" if first.held_ms else ""
     if run.create_ms - run.due_ms > LATE_MS:
         # An owner makes a run's first record less than a second after it was due.
         past = _past_already(slot)
         missed = f"no scheduler could run it before {format_instant(run.create_ms)}"
         why = f"because {past}" if past else f"caught up after it was missed: {missed}"
-        return OCCURRENCE_REASON_CAUGHT_UP, f", {why};"
+        return OCCURRENCE_REASON_CAUGHT_UP, f", {why};{held}"
     earlier = others.ended_between(run, first_ms) if _is_reported(slot) else None
     if earlier is not None:
-        return OCCURRENCE_REASON_WAITED, f", when run {earlier.run_id} had ended,"
-    return OCCURRENCE_REASON_LATE, ", late: its worker, the log, or the way to them was slow;"
+        return OCCURRENCE_REASON_WAITED, f", when run {earlier.run_id} had ended,{held}"
+    if first_ms - run.due_ms - first.held_ms <= LATE_MS:
+        return OCCURRENCE_REASON_WAITED, f",{held}"
+    slow = ", late: its scheduler, its worker, the log, or the way between them was slow or away;"
+    return OCCURRENCE_REASON_LATE, f"{slow}{held}"
+
+
+def _limit(held: Run | PastAttempt) -> str:
+    return LIMITS.get(held.held_by, "a limit")
 
 
 def _reported(run: Run, now_ms: int) -> str:
@@ -177,6 +186,14 @@ def _pending(
     run: Run, slot: Slot, others: Runs, now_ms: int
 ) -> "tuple[job_service_pb2.OccurrenceReason, str]":
     late_ms = max(0, now_ms - run.due_ms)
+    if run.held_by is not Limit.NONE:
+        # No record says when the limit lets it go, but that of its being published.
+        text = f"Held back by {_limit(run)}{_at(run.update_ms)}, and not published yet; "
+        if run.past_attempts:
+            text += f"this is attempt {run.attempt}, and the run "
+        else:
+            text += "it "
+        return OCCURRENCE_REASON_WAITED, f"{text}was due {span(late_ms)} ago"
     if run.blocking_run and run.attempt == 1:
         spec = slot.life.version_at(slot.due_ms).spec
         limit = spec.max_in_flight

@@ -2,9 +2,11 @@
 
 import os
 import socket
+from collections import Counter
 
 from tickwheel.internal.v1 import owner_service_pb2 as internal_pb
 from tickwheel.server.convert.instants import timestamp
+from tickwheel.server.domain.run import Limit
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.link import WorkerLink
 from tickwheel.server.store.port import LOOK_AHEAD_MS
@@ -48,6 +50,14 @@ class Census:
             if waiting_ms is not None:
                 first_ms = min(first_ms, waiting_ms)
         return now_ms - first_ms
+
+    def held(self) -> Counter[Limit]:
+        """How many due runs each limit over many jobs holds back."""
+        now_ms = self._clock.now_ms()
+        held = Counter[Limit]()
+        for holding in self._holdings.values():
+            held += holding.owner.runs.held(now_ms)
+        return held
 
     def owned(self) -> int:
         """How many segments it owns."""

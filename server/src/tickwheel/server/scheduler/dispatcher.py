@@ -29,6 +29,8 @@ class Dispatcher:
         self._fleet = fleet
         self._holdings = holdings
         self._throttle = Throttle(limits)
+        #: How many there are, whoever owns them.
+        self._segments = 1
         #: What has no slot yet of those that its topic's rate allows.
         self._unpaced = FairQueue(lambda run: run.job.spec.target.topic)
         #: What the limits allow, by segment, as there room is or is not.
@@ -36,11 +38,13 @@ class Dispatcher:
 
     def hand_out(self) -> bool:
         """Hands out a slice of what is ready; whether there may be more."""
+        now_ms = self._clock.now_ms()
+        # Segments are taken in between; a share of before would hold for all that is handed out.
+        self._throttle.set_share(len(self._holdings), self._segments, now_ms)
         ready: list[LiveRun] = []
         for holding in self._holdings.values():
             if holding.ready and not holding.leaving:
                 ready.extend(holding.owner.take_ready())
-        now_ms = self._clock.now_ms()
         for run in self._throttle.admit(self._paced(ready, now_ms), now_ms):
             # Kept when a run is handed out again: its time is not to begin anew.
             run.expire_ms = run.expire_ms or expire_ms(run.job.spec, run.fire_ms, now_ms)
@@ -54,27 +58,31 @@ class Dispatcher:
         free: list[LiveRun] = []
         for run in ready:
             if self._throttle.is_paced(run):
+                run.gate = self._throttle
                 self._unpaced.add(run)
             else:
                 free.append(run)
 
         def admit(run: LiveRun) -> bool:
-            if self._throttle.slot_ms(run) > now_ms + PACE_AHEAD_MS:
+            if self._throttle.slot_ms(run, now_ms) > now_ms + PACE_AHEAD_MS:
                 return False
-            self._throttle.pace(run)
+            self._throttle.pace(run, now_ms)
             return True
 
         return free + self._unpaced.take(sys.maxsize, now_ms, admit) if self._unpaced else free
 
     def next_ms(self) -> int | None:
         """When a run that a limit keeps may go; None where only an end makes room."""
-        slots = [self._throttle.slot_ms(run) - PACE_AHEAD_MS for run in self._unpaced.heads()]
+        now_ms = self._clock.now_ms()
+        slots = [
+            self._throttle.slot_ms(run, now_ms) - PACE_AHEAD_MS for run in self._unpaced.heads()
+        ]
         kept_ms = self._throttle.next_ms()
         return min(slots if kept_ms is None else [*slots, kept_ms], default=None)
 
-    def set_share(self, owned: int, segments: int) -> None:
-        """How many of all segments are ours."""
-        self._throttle.set_share(owned, segments)
+    def set_segments(self, segments: int) -> None:
+        """How many segments there are; our share of all limits is that of those we own."""
+        self._segments = segments
 
     def resume(self, run: LiveRun) -> None:
         """A run that a former owner has handed out counts as well."""
@@ -82,11 +90,11 @@ class Dispatcher:
 
     def ended(self, run: LiveRun) -> None:
         """A run has ended: another may take its place."""
-        self._throttle.ended(run)
+        self._throttle.ended(run, self._clock.now_ms())
 
     def forget(self, segments: Iterable[int]) -> None:
         """These segments are not ours any more."""
         lost = set(segments)
-        self._throttle.forget(lost)
+        self._throttle.forget(lost, self._clock.now_ms())
         self._unpaced.forget(lost)
         self._waiting.forget(lost)

@@ -2,13 +2,13 @@
 
 import enum
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from tickwheel.server.domain.course import FOR_EVER_MS, Stretches
 from tickwheel.server.domain.job import Job, Payload
 from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
 from tickwheel.server.domain.report import cut_details
-from tickwheel.server.domain.run import PastAttempt, Run, RunState, Trigger
+from tickwheel.server.domain.run import Limit, PastAttempt, Run, RunState, Trigger
 from tickwheel.server.schedule import Schedule
 from tickwheel.server.scheduler.terms import is_reported, retention_ms
 
@@ -62,6 +62,14 @@ UNPUBLISHED = frozenset({Phase.WAITING, Phase.BACKOFF, Phase.READY, Phase.ASSIGN
 REPORTABLE = frozenset({Phase.PUBLISHED, Phase.RUNNING})
 
 
+class Gate(Protocol):
+    """Where runs wait for a limit over many jobs."""
+
+    def holds(self, run: "LiveRun", now_ms: int) -> Limit:
+        """Which limit keeps a run that is due; NONE: there is room, it goes at the next look."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class LiveRun:
     """A run between being computed and its final state being stored."""
@@ -100,6 +108,11 @@ class LiveRun:
     paced_attempt: int = 0
     #: When the present attempt fails unless its end is reported; 0 while it is not on the log.
     deadline_ms: int = 0
+    #: It waits there until a limit lets it go; None: no limit keeps it.
+    gate: Gate | None = None
+    #: The limit that has held the present attempt back, and for how long.
+    held_by: Limit = Limit.NONE
+    held_ms: int = 0
     #: When its silence is too long; 0 before its first heartbeat.
     silent_ms: int = 0
     #: Somebody wants it cancelled, and why; None: nobody does.
@@ -140,6 +153,28 @@ class LiveRun:
         """When the present attempt could go first: from here on it is late."""
         return max(self.fire_ms, min(self.job.could_run_ms(self.fire_ms), now_ms))
 
+    def let_go(self, limit: Limit, at_ms: int) -> None:
+        """A limit has kept the present attempt until an instant: from there on it is late."""
+        held_ms = at_ms - self._could_go_ms
+        if held_ms > 0:
+            self.held_by = limit
+            self.held_ms += held_ms
+            self.fire_ms = at_ms
+
+    def held(self, now_ms: int) -> tuple[Limit, int]:
+        """The limit that holds or held the present attempt back, and for how long so far."""
+        held_ms = now_ms - self._could_go_ms
+        if self.gate is not None and held_ms > 0:
+            limit = self.gate.holds(self, now_ms)
+            if limit is not Limit.NONE:
+                return limit, self.held_ms + held_ms
+        return self.held_by, self.held_ms
+
+    @property
+    def _could_go_ms(self) -> int:
+        # What was missed did not come here before it was opened.
+        return max(self.fire_ms, self.opened_ms)
+
     def as_run(self, state: RunState, now_ms: int, epoch: int, **changes: Any) -> Run:
         """Its next state, which from here on is its `record`.
 
@@ -149,12 +184,15 @@ class LiveRun:
             epoch: the owner's.
             changes: further fields of Run that are new.
         """
+        held_by, held_ms = self.held(now_ms)
         common: dict[str, Any] = {
             "state": state,
             "update_ms": now_ms,
             "epoch": epoch,
             "attempt": self.attempt,
             "worker": self.worker,
+            "held_by": held_by,
+            "held_ms": held_ms,
             **changes,
         }
         if self.record is not None:
@@ -202,6 +240,8 @@ def live_run_of(record: Run, job: Job) -> LiveRun:
         detail=record.detail,
         retried_run=record.retried_run,
         backfill_id=record.backfill_id,
+        held_by=record.held_by,
+        held_ms=record.held_ms,
         cancel_reason=record.error if record.cancel_requested else None,
     )
 
@@ -233,6 +273,8 @@ def _past_attempt(record: Run, state: RunState, now_ms: int) -> PastAttempt:
         error=record.error[:_PAST_ERROR_LENGTH],
         error_type=record.error_type,
         error_details=cut_details(record.error_details, _PAST_DETAILS_BYTES),
+        held_by=record.held_by,
+        held_ms=record.held_ms,
     )
 
 

@@ -87,7 +87,7 @@ class Ownership:
         self._drop_lost(leases)
         alive = {session.session_id for session in living}
         self._census.unowned = sum(lease.session_id not in alive for lease in leases)
-        self._dispatcher.set_share(len(self._holdings), len(leases))
+        self._dispatcher.set_segments(len(leases))
         moves = plan_moves(mine, self._holdings, leases, alive, len(awaited))
         await bounded(self._give(segment) for segment in moves.give)
         if moves.take:

@@ -6,12 +6,13 @@ cancellation. A failed attempt is followed by the next one after its backoff, th
 dead letter. What is decided here goes through the ledger into the store before anyone is told.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.report import Failure
-from tickwheel.server.domain.run import Run, RunState
+from tickwheel.server.domain.run import Limit, Run, RunState
 from tickwheel.server.scheduler.ledger import Batch, Ledger
 from tickwheel.server.scheduler.lingering import Lingering
 from tickwheel.server.scheduler.live import (
@@ -35,6 +36,8 @@ from tickwheel.v1 import run_pb2, scheduler_service_pb2
 #: An occurrence that is not recorded this long after its due instant gets a PENDING record, so
 #: that it can be read within a second.
 PENDING_AFTER_MS = 700
+#: So soon it is known whether a run that is overdue when it is opened can go.
+SETTLED_AFTER_MS = 100
 #: A run that nobody publishes for so long, in ms, goes on without the schedule's row that it came
 #: from, which would hold the position back.
 LINGERING_AFTER_MS = 60_000
@@ -96,16 +99,26 @@ class Runs:
     def first_unpublished_ms(self) -> int | None:
         """When the first run is due that is to be handed out or is with a worker; None: none is.
 
-        What waits for an earlier run or a backoff is not behind.
+        What waits for an earlier run, a backoff or a limit is not behind.
         """
-        with_worker = (Phase.READY, Phase.ASSIGNED)
-        waiting = (run for run in self._live.values() if run.phase in with_worker)
+        waiting = (
+            run for run in self._live.values() if run.phase in _WITH_WORKER and run.gate is None
+        )
         return min((run.job.could_run_ms(run.fire_ms) for run in waiting), default=None)
 
     def taken_back(self, uid: str) -> list[AttemptKey]:
         """Lingering runs of a job's backfills that workers were asked to drop: see `_follow`."""
         runs = self.lingering.backfilled(uid)
         return [run.key for run in runs if run.phase is Phase.DROPPED]
+
+    def held(self, now_ms: int) -> Counter[Limit]:
+        """How many due runs each limit over many jobs holds back."""
+        kept = (run for run in self._live.values() if run.gate and run.phase is Phase.READY)
+        due = Counter(
+            run.gate.holds(run, now_ms) for run in kept if run.gate and run.fire_ms <= now_ms
+        )
+        del due[Limit.NONE]
+        return due
 
     def names(self) -> Iterable[tuple[str, str]]:
         """(job uid, run id) of what is live or was done since the position."""
@@ -141,10 +154,15 @@ class Runs:
 
     def open(self, run: LiveRun, now_ms: int) -> None:
         """A new run: to be handed out, so that it is published at its instant."""
+        if run.record is not None:
+            # By a former owner's limits, or before it was taken back.
+            run.let_go(run.record.held_by, run.fire_ms + run.record.held_ms)
         run.opened_ms = now_ms
         self._add(run)
         self._queue(run, now_ms)
-        self._timers.set(_overdue_ms(run), Timer.OVERDUE, run.key)
+        # What is overdue already is about to be handed out, or to be held back by a limit.
+        overdue_ms = max(_overdue_ms(run), now_ms + SETTLED_AFTER_MS)
+        self._timers.set(overdue_ms, Timer.OVERDUE, run.key)
 
     def hold(self, run: LiveRun, blocking: str, now_ms: int) -> Run:
         """A new run that waits for an earlier one."""
@@ -449,6 +467,7 @@ class Runs:
         run.attempt += 1
         run.worker = ""
         run.expire_ms = run.deadline_ms = run.silent_ms = 0
+        run.held_by, run.held_ms = Limit.NONE, 0
         record = run.as_run(
             RunState.PENDING,
             now_ms,
@@ -463,6 +482,7 @@ class Runs:
         self.lingering.discard(run)
         self.unfinished.add(run)
         self._queue(run, now_ms)
+        self._timers.set(_overdue_ms(run), Timer.OVERDUE, run.key)
         return record
 
     def end(self, run: LiveRun, state: RunState, now_ms: int, **changes: object) -> Run:
@@ -526,7 +546,7 @@ class Runs:
             case Timer.OVERDUE:
                 # The timer may be that of a run of the same name that was taken back.
                 if _overdue_ms(run) <= now_ms and run.phase in _TO_BE_PUBLISHED:
-                    if run.record is None and run.phase is not Phase.DROPPED:
+                    if run.phase is not Phase.DROPPED and _is_untold(run, now_ms):
                         self.announce(run, now_ms)
                     late_ms = max(run.opened_ms, _overdue_ms(run)) + LINGERING_AFTER_MS
                     self._timers.set(late_ms, Timer.LINGERING, run.key)
@@ -622,6 +642,7 @@ class Runs:
         for run in released:
             run.fire_ms = max(run.fire_ms, now_ms)
             self._queue(run, now_ms)
+            self._timers.set(_overdue_ms(run), Timer.OVERDUE, run.key)
         return bool(released)
 
     def forget_before(self, position_ms: int) -> None:
@@ -631,6 +652,8 @@ class Runs:
 
 #: Handed out, or about to be.
 _TO_BE_PUBLISHED = frozenset({Phase.READY, Phase.ASSIGNED, Phase.DROPPED})
+#: To be handed to a worker, or with one.
+_WITH_WORKER = frozenset({Phase.READY, Phase.ASSIGNED})
 _NOT_ON_THE_LOG = {
     "publish_ms": 0,
     "start_ms": 0,
@@ -641,8 +664,14 @@ _NOT_ON_THE_LOG = {
 }
 
 
+def _is_untold(run: LiveRun, now_ms: int) -> bool:
+    """Whether no record says that the run is overdue, or none that a limit holds it back."""
+    return run.record is None or run.record.held_by is not run.held(now_ms)[0]
+
+
 def _overdue_ms(run: LiveRun) -> int:
-    return max(run.fire_ms, run.due_ms) + PENDING_AFTER_MS
+    # Of one that a limit holds back that has to be known as soon.
+    return max(run.fire_ms - run.held_ms, run.due_ms) + PENDING_AFTER_MS
 
 
 def _cancel_requested(reason: str) -> dict[str, object]:

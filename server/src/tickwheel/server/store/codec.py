@@ -10,7 +10,7 @@ from typing import Final
 from tickwheel.internal.v1 import storage_pb2
 from tickwheel.server.domain.job import Job, Payload, PayloadKind
 from tickwheel.server.domain.occurrence import EntryKind, InboxEntry, ScheduleEntry
-from tickwheel.server.domain.run import FINAL_STATES, PastAttempt, Run, RunState, Trigger
+from tickwheel.server.domain.run import FINAL_STATES, Limit, PastAttempt, Run, RunState, Trigger
 from tickwheel.v1 import job_pb2
 
 #: Payloads longer than this, in bytes, are kept apart from the job's row, once per job version
@@ -25,6 +25,7 @@ DEFAULT_RETENTION_MS: Final = 604_800_000
 UNFINISHED_KEPT_MS: Final = 31 * 86_400_000
 
 _RUN_STATES: Final = {int(state): state for state in RunState}
+_LIMITS: Final = {int(limit): limit for limit in Limit}
 _TRIGGERS: Final = {int(trigger): trigger for trigger in Trigger}
 _ENTRY_KINDS: Final = {int(kind): kind for kind in EntryKind}
 _PAYLOAD_KINDS: Final = {int(kind): kind for kind in PayloadKind}
@@ -153,6 +154,8 @@ def encode_run(run: Run) -> bytes:
         overlap_policy=run.overlap_policy,
         detail=run.detail,
         past_attempts=[_attempt_record(attempt) for attempt in run.past_attempts],
+        held_by=int(run.held_by),
+        held_ms=run.held_ms,
     ).SerializeToString()
 
 
@@ -173,6 +176,8 @@ def _attempt_record(attempt: PastAttempt) -> storage_pb2.AttemptRecord:
         error=attempt.error,
         error_type=attempt.error_type,
         error_details=attempt.error_details,
+        held_by=int(attempt.held_by),
+        held_ms=attempt.held_ms,
     )
 
 
@@ -193,6 +198,8 @@ def _attempt_of(record: storage_pb2.AttemptRecord) -> PastAttempt:
         error=record.error,
         error_type=record.error_type,
         error_details=record.error_details,
+        held_by=_LIMITS[record.held_by],
+        held_ms=record.held_ms,
     )
 
 
@@ -254,6 +261,8 @@ def run_of(record: storage_pb2.RunRecord) -> Run:
         overlap_policy=record.overlap_policy,
         detail=record.detail,
         past_attempts=tuple(_attempt_of(attempt) for attempt in record.past_attempts),
+        held_by=_LIMITS[record.held_by],
+        held_ms=record.held_ms,
     )
 
 

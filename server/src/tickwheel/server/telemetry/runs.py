@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.run import Run, RunState, Trigger
+from tickwheel.server.domain.run import Limit, Run, RunState, Trigger
 from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.store.port import Created, IdTaken
 from tickwheel.v1 import run_pb2
@@ -13,6 +13,7 @@ from tickwheel.worker.telemetry.names import (
     DEAD_LETTERS,
     DUE,
     ENDED,
+    HELD_BACK,
     LATENESS,
     RETRIED,
     SKIPPED,
@@ -26,6 +27,12 @@ _STATES = {state: state.name.lower() for state in RunState}
 _REASONS = tuple(
     name.removeprefix("SKIP_REASON_").lower() for name in run_pb2.SkipReason.keys()[1:]
 )
+#: As the settings call them.
+LIMITS = {
+    Limit.USER_IN_FLIGHT: "in_flight_per_user",
+    Limit.TOPIC_IN_FLIGHT: "in_flight_per_topic",
+    Limit.TOPIC_RATE: "rate_per_topic",
+}
 #: In place of catch_up_window, where nobody has missed it: its instant (`at`) was past already when
 #: the job was accepted.
 _PAST = "past_when_accepted"
@@ -43,6 +50,7 @@ class RunMetrics:
         self._retried = telemetry.counter(RETRIED)
         self._dead_letters = telemetry.counter(DEAD_LETTERS)
         self._lateness = telemetry.histogram(LATENESS)
+        self._held = telemetry.histogram(HELD_BACK)
         # The first of a kind is an increase only if there was a 0 before it.
         for trigger in _TRIGGERS.values():
             self._due.add(0, trigger)
@@ -95,7 +103,10 @@ class RunMetrics:
     def _late(self, run: Run, trigger: str) -> None:
         late_s = max(0, run.publish_ms - (run.attempt_due_ms or run.due_ms)) / 1000
         # The exemplar of a bucket leads to the run's trace.
-        self._lateness.record(late_s, trigger, sampled=Context.sampled(run.traceparent))
+        sampled = Context.sampled(run.traceparent)
+        self._lateness.record(late_s, trigger, sampled=sampled)
+        if run.held_by is not Limit.NONE:
+            self._held.record(run.held_ms / 1000, LIMITS[run.held_by], sampled=sampled)
 
 
 def _is_published_now(run: Run) -> bool:

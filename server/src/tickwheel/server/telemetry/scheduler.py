@@ -4,9 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.run import Limit
+from tickwheel.server.telemetry.runs import LIMITS
 from tickwheel.worker.listeners import Listeners
 from tickwheel.worker.telemetry.names import (
     DISPATCHED,
+    HOLDING_BACK,
     LAG,
     LEASES_LOST,
     PENDING,
@@ -40,6 +43,10 @@ class Census(Protocol):
         """How far behind."""
         ...
 
+    def held(self) -> Mapping[Limit, int]:
+        """Runs that limits hold back."""
+        ...
+
     def owned(self) -> int:
         """Segments."""
         ...
@@ -62,6 +69,7 @@ async def sample(census: Census, telemetry: Telemetry, clock: Clock) -> None:
         (census.workers, telemetry.gauge(WORKERS).set),
         (lambda: census.unowned, telemetry.gauge(UNOWNED).set),
     ]
+    holding = telemetry.gauge(HOLDING_BACK)
     counters = [
         (lambda: census.dispatched, telemetry.counter(DISPATCHED)),
         (lambda: census.leases_lost, telemetry.counter(LEASES_LOST)),
@@ -73,6 +81,9 @@ async def sample(census: Census, telemetry: Telemetry, clock: Clock) -> None:
     def look() -> None:
         for read, write in gauges:
             write(read())
+        held = census.held()
+        for limit, name in LIMITS.items():
+            holding.set(held.get(limit, 0), {"limit": name})
         for place, (total, counter) in enumerate(counters):
             now = total()
             counter.add(now - counted[place])

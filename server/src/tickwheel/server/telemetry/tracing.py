@@ -165,9 +165,10 @@ def _made_by(job: Job) -> tuple[Context, ...]:
 
 
 def _late_ms(job: Job, run: Run) -> int:
-    """By how much the first attempt was late; 0 where none was published."""
-    first = run.past_attempts[0].publish_ms if run.past_attempts else run.publish_ms
-    return max(0, first - job.could_run_ms(run.due_ms)) if first else 0
+    """By how much the first attempt was late, by no limit's doing; 0 where none was published."""
+    first = run.past_attempts[0] if run.past_attempts else run
+    late_ms = first.publish_ms - job.could_run_ms(run.due_ms) - first.held_ms
+    return max(0, late_ms) if first.publish_ms else 0
 
 
 def _attributes(run: Run) -> Attributes:

@@ -83,9 +83,18 @@ LATENESS = Metric(
     Kind.HISTOGRAM,
     "s",
     "From when an attempt was due to when the log had acknowledged its record; of an `at` that was "
-    "past already, from when the job was accepted, and of a run that waited for another one, from "
-    "when that had ended.",
+    "past already, from when the job was accepted; of a run that waited for another one, from when "
+    "that had ended; of one that a limit held back, from when it let it go.",
     ("trigger",),
+    _LATENESS,
+)
+HELD_BACK = Metric(
+    "tickwheel.run.held_back",
+    Kind.HISTOGRAM,
+    "s",
+    "How long a limit over many jobs held an attempt back that was due, where one did: "
+    "in_flight_per_user, in_flight_per_topic or rate_per_topic.",
+    ("limit",),
     _LATENESS,
 )
 RETRIED = Metric(
@@ -104,7 +113,15 @@ LAG = Metric(
     "tickwheel.scheduler.lag",
     Kind.GAUGE,
     "s",
-    "How long the oldest run that is due and not published has been due; 0 for none.",
+    "How long the oldest run that is due and not published has been due; 0 for none. Not of those "
+    "that a limit holds back.",
+)
+HOLDING_BACK = Metric(
+    "tickwheel.scheduler.held_back",
+    Kind.GAUGE,
+    "{run}",
+    "Runs that are due and that a limit over many jobs holds back, by which.",
+    ("limit",),
 )
 SEGMENTS = Metric(
     "tickwheel.scheduler.segments", Kind.GAUGE, "{segment}", "Segments that the scheduler owns."
@@ -187,9 +204,11 @@ ALL = (
     ENDED,
     SKIPPED,
     LATENESS,
+    HELD_BACK,
     RETRIED,
     DEAD_LETTERS,
     LAG,
+    HOLDING_BACK,
     SEGMENTS,
     UNOWNED,
     WORKERS,
