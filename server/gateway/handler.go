@@ -27,7 +27,7 @@ func newHandler(ctx context.Context, conn *grpc.ClientConn) (http.Handler, error
 		runtime.WithDisablePathLengthFallback(),
 		func(mux *runtime.ServeMux) {
 			runtime.WithMiddlewares(func(next runtime.HandlerFunc) runtime.HandlerFunc {
-				return refuseStrayQuery(mux, next)
+				return nameRoute(refuseStrayQuery(mux, next))
 			})(mux)
 		},
 		runtime.WithIncomingHeaderMatcher(passHeader),
@@ -71,6 +71,8 @@ func guard(rest *runtime.ServeMux) http.Handler {
 			writeError(r.Context(), rest, marshaler, w, r, err.status().Err())
 			return
 		}
+		// The route is that of the api, which `nameRoute` tells, and not the one that led here.
+		r.Pattern = ""
 		r.Body = http.MaxBytesReader(w, r.Body, maxMessage)
 		rest.ServeHTTP(&firstErrorPlain{ResponseWriter: w}, r)
 	})

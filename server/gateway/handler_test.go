@@ -56,7 +56,8 @@ type answer struct {
 	}
 }
 
-func serve(t *testing.T) string {
+// serveTo makes a handler in front of an api.
+func serveTo(t *testing.T) http.Handler {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -76,7 +77,12 @@ func serve(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(handler)
+	return handler
+}
+
+func serve(t *testing.T) string {
+	t.Helper()
+	server := httptest.NewServer(serveTo(t))
 	t.Cleanup(server.Close)
 	return server.URL
 }

@@ -1,33 +1,114 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 	"strings"
+	"sync"
+	"time"
 )
 
-// configureLogs makes lines of JSON with the keys that the other parts' have. What libraries say
-// through package log goes the same way. The console form is slog's own.
-func configureLogs(format string, to io.Writer) {
-	if format != "json" {
-		return
+// configureLogs makes lines like those of the other parts, for people or as JSON, from a level on.
+// What libraries say through package log, which has no levels, is taken for a warning: the HTTP
+// server tells of handlers that panic that way.
+func configureLogs(level slog.Level, format string, to io.Writer) {
+	var handler slog.Handler = &consoleHandler{to: to, level: level, mutex: &sync.Mutex{}}
+	if format == "json" {
+		handler = slog.NewJSONHandler(to, &slog.HandlerOptions{Level: level, ReplaceAttr: likeOthers})
 	}
-	slog.SetDefault(slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{
-		ReplaceAttr: func(groups []string, attr slog.Attr) slog.Attr {
-			if len(groups) > 0 {
-				return attr
-			}
-			switch attr.Key {
-			case slog.TimeKey:
-				return slog.Time("timestamp", attr.Value.Time().UTC())
-			case slog.LevelKey:
-				return slog.String("level", levelNames.Replace(attr.Value.String()))
-			case slog.MessageKey:
-				attr.Key = "event"
-			}
-			return attr
-		},
-	})))
+	slog.SetLogLoggerLevel(slog.LevelWarn)
+	slog.SetDefault(slog.New(handler))
 }
 
-var levelNames = strings.NewReplacer("DEBUG", "debug", "INFO", "info", "WARN", "warning", "ERROR", "error")
+// parseLevel reads one of the levels that all parts know.
+func parseLevel(name string) (slog.Level, bool) {
+	for level, known := range levelNames {
+		if name == known {
+			return level, true
+		}
+	}
+	return 0, false
+}
+
+var levelNames = map[slog.Level]string{
+	slog.LevelDebug: "debug", slog.LevelInfo: "info", slog.LevelWarn: "warning", slog.LevelError: "error",
+}
+
+// likeOthers gives a line the keys that the other parts' have.
+func likeOthers(groups []string, attr slog.Attr) slog.Attr {
+	if len(groups) > 0 {
+		return attr
+	}
+	switch attr.Key {
+	case slog.TimeKey:
+		return slog.Time("timestamp", attr.Value.Time().UTC())
+	case slog.LevelKey:
+		level, _ := attr.Value.Any().(slog.Level)
+		return slog.String("level", levelNames[level])
+	case slog.MessageKey:
+		attr.Key = "event"
+	}
+	return attr
+}
+
+// consoleHandler writes `2026-11-27T14:00:00.123456Z [warning  ] event    key=value`.
+type consoleHandler struct {
+	to    io.Writer
+	level slog.Level
+	mutex *sync.Mutex
+	// before is what each line has, group the prefix of what follows.
+	before, group string
+}
+
+func (h *consoleHandler) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= h.level
+}
+
+func (h *consoleHandler) Handle(_ context.Context, record slog.Record) error {
+	var line strings.Builder
+	fmt.Fprintf(&line, "%s [%-9s] %-30s", record.Time.UTC().Format("2006-01-02T15:04:05.000000Z"),
+		levelNames[record.Level], oneLine(record.Message))
+	line.WriteString(h.before)
+	record.Attrs(func(attr slog.Attr) bool {
+		line.WriteString(h.pair(attr))
+		return true
+	})
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	_, err := io.WriteString(h.to, strings.TrimRight(line.String(), " ")+"\n")
+	return err
+}
+
+func (h *consoleHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	with := *h
+	for _, attr := range attrs {
+		with.before += h.pair(attr)
+	}
+	return &with
+}
+
+func (h *consoleHandler) WithGroup(name string) slog.Handler {
+	with := *h
+	with.group += name + "."
+	return &with
+}
+
+func (h *consoleHandler) pair(attr slog.Attr) string {
+	value := attr.Value.Resolve()
+	text := value.String()
+	if value.Kind() == slog.KindTime {
+		text = value.Time().UTC().Format(time.RFC3339Nano)
+	}
+	return " " + h.group + attr.Key + "=" + oneLine(text)
+}
+
+// oneLine quotes what would not stay on its line; a panic's traceback is told on lines of its own.
+func oneLine(text string) string {
+	if strings.ContainsAny(text, "\n\r\x1b") && !strings.HasPrefix(text, "http: panic") {
+		return strconv.Quote(text)
+	}
+	return text
+}

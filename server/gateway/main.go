@@ -26,7 +26,7 @@ const maxMessage = 16 << 20
 const stopGrace = 4 * time.Second
 
 func main() {
-	settings, err := parseSettings(os.Args[1:], os.Getenv)
+	settings, err := parseSettings(os.Args[1:], os.LookupEnv)
 	if errors.Is(err, flag.ErrHelp) {
 		os.Exit(0)
 	}
@@ -34,7 +34,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "tickwheel-gateway:", err)
 		os.Exit(2)
 	}
-	configureLogs(settings.logFormat, os.Stderr)
+	configureLogs(settings.logLevel, settings.logFormat, os.Stderr)
 	if err := run(settings); err != nil {
 		slog.Error("gateway failed", "error", err)
 		os.Exit(1)
@@ -47,12 +47,12 @@ func run(s settings) error {
 	if s.withParent {
 		go stopWithParent(stop)
 	}
-	traces, err := startTracing(ctx, s.otlpEndpoint, s.traceRatio)
+	seen, err := startTelemetry(ctx, s)
 	if err != nil {
 		return err
 	}
 	conn, err := grpc.NewClient(s.apiAddress, append(
-		traces.dialOptions(),
+		seen.dialOptions(),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(
 			grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
@@ -69,7 +69,7 @@ func run(s settings) error {
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", s.httpAddress, err)
 	}
-	server := &http.Server{Handler: traces.around(handler), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: seen.around(handler), ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	slog.Info("gateway serves", "http", listener.Addr().String(), "api", s.apiAddress)
@@ -80,7 +80,7 @@ func run(s settings) error {
 	}
 	grace, cancel := context.WithTimeout(context.Background(), stopGrace)
 	defer cancel()
-	defer traces.stop(grace)
+	defer seen.stop(grace)
 	if err := server.Shutdown(grace); err != nil {
 		// Watches never end by themselves: they are cut.
 		return server.Close()

@@ -57,14 +57,3 @@ func TestWhereABodyIsNotJSON(t *testing.T) {
 		t.Errorf("got %q", got.text)
 	}
 }
-
-func TestSettings(t *testing.T) {
-	env := map[string]string{"TICKWHEEL_HTTP_ADDRESS": "127.0.0.1:1"}
-	s, err := parseSettings([]string{"-api-address", "127.0.0.1:2"}, func(k string) string { return env[k] })
-	if err != nil || s.httpAddress != "127.0.0.1:1" || s.apiAddress != "127.0.0.1:2" {
-		t.Errorf("got %+v, %v", s, err)
-	}
-	if _, err := parseSettings([]string{"-http-address", "nowhere"}, func(string) string { return "" }); err == nil {
-		t.Error("an address without a port was accepted")
-	}
-}

@@ -20,8 +20,8 @@ _SERIES = {
     for metric in names.ALL
     for ending in (("_bucket", "_sum", "_count") if metric.kind is Kind.HISTOGRAM else ("",))
 }
-_NAME = re.compile(r"\b(?:tickwheel|rpc|db|messaging)_[a-z_]+\b")
-_SELECTOR = re.compile(r"((?:tickwheel|rpc|db|messaging)_[a-z_]+)\{([^}]*)\}")
+_NAME = re.compile(r"\b(?:tickwheel|http|rpc|db|messaging)_[a-z_]+\b")
+_SELECTOR = re.compile(r"((?:tickwheel|http|rpc|db|messaging)_[a-z_]+)\{([^}]*)\}")
 _BY = re.compile(r"\bby \(([^)]*)\)")
 _ANYWHERE = {"le", "instance", "job"}
 

@@ -1,5 +1,6 @@
 """Building the gateway, the one part of Tickwheel that is not Python."""
 
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,11 @@ def gateway() -> Path:
     Raises:
         ToolMissingError: Go cannot be had, or the build failed.
     """
-    return gobuild.build(NAME, _MODULE, _sources())
+    pyproject = tomllib.loads((gobuild.ROOT / "server" / "pyproject.toml").read_text())
+    version = pyproject["project"]["version"]
+    # The last one of a flag counts.
+    flags = [f"-ldflags=-s -w -X main.version={version}"]
+    return gobuild.build(NAME, _MODULE, _sources(), flags=flags)
 
 
 def _sources() -> Iterator[Path]:

@@ -63,6 +63,7 @@ class Layout:
             *range(_API_PORT, _API_PORT + size.apis),
             *range(_SCHEDULER_PORT, _SCHEDULER_PORT + size.schedulers),
             *range(_WORKER_PORT, _WORKER_PORT + size.workers),
+            _METRICS_ABOVE + _HTTP_PORT,
             *range(_METRICS_ABOVE + _API_PORT, _METRICS_ABOVE + _API_PORT + size.apis),
             *range(
                 _METRICS_ABOVE + _SCHEDULER_PORT, _METRICS_ABOVE + _SCHEDULER_PORT + size.schedulers
@@ -139,6 +140,7 @@ class Layout:
             settings={
                 "TICKWHEEL_ADDRESS": self.grpc_address,
                 "TICKWHEEL_HTTP_ADDRESS": self.http_address,
+                "TICKWHEEL_METRICS_ADDRESS": metrics_address(self.http_address),
             },
             address=self.http_address,
             obstacle=lambda: http_obstacle(self.http_address),

@@ -53,7 +53,10 @@ async def gateway_child(program: Path, settings: Settings) -> AsyncGenerator[Non
         f"-api-address={settings.grpc_address}",
         f"-otlp-endpoint={settings.otlp_endpoint}",
         f"-trace-ratio={settings.trace_ratio}",
+        f"-log-level={settings.log_level}",
         f"-log-format={settings.log_format}",
+        # At that address this process serves its own; the gateway's are pushed, if any are.
+        "-metrics-address=",
         stdin=asyncio.subprocess.PIPE,
         # A Ctrl-C in the terminal is ours to act on.
         start_new_session=True,
