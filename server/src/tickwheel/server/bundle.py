@@ -6,17 +6,19 @@ import re
 import urllib.error
 import urllib.request
 import zipfile
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import json_format
+from pydantic import ValidationError
 
 from tickwheel.client import ApiError, Client
+from tickwheel.server.logexcerpt import excerpt
 from tickwheel.server.settings import Settings
 from tickwheel.worker.about import HIDDEN, USERINFO, versions, visible
 
@@ -24,12 +26,6 @@ TIMEOUT_S = 5.0
 FAILED_RUNS = 50
 LOG_LINES = 1_000
 _WHOSE = "taken from the environment of this command; about-….json have those of running parts"
-#: As both forms of our logs have a level.
-_WORTH = re.compile(
-    r"\[(?:warning|error|critical)\s*\]"
-    r'|"level": ?"(?:warning|error|critical)"'
-    r"|^Traceback|^(?:WARNING|ERROR) "
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +59,7 @@ async def gather(sources: Sources) -> list[Part]:
     """All parts; what cannot be had says why."""
     parts = [
         Part("versions.json", _json(versions())),
-        Part("settings.json", _json(visible(Settings())), note=_WHOSE),
+        _settings(),
     ]
     async with Client(sources.address, timeout=TIMEOUT_S) as client:
         parts.append(await _asked("cluster.json", lambda: _cluster(client)))
@@ -74,7 +70,7 @@ async def gather(sources: Sources) -> list[Part]:
             url = f"http://{place}/{path}"
             parts.append(await asyncio.to_thread(_fetched, name.format(ending), url))
     parts += [_log(path) for path in sources.logs]
-    return parts
+    return _distinct(parts)
 
 
 def write(target: Path, parts: list[Part], now: datetime) -> None:
@@ -86,6 +82,15 @@ def write(target: Path, parts: list[Part], now: datetime) -> None:
         for part in parts:
             if not part.missing:
                 archive.writestr(part.name, part.text)
+
+
+def _settings() -> Part:
+    try:
+        return Part("settings.json", _json(visible(Settings())), note=_WHOSE)
+    except ValidationError as error:
+        # It has what it refuses in its text.
+        wrong = ", ".join(str(problem["loc"][0]) for problem in error.errors())
+        return Part("settings.json", missing=f"this command's environment is wrong in {wrong}")
 
 
 async def _asked(name: str, ask: Callable[[], Awaitable[Any]]) -> Part:
@@ -125,13 +130,28 @@ def _fetched(name: str, url: str) -> Part:
 
 
 def _log(path: Path) -> Part:
-    name = f"log-{path.parent.name}-{path.name}"
+    place = path.resolve()
+    name = f"log-{place.parent.name}-{place.name}"
     try:
-        with path.open(errors="replace") as lines:
-            kept = deque((line for line in lines if _WORTH.search(line)), LOG_LINES)
+        with place.open(errors="replace") as lines:
+            kept = excerpt(lines, LOG_LINES)
     except OSError as error:
-        return Part(name, missing=f"cannot be read: {error.strerror}")
-    return Part(name, USERINFO.sub(f"{HIDDEN}@", "".join(kept)))
+        return Part(name, missing=f"{place} cannot be read: {error.strerror}")
+    text = USERINFO.sub(f"{HIDDEN}@", "".join(kept))
+    return Part(name, text, note=f"the last warnings and errors of {place}")
+
+
+def _distinct(parts: Iterable[Part]) -> list[Part]:
+    """Each under a name of its own."""
+    taken: set[str] = set()
+    distinct: list[Part] = []
+    for part in parts:
+        stem, dot, ending = part.name.rpartition(".")
+        names = (f"{stem}-{number}{dot}{ending}" for number in count(2))
+        name = next(one for one in chain([part.name], names) if one not in taken)
+        taken.add(name)
+        distinct.append(replace(part, name=name))
+    return distinct
 
 
 def _json(value: Any) -> str:

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tickwheel.server.store.port import MAX_SEGMENTS
+from tickwheel.worker.settings import Address
 
 
 class Engine(StrEnum):
@@ -54,7 +55,7 @@ def _by_topic(value: object) -> object:
 
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 TopicLimits = Annotated[dict[str, NotNegative], NoDecode, BeforeValidator(_by_topic)]
-AddressList = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+AddressList = Annotated[list[Address], NoDecode, BeforeValidator(_split)]
 
 
 def _replicas(value: object) -> object:
@@ -80,15 +81,15 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TICKWHEEL_", extra="ignore")
 
-    grpc_address: str = Field(
+    grpc_address: Address = Field(
         default="127.0.0.1:7420", description="host:port on which gRPC is served"
     )
-    advertised_address: str = Field(
+    advertised_address: Address = Field(
         default="",
         description="host:port by which the other processes reach this scheduler; "
         "the gRPC address where empty",
     )
-    http_address: str = Field(
+    http_address: Address = Field(
         default="127.0.0.1:7480", description="host:port on which the gateway serves HTTP"
     )
     store: Engine = Field(default=Engine.CASSANDRA, description="storage engine")
@@ -141,7 +142,7 @@ class Settings(BaseSettings):
         le=10,
         description="a statement that is unanswered for so long is also sent to another node",
     )
-    kafka_bootstrap: str = Field(
+    kafka_bootstrap: Address = Field(
         default="127.0.0.1:9092", description="host:port of Kafka brokers, comma separated"
     )
     segments: int = Field(
@@ -168,7 +169,7 @@ class Settings(BaseSettings):
         description="runs per second by topic, over the whole cluster: as above; 0 for any",
     )
     gateway: str = Field(default="", description="the gateway's program; searched for where empty")
-    metrics_address: str = Field(
+    metrics_address: Address = Field(
         default="127.0.0.1:7490",
         description="host:port on which metrics are served for Prometheus; none where empty",
     )

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 HIDDEN = "(hidden)"
-#: In a URL: user and password.
-USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
+#: In a URL: user and password, which may have what belongs there escaped.
+USERINFO = re.compile(r"(?<=://)[^\s\"'<>]*@")
 _SECRET_NAME = re.compile(r"password|secret|token|credential|private", re.IGNORECASE)
 _DISTRIBUTIONS = (
     "tickwheel-server",

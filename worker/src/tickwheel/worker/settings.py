@@ -5,8 +5,18 @@ import secrets
 import socket
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _without_userinfo(value: str) -> str:
+    if "@" in value:
+        raise ValueError("an address has no user and no password in it")
+    return value
+
+
+#: Whoever cannot reach one logs it.
+Address = Annotated[str, AfterValidator(_without_userinfo)]
 
 
 def _worker_id() -> str:
@@ -18,12 +28,12 @@ class WorkerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TICKWHEEL_", frozen=True, extra="ignore")
 
-    scheduler_addresses: Annotated[tuple[str, ...], NoDecode] = Field(
+    scheduler_addresses: Annotated[tuple[Address, ...], NoDecode] = Field(
         default=("127.0.0.1:7420",),
         description="Schedulers to begin with, host:port, comma-separated.",
         min_length=1,
     )
-    kafka_bootstrap: str = Field(
+    kafka_bootstrap: Address = Field(
         default="127.0.0.1:9092", description="Kafka brokers, host:port, comma-separated."
     )
     worker_id: str = Field(
@@ -38,10 +48,10 @@ class WorkerSettings(BaseSettings):
     worker_window_bytes: int = Field(
         default=64 << 20, ge=1, description="Bytes of assignments held at once, at most."
     )
-    worker_health_address: str = Field(
+    worker_health_address: Address = Field(
         default="", description="host:port for gRPC health; none if empty."
     )
-    metrics_address: str = Field(
+    metrics_address: Address = Field(
         default="127.0.0.1:7490", description="host:port for Prometheus; none if empty."
     )
     otlp_endpoint: str = Field(

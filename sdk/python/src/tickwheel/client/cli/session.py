@@ -48,8 +48,10 @@ def describe(error: ApiError, address: str) -> list[str]:
         if error.code is grpc.StatusCode.UNAVAILABLE:
             # gRPC's text ends with what the system said, after all that it tried.
             why = error.message.rpartition(": ")[2]
+            # A password that somebody has written into it is not repeated.
+            place = address.rpartition("@")[2]
             return [
-                f"no answer from {address} ({why}): is tickwheel running there? "
+                f"no answer from {place} ({why}): is tickwheel running there? "
                 "Another address is given by --address or TICKWHEEL_ADDRESS"
             ]
         return [f"{error.message} ({error.code.name})"]
