@@ -4,6 +4,7 @@ OTLP is pushed over gRPC; the standard's own variables (OTEL_EXPORTER_OTLP_HEADE
 """
 
 import json
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,6 +47,8 @@ _log = structlog.get_logger(__name__)
 
 #: How often metrics are pushed.
 _PUSH_MS = 10_000
+#: For so long what is left is pushed at the end, of spans and of metrics each.
+_LAST_PUSH_S = 1.0
 #: Spans are pushed at least this often.
 _SPANS_MS = 1_000
 
@@ -157,6 +160,7 @@ class Telemetry:
             )
             self._registry.register(ScrapedTimings(self._timings))
         self.spans: SpanProcessor | None = None
+        self._span_exporter: OTLPSpanExporter | None = None
         self.tracers = TracerProvider(
             resource=self.resource,
             # What begins here was drawn before a span was made of it (`server.trace`).
@@ -167,10 +171,10 @@ class Telemetry:
             insecure = not options.otlp_endpoint.startswith("https://")
             exporter = OTLPMetricExporter(endpoint=options.otlp_endpoint, insecure=insecure)
             readers.append(_Pushed(self._timings, exporter, export_interval_millis=_PUSH_MS))
-            self.spans = BatchSpanProcessor(
-                OTLPSpanExporter(endpoint=options.otlp_endpoint, insecure=insecure),
-                schedule_delay_millis=_SPANS_MS,
+            self._span_exporter = OTLPSpanExporter(
+                endpoint=options.otlp_endpoint, insecure=insecure
             )
+            self.spans = BatchSpanProcessor(self._span_exporter, schedule_delay_millis=_SPANS_MS)
             self.tracers.add_span_processor(self.spans)
         self._meters = MeterProvider(readers, self.resource, shutdown_on_exit=False)
         self._meter: Meter = self._meters.get_meter(SCOPE, options.version)
@@ -224,10 +228,15 @@ class Telemetry:
 
     def close(self) -> None:
         """Pushes what is left, for a bounded time, and ends; blocks meanwhile."""
-        if self.spans is not None:
-            self.spans.force_flush(1_000)
-        self.tracers.shutdown()
-        self._meters.shutdown(timeout_millis=1_000)
+        # It tries for up to half a minute, and takes no shorter time to heart.
+        closing = threading.Thread(target=self.tracers.shutdown, daemon=True)
+        closing.start()
+        closing.join(_LAST_PUSH_S)
+        if closing.is_alive() and self._span_exporter is not None:
+            _log.warning("the last spans are lost: their receiver does not answer")
+            self._span_exporter.shutdown()  # pyright: ignore[reportUnknownMemberType]
+            closing.join(_LAST_PUSH_S)
+        self._meters.shutdown(timeout_millis=_LAST_PUSH_S * 1_000)
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
