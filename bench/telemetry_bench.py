@@ -51,8 +51,8 @@ class _Setting:
     async def call(self, count: int) -> float:
         """CPU microseconds of a CreateJob of its own; what it makes never comes due."""
         begun, far = _cpu_us(self._cluster), _job(86_400)
-        for _ in range(count // IN_FLIGHT):
-            calls = (self._client.create_job("users/calls", far) for _ in range(IN_FLIGHT))
+        for turn in in_turns(count, IN_FLIGHT):
+            calls = (self._client.create_job("users/calls", far) for _ in range(turn))
             await asyncio.gather(*calls)
         return (_cpu_us(self._cluster) - begun) / count
 
@@ -68,14 +68,18 @@ class _Setting:
         assert not [one for one in answers if isinstance(one, ApiError)]
         self._jobs += count
         await asyncio.sleep(4)
-        ended = _cpu_us(self._cluster) - idle_us * (time.monotonic() - begun_s)
-        # Others may have the machine. What it takes to look is not counted.
+        looks = 1
+        # Others may have the machine.
         while (done := await self._succeeded()) < self._jobs:
             assert time.time() < soon.schedule.at.seconds + 60, f"{done} of {self._jobs} succeeded"
-            looked = _cpu_us(self._cluster)
             await asyncio.sleep(1)
-            ended += _cpu_us(self._cluster) - looked - idle_us
-        return (ended - begun) / count
+            looks += 1
+        spent_us = _cpu_us(self._cluster) - begun - idle_us * (time.monotonic() - begun_s)
+        # What it takes to look is not counted, but what was done meanwhile is.
+        before_us = _cpu_us(self._cluster)
+        await self._succeeded()
+        look_us = _cpu_us(self._cluster) - before_us
+        return (spent_us - looks * look_us) / count
 
     async def idle(self) -> float:
         """Likewise of a second in which nothing is asked of it and nothing is due."""
@@ -133,6 +137,11 @@ async def _measured(
         name: {what: _quiet(values) for what, values in by_work.items()}
         for name, by_work in found.items()
     }
+
+
+def in_turns(count: int, most: int) -> list[int]:
+    """How many in each turn, so that they are `count` together and no more than `most` in one."""
+    return [min(most, count - done) for done in range(0, count, most)]
 
 
 def _from(number: int, names: list[str]) -> list[str]:
