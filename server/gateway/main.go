@@ -80,7 +80,7 @@ func run(s settings) error {
 	}
 	grace, cancel := context.WithTimeout(context.Background(), stopGrace)
 	defer cancel()
-	defer seen.stop(grace)
+	defer seen.stop()
 	if err := server.Shutdown(grace); err != nil {
 		// Watches never end by themselves: they are cut.
 		return server.Close()

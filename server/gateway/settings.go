@@ -27,38 +27,40 @@ type settings struct {
 	logFormat string
 }
 
-const defaultMetricsAddress = "127.0.0.1:7490"
-
 // An endpoint with a password would be logged by whoever cannot reach it.
 var endpointForm = regexp.MustCompile(`^(https?://[^/@\s]+)?$`)
 
 func parseSettings(args []string, getenv func(string) (string, bool)) (settings, error) {
 	var s settings
-	or := func(name, fallback string) string {
-		if value, _ := getenv(name); value != "" {
-			return value
-		}
-		return fallback
-	}
 	flags := flag.NewFlagSet("tickwheel-gateway", flag.ContinueOnError)
-	flags.StringVar(&s.httpAddress, "http-address", or("TICKWHEEL_HTTP_ADDRESS", "127.0.0.1:7480"),
-		"host:port on which HTTP is served (TICKWHEEL_HTTP_ADDRESS)")
-	flags.StringVar(&s.apiAddress, "api-address", or("TICKWHEEL_ADDRESS", "127.0.0.1:7420"),
-		"host:port of the api's gRPC (TICKWHEEL_ADDRESS)")
-	metrics, asked := getenv("TICKWHEEL_METRICS_ADDRESS")
-	if !asked {
-		metrics = defaultMetricsAddress
+	text := func(to *string, name, variable, standard, usage string) {
+		value, _ := getenv(variable)
+		if value == "" {
+			value = standard
+		}
+		flags.StringVar(to, name, value, usage+" ("+variable+")")
+		// The help repeats nothing of the environment.
+		flags.Lookup(name).DefValue = standard
 	}
-	flags.StringVar(&s.metricsAddress, "metrics-address", metrics,
-		"host:port on which metrics are served for Prometheus; none where empty (TICKWHEEL_METRICS_ADDRESS)")
-	flags.StringVar(&s.otlpEndpoint, "otlp-endpoint", or("TICKWHEEL_OTLP_ENDPOINT", ""),
-		"http://host:port of an OpenTelemetry Collector that takes OTLP over gRPC (TICKWHEEL_OTLP_ENDPOINT)")
-	ratio := flags.String("trace-ratio", or("TICKWHEEL_TRACE_RATIO", "0.01"),
-		"part of the traces that begin here and are kept (TICKWHEEL_TRACE_RATIO)")
-	level := flags.String("log-level", or("TICKWHEEL_LOG_LEVEL", "info"),
-		"least level logged: debug, info, warning or error (TICKWHEEL_LOG_LEVEL)")
-	flags.StringVar(&s.logFormat, "log-format", or("TICKWHEEL_LOG_FORMAT", "console"),
-		"console or json (TICKWHEEL_LOG_FORMAT)")
+	text(&s.httpAddress, "http-address", "TICKWHEEL_HTTP_ADDRESS", "127.0.0.1:7480",
+		"host:port on which HTTP is served")
+	text(&s.apiAddress, "api-address", "TICKWHEEL_ADDRESS", "127.0.0.1:7420",
+		"host:port of the api's gRPC")
+	text(&s.metricsAddress, "metrics-address", "TICKWHEEL_METRICS_ADDRESS", "127.0.0.1:7490",
+		"host:port on which metrics are served for Prometheus; none where empty")
+	metrics, asked := getenv("TICKWHEEL_METRICS_ADDRESS")
+	if asked {
+		// Empty is an answer, too.
+		s.metricsAddress = metrics
+	}
+	text(&s.otlpEndpoint, "otlp-endpoint", "TICKWHEEL_OTLP_ENDPOINT", "",
+		"http://host:port of an OpenTelemetry Collector that takes OTLP over gRPC")
+	var ratio, level string
+	text(&ratio, "trace-ratio", "TICKWHEEL_TRACE_RATIO", "0.01",
+		"part of the traces that begin here and are kept")
+	text(&level, "log-level", "TICKWHEEL_LOG_LEVEL", "info",
+		"least level logged: debug, info, warning or error")
+	text(&s.logFormat, "log-format", "TICKWHEEL_LOG_FORMAT", "console", "console or json")
 	flags.BoolVar(&s.withParent, "with-parent", false,
 		"stop when standard input ends: the parent process holds its other end")
 	if err := flags.Parse(args); err != nil {
@@ -66,7 +68,7 @@ func parseSettings(args []string, getenv func(string) (string, bool)) (settings,
 	}
 	s.metricsRequired = asked
 	flags.Visit(func(given *flag.Flag) { s.metricsRequired = s.metricsRequired || given.Name == "metrics-address" })
-	return s, s.read(flags, *ratio, *level)
+	return s, s.read(flags, ratio, level)
 }
 
 // read takes in what is no string, and says what of it all is wrong, by name. What may hold a

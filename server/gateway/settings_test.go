@@ -2,6 +2,8 @@ package main
 
 import (
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -20,7 +22,7 @@ func TestFlagsWinOverTheEnvironment(t *testing.T) {
 	if err != nil || s.logLevel != slog.LevelError || s.otlpEndpoint != "https://otel:4317" {
 		t.Fatalf("%+v, %v", s, err)
 	}
-	if s.metricsAddress != defaultMetricsAddress || s.metricsRequired {
+	if s.metricsAddress != "127.0.0.1:7490" || s.metricsRequired {
 		t.Errorf("metrics at %q, asked for: %v", s.metricsAddress, s.metricsRequired)
 	}
 	s, err = parse([]string{"-api-address", "127.0.0.1:2"}, map[string]string{"TICKWHEEL_HTTP_ADDRESS": "127.0.0.1:1"})
@@ -64,5 +66,20 @@ func TestWhatIsWrongIsNamedAndNoPasswordIsTold(t *testing.T) {
 	if _, err := parse([]string{"http://u:hunter2@host"}, nil); err == nil ||
 		strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("a stray argument: %v", err)
+	}
+}
+
+func TestTheHelpRepeatsNothingOfTheEnvironment(t *testing.T) {
+	stderr := os.Stderr
+	t.Cleanup(func() { os.Stderr = stderr })
+	said, err := os.Create(filepath.Join(t.TempDir(), "said"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.Stderr = said
+	_, _ = parse([]string{"-help"}, map[string]string{"TICKWHEEL_OTLP_ENDPOINT": "http://u:hunter2@host"})
+	text, err := os.ReadFile(said.Name())
+	if err != nil || !strings.Contains(string(text), "otlp-endpoint") || strings.Contains(string(text), "hunter2") {
+		t.Errorf("%s, %v", text, err)
 	}
 }

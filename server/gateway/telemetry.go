@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
@@ -130,8 +131,13 @@ func nameRoute(next runtime.HandlerFunc) runtime.HandlerFunc {
 	}
 }
 
-// stop pushes what is left, for as long as the context allows.
-func (t *telemetry) stop(ctx context.Context) {
+// lastPush is for how long what is left is pushed at the end.
+const lastPush = time.Second
+
+// stop pushes what is left, for a bounded time, however long requests have taken to end before.
+func (t *telemetry) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), lastPush)
+	defer cancel()
 	if t.tracers != nil {
 		_ = t.tracers.Shutdown(ctx)
 	}

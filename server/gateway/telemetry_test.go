@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	metricspb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
@@ -116,7 +115,7 @@ func freeAddress(t *testing.T) string {
 func TestRequestsAreMeasuredByRouteAndByNothingThatClientsChoose(t *testing.T) {
 	address := freeAddress(t)
 	seen := observed(t, settings{metricsAddress: address, metricsRequired: true, otlpEndpoint: ""})
-	defer seen.stop(context.Background())
+	defer seen.stop()
 	text := get(t, "http://"+address+"/metrics")
 	found := map[string]string{}
 	series := regexp.MustCompile(`(?m)^http_server_request_duration_seconds_count\{(.*)\} (\d+)$`)
@@ -170,9 +169,7 @@ func TestTheMetricIsListed(t *testing.T) {
 func TestWhatIsPushedNamesTheProcessAndItsVersion(t *testing.T) {
 	kept, endpoint := receive(t)
 	seen := observed(t, settings{otlpEndpoint: endpoint, traceRatio: 1})
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	seen.stop(ctx)
+	seen.stop()
 	if len(kept.traces) == 0 || len(kept.metrics) == 0 {
 		t.Fatalf("%d of traces, %d of metrics", len(kept.traces), len(kept.metrics))
 	}
@@ -221,7 +218,5 @@ func TestADeadReceiverHoldsNobodyUp(t *testing.T) {
 	}
 	defer listener.Close()
 	seen := observed(t, settings{otlpEndpoint: "http://" + listener.Addr().String(), traceRatio: 1})
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-	defer cancel()
-	seen.stop(ctx)
+	seen.stop()
 }

@@ -14,7 +14,8 @@ from tickwheel.server.settings import Settings
 _log = structlog.get_logger(__name__)
 
 PROGRAM = "tickwheel-gateway"
-STOP_S = 4.0
+#: It gives requests 4 s to end, and then pushes what is left to be told of them.
+STOP_S = 6.0
 
 
 def find_gateway(settings: Settings) -> Path | None:

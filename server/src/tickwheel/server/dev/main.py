@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import random
 import socket
 import sys
@@ -78,7 +79,11 @@ async def _live(
     api = build_api(store, owners, clock, limits, schedulers, records)
     worker = Worker(
         WorkerCore(
-            WorkerIdentity(worker_id=LOCAL, version=program_version(), host=socket.gethostname()),
+            WorkerIdentity(
+                worker_id=LOCAL,
+                version=program_version(),
+                host=f"{socket.gethostname()} (pid {os.getpid()})",
+            ),
             WINDOW,
             [LOCAL],
         ),
