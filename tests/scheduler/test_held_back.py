@@ -81,6 +81,16 @@ def test_what_comes_when_there_is_room_is_not_held_back_though_nobody_looks() ->
     assert run.record.publish_ms - run.record.attempt_due_ms == 3 * SECOND
 
 
+def test_what_somebody_has_published_all_the_same_was_not_held_back() -> None:
+    stage = Opened(PER_USER)
+    stage.open(a_run(), kept := a_run())
+    stage.clock.ms += 5 * SECOND
+    publish(stage.owner, kept, NOW + 3)
+    assert kept.record
+    assert (kept.record.held_by, kept.record.held_ms) == (Limit.NONE, 0)
+    assert not stage.held()
+
+
 def test_room_that_came_before_it_was_due_has_held_nothing_back() -> None:
     stage = Opened(PER_USER)
     stage.open(first := a_run(), second := a_run(fire_ms=NOW + 3 * SECOND))

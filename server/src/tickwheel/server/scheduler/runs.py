@@ -310,6 +310,8 @@ class Runs:
     ) -> Run:
         """The log has acknowledged an attempt that `awaits_outcome`."""
         run.worker = worker
+        # A former owner may have handed out what ours keeps.
+        run.gate = None
         if run.dead_letter:
             return self._dead_lettered(run, now_ms)
         log = {
