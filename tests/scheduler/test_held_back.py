@@ -12,6 +12,7 @@ from tickwheel.server.domain.report import Failure
 from tickwheel.server.domain.run import Limit, RunState
 from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.scheduler.throttle import DispatchLimits, Throttle
+from tickwheel.v1 import job_pb2
 
 PER_USER = DispatchLimits(in_flight_per_user=1)
 PER_TOPIC = DispatchLimits(in_flight_per_topic={"*": 1})
@@ -192,6 +193,21 @@ def test_a_next_attempt_that_is_held_back_says_so_and_the_first_one_still_does()
     stage.pass_to(2 * SECOND + 700)
     assert run.record
     assert (run.record.attempt, run.record.held_by) == (2, Limit.TOPIC_RATE)
+
+
+def test_what_has_waited_for_an_earlier_run_may_be_held_back_after_that() -> None:
+    stage = Opened(PER_USER)
+    stage.open(a_run())
+    waiting = a_run()
+    waiting.job.spec.overlap_policy = job_pb2.OVERLAP_BUFFER_ALL
+    stage.owner.runs.hold(waiting, "an earlier one", NOW)
+    stage.pass_to(5 * SECOND)
+    assert not stage.held()
+    assert stage.owner.runs.released(waiting.job.uid, stage.clock.ms)
+    stage.hand_out()
+    stage.pass_to(5 * SECOND + 700)
+    assert waiting.record
+    assert (waiting.record.held_by, waiting.record.held_ms) == (Limit.USER_IN_FLIGHT, 700)
 
 
 def test_memory_of_users_goes_with_their_runs() -> None:
