@@ -129,7 +129,8 @@ type Cluster struct {
 	// Workers connected to any of them, by id.
 	Workers []*Worker `protobuf:"bytes,8,rep,name=workers,proto3" json:"workers,omitempty"`
 	// The largest `lag` of the schedulers: how long the oldest run that is due and
-	// not published has been due. Zero when nothing is behind.
+	// not published has been due. Zero when nothing is behind. Runs that a limit
+	// over many jobs holds back do not count.
 	Lag           *durationpb.Duration `protobuf:"bytes,9,opt,name=lag,proto3" json:"lag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -245,7 +246,8 @@ type Scheduler struct {
 	HeartbeatAge *durationpb.Duration `protobuf:"bytes,6,opt,name=heartbeat_age,json=heartbeatAge,proto3" json:"heartbeat_age,omitempty"`
 	// The segments it owns, ascending by id.
 	Segments []*OwnedSegment `protobuf:"bytes,7,rep,name=segments,proto3" json:"segments,omitempty"`
-	// How long its oldest run that is due and not published has been due.
+	// How long its oldest run that is due and not published has been due; not of
+	// those that a limit over many jobs holds back.
 	Lag *durationpb.Duration `protobuf:"bytes,8,opt,name=lag,proto3" json:"lag,omitempty"`
 	// Runs inside its look-ahead that have not ended.
 	PendingCount int64 `protobuf:"varint,9,opt,name=pending_count,json=pendingCount,proto3" json:"pending_count,omitempty"`

@@ -119,7 +119,8 @@ export type Cluster = Message<"tickwheel.v1.Cluster"> & {
 
   /**
    * The largest `lag` of the schedulers: how long the oldest run that is due and
-   * not published has been due. Zero when nothing is behind.
+   * not published has been due. Zero when nothing is behind. Runs that a limit
+   * over many jobs holds back do not count.
    *
    * @generated from field: google.protobuf.Duration lag = 9;
    */
@@ -189,7 +190,8 @@ export type Scheduler = Message<"tickwheel.v1.Scheduler"> & {
   segments: OwnedSegment[];
 
   /**
-   * How long its oldest run that is due and not published has been due.
+   * How long its oldest run that is due and not published has been due; not of
+   * those that a limit over many jobs holds back.
    *
    * @generated from field: google.protobuf.Duration lag = 8;
    */
