@@ -135,6 +135,19 @@ def test_a_slow_rate_is_kept_as_well() -> None:
     assert [run.fire_ms - NOW for run in runs] == [0, 2_000, 4_000]
 
 
+def test_quiet_topics_are_forgotten() -> None:
+    throttle = Throttle(DispatchLimits(rate_per_topic={"*": 10}))
+    run = a_run(topic="busy")
+    for number in range(3_000):
+        at_ms = NOW + number * SECOND // 30
+        throttle.pace(a_run(topic=str(number), fire_ms=at_ms), at_ms)
+        run = a_run(topic="busy", fire_ms=at_ms)
+        throttle.pace(run, at_ms)
+    assert len(throttle._next_ms) <= 2_001  # pyright: ignore[reportPrivateUsage]
+    # One that goes on is paced as before.
+    assert run.fire_ms > NOW + 200 * SECOND
+
+
 def test_limits_as_the_operator_writes_them() -> None:
     settings = Settings(max_in_flight_per_topic="billing=20, *=100", dispatch_rate_per_topic="5")  # pyright: ignore
     limits = dispatch_limits(settings)

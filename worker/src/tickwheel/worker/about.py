@@ -1,7 +1,10 @@
 """What a process is and what it was told, for who looks for what is wrong; nothing secret."""
 
+import os
 import platform
 import re
+import secrets
+import socket
 import sys
 from importlib import metadata
 from typing import Any
@@ -25,6 +28,11 @@ _DISTRIBUTIONS = (
     "opentelemetry-sdk",
     "tzdata",
 )
+
+
+def process_name() -> str:
+    """Tells a process from all others, also where all are told the same: another one each time."""
+    return f"{socket.gethostname()[:80]}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def visible(settings: BaseSettings) -> dict[str, Any]:

@@ -1,12 +1,11 @@
 """The worker's settings: environment variables `TICKWHEEL_…`, or flags of the same names."""
 
-import os
-import secrets
-import socket
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from tickwheel.worker.about import process_name
 
 
 def _without_userinfo(value: str) -> str:
@@ -17,10 +16,6 @@ def _without_userinfo(value: str) -> str:
 
 #: Whoever cannot reach one logs it.
 Address = Annotated[str, AfterValidator(_without_userinfo)]
-
-
-def _worker_id() -> str:
-    return f"{socket.gethostname()[:80]}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 class WorkerSettings(BaseSettings):
@@ -37,7 +32,7 @@ class WorkerSettings(BaseSettings):
         default="127.0.0.1:9092", description="Kafka brokers, host:port, comma-separated."
     )
     worker_id: str = Field(
-        default_factory=_worker_id,
+        default_factory=process_name,
         description="Unique among the living workers.",
         min_length=1,
         max_length=128,

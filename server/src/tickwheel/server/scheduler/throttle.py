@@ -18,6 +18,8 @@ from tickwheel.server.scheduler.live import LiveRun
 BURST_MS = 1_000
 ALL = "*"
 _LEAST_SHARE = 1e-6
+#: So many topics are remembered whatever they are.
+_FEW = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,8 @@ class Throttle:
         #: By topic, when the next run may go at the topic's rate, Unix milliseconds: a token
         #: bucket as the generic cell rate algorithm keeps it (ITU-T I.371).
         self._next_ms: dict[str, float] = {}
+        #: So many of them were ahead of their rate when it was last looked, or few.
+        self._topics_owing = _FEW
         self._users: Counter[str] = Counter()
         self._topics: Counter[str] = Counter()
         #: Runs that count: their segment, and the topic under which they do.
@@ -102,6 +106,10 @@ class Throttle:
         run.let_go(Limit.TOPIC_RATE, slot_ms)
         next_ms = max(self._next_ms.get(topic, 0.0), slot_ms, now_ms)
         self._next_ms[topic] = next_ms + self._step_ms(topic)
+        if len(self._next_ms) > 2 * self._topics_owing:
+            # A topic that was quiet for long enough has its whole burst, like one never seen.
+            self._next_ms = {name: at for name, at in self._next_ms.items() if at > now_ms}
+            self._topics_owing = max(len(self._next_ms), _FEW)
 
     def _step_ms(self, topic: str) -> float:
         return 1_000 / (self._limits.topic_rate(topic) * self._share)

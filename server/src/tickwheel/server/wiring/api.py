@@ -14,6 +14,7 @@ from tickwheel.server.wiring.readiness import watch_store
 from tickwheel.server.wiring.signals import stop_event
 from tickwheel.server.wiring.stores import open_store
 from tickwheel.server.wiring.telemetry import Observing, observing
+from tickwheel.worker.about import process_name
 from tickwheel.worker.collector import collecting
 
 _log = structlog.get_logger(__name__)
@@ -23,7 +24,8 @@ GRACE_S = 4.0
 
 async def run_api(settings: Settings) -> None:
     """Serves until SIGINT or SIGTERM."""
-    async with observing(settings, "api", settings.grpc_address) as seen:
+    # Many may be told the same address to listen on, each on a machine of its own.
+    async with observing(settings, "api", process_name()) as seen:
         await _serve(settings, seen)
 
 
