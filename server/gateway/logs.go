@@ -37,6 +37,16 @@ var levelNames = map[slog.Level]string{
 	slog.LevelDebug: "debug", slog.LevelInfo: "info", slog.LevelWarn: "warning", slog.LevelError: "error",
 }
 
+// levelName is the name of a level; of one in between, that of the next one below.
+func levelName(level slog.Level) string {
+	for _, known := range []slog.Level{slog.LevelError, slog.LevelWarn, slog.LevelInfo} {
+		if level >= known {
+			return levelNames[known]
+		}
+	}
+	return levelNames[slog.LevelDebug]
+}
+
 // likeOthers gives a line the keys that the other parts' have.
 func likeOthers(groups []string, attr slog.Attr) slog.Attr {
 	if len(groups) > 0 {
@@ -47,7 +57,7 @@ func likeOthers(groups []string, attr slog.Attr) slog.Attr {
 		return slog.Time("timestamp", attr.Value.Time().UTC())
 	case slog.LevelKey:
 		level, _ := attr.Value.Any().(slog.Level)
-		return slog.String("level", levelNames[level])
+		return slog.String("level", levelName(level))
 	case slog.MessageKey:
 		attr.Key = "event"
 	}
@@ -70,7 +80,7 @@ func (h *consoleHandler) Enabled(_ context.Context, level slog.Level) bool {
 func (h *consoleHandler) Handle(_ context.Context, record slog.Record) error {
 	var line strings.Builder
 	fmt.Fprintf(&line, "%s [%-9s] %-30s", record.Time.UTC().Format("2006-01-02T15:04:05.000000Z"),
-		levelNames[record.Level], oneLine(record.Message))
+		levelName(record.Level), oneLine(record.Message))
 	line.WriteString(h.before)
 	record.Attrs(func(attr slog.Attr) bool {
 		line.WriteString(h.pair(attr))
@@ -112,3 +122,24 @@ func oneLine(text string) string {
 	}
 	return text
 }
+
+// discreetHandler passes on what a library says of itself, without what it is about: that may be a
+// header with a token, which it could not read.
+type discreetHandler struct {
+	slog.Handler
+}
+
+func (h discreetHandler) Handle(ctx context.Context, record slog.Record) error {
+	bare := slog.NewRecord(record.Time, record.Level, record.Message, record.PC)
+	record.Attrs(func(attr slog.Attr) bool {
+		if _, ok := attr.Value.Any().(error); ok {
+			bare.AddAttrs(attr)
+		}
+		return true
+	})
+	return h.Handler.Handle(ctx, bare)
+}
+
+func (h discreetHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
+
+func (h discreetHandler) WithGroup(string) slog.Handler { return h }

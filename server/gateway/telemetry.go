@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
@@ -43,6 +44,7 @@ func startTelemetry(ctx context.Context, s settings) (*telemetry, error) {
 	if s.otlpEndpoint == "" && s.metricsAddress == "" {
 		return t, nil
 	}
+	otel.SetLogger(logr.FromSlogHandler(discreetHandler{slog.Default().Handler()}))
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
 		slog.Warn("telemetry failed", "error", err)
 	}))

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -219,4 +221,15 @@ func TestADeadReceiverHoldsNobodyUp(t *testing.T) {
 	defer listener.Close()
 	seen := observed(t, settings{otlpEndpoint: "http://" + listener.Addr().String(), traceRatio: 1})
 	seen.stop()
+}
+
+func TestHeadersThatCannotBeReadAreNotTold(t *testing.T) {
+	_, endpoint := receive(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization: Bearer hunter2,good=%zzhunter2")
+	said := bytes.Join(logged(t, slog.LevelDebug, "console", func() {
+		observed(t, settings{otlpEndpoint: endpoint}).stop()
+	}), nil)
+	if !bytes.Contains(said, []byte("parse headers")) || bytes.Contains(said, []byte("hunter2")) {
+		t.Errorf("%s", said)
+	}
 }

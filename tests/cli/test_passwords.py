@@ -58,3 +58,25 @@ def test_a_bundle_does_not_tell_it(tmp_path: Path) -> None:
     assert "this command's environment is wrong in otlp_endpoint" in said
     with zipfile.ZipFile(target) as archive:
         assert not [name for name in archive.namelist() if SECRET in archive.read(name).decode()]
+
+
+_TELLS = """
+from tickwheel.{}.logs import configure_logs
+from tickwheel.worker.telemetry.setup import Telemetry, TelemetryOptions
+configure_logs("debug", "console")
+Telemetry(TelemetryOptions(service="s", instance="i", version="1", otlp_endpoint="http://127.0.0.1:1"))
+"""
+
+
+@pytest.mark.parametrize("whose", ["server.wiring", "worker"])
+def test_headers_that_cannot_be_read_are_not_told(whose: str) -> None:
+    headers = f"authorization: Bearer {SECRET},x y={SECRET}"
+    done = subprocess.run(
+        [sys.executable, "-c", _TELLS.format(whose)],
+        env=os.environ | {"OTEL_EXPORTER_OTLP_HEADERS": headers},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Header format invalid" in done.stderr
+    assert SECRET not in done.stderr

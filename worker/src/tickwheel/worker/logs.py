@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import structlog
 
+from tickwheel.worker.about import HIDDEN
+
 
 def configure_logs(level: str, form: str) -> None:
     """Sets up structlog and the standard library's loggers alike.
@@ -57,3 +59,11 @@ def route_standard_library(
         )
     )
     logging.basicConfig(level=max(threshold, logging.WARNING), handlers=[handler])
+    # It repeats what it cannot read of OTEL_EXPORTER_OTLP_HEADERS: a token, as a rule.
+    logging.getLogger("opentelemetry.util.re").addFilter(_without_arguments)
+
+
+def _without_arguments(record: logging.LogRecord) -> bool:
+    arguments = record.args if isinstance(record.args, tuple) else ()
+    record.args = (HIDDEN,) * len(arguments)
+    return True
