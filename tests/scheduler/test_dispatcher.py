@@ -11,6 +11,7 @@ from tickwheel.server.scheduler.fairqueue import FairQueue
 from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.live import LiveRun, Phase
+from tickwheel.server.scheduler.options import SchedulerOptions
 from tickwheel.server.scheduler.throttle import DispatchLimits
 
 
@@ -40,7 +41,9 @@ class Stage:
         lease = SegmentLease(segment=0, epoch=1, session_id="s", address="", floor_us=0)
         holding = Holding(lease, self.owner, ready=True)
         self.holdings = {0: holding}
-        self.dispatcher = Dispatcher(self.clock, limits, cast(Fleet, self.fleet), self.holdings)
+        self.dispatcher = Dispatcher(
+            self.clock, SchedulerOptions(limits=limits), cast(Fleet, self.fleet), self.holdings
+        )
 
     def hand_out(self, *ready: LiveRun) -> list[LiveRun]:
         """What goes to workers now."""

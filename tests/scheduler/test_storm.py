@@ -9,7 +9,6 @@ from scheduler.making import SECOND, entry_of, make_job
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import new_uid
-from tickwheel.server.scheduler.dispatcher import SLICE
 from tickwheel.server.scheduler.fairqueue import FairQueue
 from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
@@ -17,6 +16,7 @@ from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.store.port import NewJob
 from tickwheel.server.store.sqlite import open_sqlite
 
+SLICE = SchedulerOptions().slice
 STORM = 6 * SLICE
 
 

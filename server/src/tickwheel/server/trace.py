@@ -16,6 +16,11 @@ _NO_SPAN = "0" * 16
 _IDS = 1 << 64
 _bound = _IDS
 
+#: Bytes for ids are drawn so many at once. Each call of the kernel gives the interpreter's lock
+#: away, and beside other threads it can be milliseconds until that is back.
+_DRAWN = 24 * 256
+_drawn = bytearray()
+
 _current: ContextVar[str] = ContextVar("traceparent", default="")
 
 
@@ -40,8 +45,7 @@ def keep_part(ratio: float) -> None:
 
 def new_traceparent() -> str:
     """The beginning of a new trace."""
-    # One call of the kernel for both ids: it costs more than all the rest.
-    ids = os.urandom(24)
+    ids = _random(24)
     flags = "01" if int.from_bytes(ids[8:16], "big") < _bound else "00"
     return f"00-{ids[:16].hex()}-{ids[16:].hex()}-{flags}"
 
@@ -61,7 +65,7 @@ def child(parent: str | None = None) -> str:
     match = _parsed(_current.get() if parent is None else parent)
     if match is None:
         return new_traceparent()
-    return f"00-{match.group(2)}-{os.urandom(8).hex()}-{match.group(4)}"
+    return f"00-{match.group(2)}-{_random(8).hex()}-{match.group(4)}"
 
 
 def enter(incoming: str) -> str:
@@ -86,3 +90,11 @@ def _parsed(text: str) -> "re.Match[str] | None":
     if match.group(2) == _NO_TRACE or match.group(3) == _NO_SPAN:
         return None
     return match
+
+
+def _random(size: int) -> bytes:
+    if len(_drawn) < size:
+        _drawn.extend(os.urandom(_DRAWN))
+    drawn = bytes(_drawn[-size:])
+    del _drawn[-size:]
+    return drawn

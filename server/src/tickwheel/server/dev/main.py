@@ -43,6 +43,10 @@ _log = structlog.get_logger(__name__)
 
 LOCAL = "local"
 GRACE_S = 1.0
+#: What the scheduler does in one turn of the loop: the worker waits for it.
+SLICE = 100
+#: How long a thread may keep the interpreter's lock where another one wants it, in seconds.
+SWITCH_S = 0.001
 #: Seven eighths of it, which one user may fill, are more than 20,000.
 WINDOW = Limits(count=24_000, size=64 << 20)
 
@@ -60,6 +64,8 @@ async def run_dev(settings: Settings) -> None:
 async def _live(
     settings: Settings, identity: Identity, program: Path | None, seen: Observing
 ) -> None:
+    # SQLite's threads compute beside the event loop: what is due waits for their turns to end.
+    sys.setswitchinterval(SWITCH_S)
     clock = SystemClock()
     stopped = stop_event()
     opened = await open_store(settings, clock, stopped)
@@ -68,7 +74,7 @@ async def _live(
     store = seen.store(opened)
     folder = data_dir(settings)
     # The lock on the data directory makes sure that no other scheduler lives.
-    options = SchedulerOptions(exclusive=True, limits=dispatch_limits(settings))
+    options = SchedulerOptions(exclusive=True, limits=dispatch_limits(settings), slice=SLICE)
     scheduler = Scheduler(store, clock, identity, options, installed_zone_data())
     endpoint = SchedulerEndpoint(scheduler, store)
     limits = ApiLimits(max_payload_bytes=settings.payload_limit)

@@ -6,6 +6,9 @@ from typing import Any
 
 #: Calls for different segments under way at once.
 MAX_CALLS = 32
+#: So many begin in one turn of the event loop. What each does before it first waits would add up,
+#: and hold up what is due.
+TURN = 4
 
 
 async def bounded(work: Iterable[Coroutine[Any, Any, None]]) -> None:
@@ -25,8 +28,19 @@ async def bounded(work: Iterable[Coroutine[Any, Any, None]]) -> None:
         async with limit:
             await coroutine
 
-    tasks = [asyncio.create_task(one(coroutine)) for coroutine in coroutines]
+    tasks: list[asyncio.Task[None]] = []
     cancelled = ending = False
+    try:
+        for coroutine in coroutines:
+            tasks.append(asyncio.create_task(one(coroutine)))
+            if len(tasks) % TURN == 0:
+                await asyncio.sleep(0)
+                if any(map(_has_failed, tasks[-TURN:])):
+                    break
+    except asyncio.CancelledError:
+        cancelled = ending = True
+        for task in tasks:
+            task.cancel()
     pending = set(tasks)
     while pending:
         try:
@@ -46,3 +60,7 @@ async def bounded(work: Iterable[Coroutine[Any, Any, None]]) -> None:
         raise asyncio.CancelledError
     if errors:
         raise BaseExceptionGroup("of calls side by side", errors)
+
+
+def _has_failed(task: asyncio.Task[None]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is not None

@@ -8,11 +8,10 @@ from tickwheel.server.scheduler.fairqueue import FairQueue
 from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.holding import Holdings
 from tickwheel.server.scheduler.live import LiveRun
+from tickwheel.server.scheduler.options import SchedulerOptions
 from tickwheel.server.scheduler.terms import expire_ms
-from tickwheel.server.scheduler.throttle import DispatchLimits, Throttle
+from tickwheel.server.scheduler.throttle import Throttle
 
-#: Runs handed out between two turns of the event loop: some 20 ms of work.
-SLICE = 500
 #: Slots of a topic's rate are given so long ahead: enough to be on time, and no more, as whoever
 #: comes next has the next one, however many wait.
 PACE_AHEAD_MS = 1_000
@@ -22,13 +21,14 @@ class Dispatcher:
     """What is between being ready and being with a worker."""
 
     def __init__(
-        self, clock: Clock, limits: DispatchLimits, fleet: Fleet, holdings: Holdings
+        self, clock: Clock, options: SchedulerOptions, fleet: Fleet, holdings: Holdings
     ) -> None:
         """Makes it; `holdings` are shared, and changed by others."""
         self._clock = clock
+        self._slice = options.slice
         self._fleet = fleet
         self._holdings = holdings
-        self._throttle = Throttle(limits)
+        self._throttle = Throttle(options.limits)
         #: How many there are, whoever owns them.
         self._segments = 1
         #: What has no slot yet of those that its topic's rate allows.
@@ -51,7 +51,7 @@ class Dispatcher:
             self._waiting.add(run)
         if not self._waiting:
             return False
-        return len(self._fleet.assign(self._waiting, SLICE, now_ms)) == SLICE
+        return len(self._fleet.assign(self._waiting, self._slice, now_ms)) == self._slice
 
     def _paced(self, ready: Iterable[LiveRun], now_ms: int) -> list[LiveRun]:
         """Those that their topics' rates let go soon; users take turns at the slots."""

@@ -13,7 +13,7 @@ from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
 from tickwheel.server.scheduler.backlog import Backlog
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.holding import position_of
-from tickwheel.server.scheduler.reader import SLICE, Reader
+from tickwheel.server.scheduler.reader import Reader
 from tickwheel.server.scheduler.rounds import Rounds
 from tickwheel.server.scheduler.versions import Versions
 from tickwheel.server.store.announcing import FRESH_MS
@@ -56,6 +56,7 @@ class Inbox:
         """
         self._schedule = context.store.schedule
         self._clock = context.clock
+        self._slice = context.options.slice
         self._fleet = context.fleet
         self._holdings = context.holdings
         self._wake = context.wake
@@ -131,7 +132,7 @@ class Inbox:
             self._versions.tell(item.uid, item.version)
         waiting = Backlog(fresh)
         while waiting:
-            await self._take_in_slice(waiting.take(SLICE))
+            await self._take_in_slice(waiting.take(self._slice))
             if waiting:
                 self._wake.set()
 

@@ -8,7 +8,7 @@ from tickwheel.server.scheduler.throttle import DispatchLimits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerOptions:
-    """All in milliseconds.
+    """In milliseconds, but for `slice`.
 
     A worker's permission is shorter than the time after which it is taken for dead, and both are
     shorter than the scheduler's own lease: whoever is replaced has stopped before.
@@ -56,6 +56,9 @@ class SchedulerOptions:
     confirm_ms: int = 4_000
     #: Clocks further apart than this take no work.
     clock_bound_ms: int = 500
+    #: Rows taken in, or runs handed out, between two turns of the event loop, some
+    #: 20 ms of work. Dev mode takes fewer: its worker waits for the same loop.
+    slice: int = 500
     #: What the operator allows over many jobs.
     limits: DispatchLimits = field(default_factory=DispatchLimits)
     #: True where no other scheduler can live (the embedded engine's lock): nobody is waited for.

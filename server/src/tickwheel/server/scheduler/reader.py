@@ -25,8 +25,6 @@ CATCH_UP_STRETCH_MS = 600_000
 TOGETHER_MS = 60_000
 #: While more runs than this are open, a catching-up owner reads no further.
 MAX_BACKLOG = 50_000
-#: Rows whose jobs are read and taken in between two turns of the event loop.
-SLICE = 500
 #: What could not be taken in as the store was away is tried again after this long.
 RETRY_S = 0.5
 
@@ -38,6 +36,7 @@ class Reader:
         """Makes it; `versions` reads the jobs."""
         self._store = context.store
         self._clock = context.clock
+        self._slice = context.options.slice
         self._fleet = context.fleet
         self._holdings = context.holdings
         self._wake = context.wake
@@ -171,7 +170,7 @@ class Reader:
 
     async def _load_slice(self) -> None:
         async with self._loading:
-            entries = self._backlog.take(SLICE)
+            entries = self._backlog.take(self._slice)
             wanted = [one for one in entries if one.place in self._unloaded(one.segment)]
             try:
                 await self.load(wanted)

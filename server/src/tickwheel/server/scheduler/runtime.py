@@ -45,9 +45,6 @@ from tickwheel.worker.listeners import Listeners
 
 _log = structlog.get_logger(__name__)
 
-#: Occurrences gone over between two turns of the event loop: some 20 ms of work.
-SLICE = 250
-
 
 class Scheduler:
     """One scheduler: owner of some segments, with a fleet of workers."""
@@ -85,7 +82,7 @@ class Scheduler:
         self._rederiver = Rederiver(context, self._recorder, zone_data)
         self.desk = OwnerDesk(context, self._reader, self._inbox, self._recorder)
         self.census = Census(context)
-        self._dispatcher = Dispatcher(clock, options.limits, self.fleet, self._holdings)
+        self._dispatcher = Dispatcher(clock, options, self.fleet, self._holdings)
         takeover = Takeover(
             context, self._rederiver, self._reader, self._inbox, self._dispatcher, self.outcome
         )
@@ -237,8 +234,10 @@ class Scheduler:
         """
         next_ms = now_ms + 1_000
         passed = 0
+        # To decide on an occurrence takes longer than to read or to hand one out.
+        most = self._options.slice // 2
         for holding in list(self._holdings.values()):
-            if passed >= SLICE:
+            if passed >= most:
                 passed = 0
                 self._dispatcher.hand_out()
                 await asyncio.sleep(0)
@@ -248,7 +247,7 @@ class Scheduler:
             owner = holding.owner
             visit = owner.next_visit_ms()
             if visit is not None and visit <= now_ms:
-                passed += owner.step(now_ms, SLICE)
+                passed += owner.step(now_ms, most)
                 self.fleet.revoke(owner.take_revocations())
                 visit = owner.next_visit_ms()
             if visit is not None:
