@@ -59,12 +59,17 @@ type answer struct {
 // serveTo makes a handler in front of an api.
 func serveTo(t *testing.T) http.Handler {
 	t.Helper()
+	return serveFrom(t, jobs{})
+}
+
+func serveFrom(t *testing.T, service tickwheelv1.JobServiceServer) http.Handler {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	api := grpc.NewServer()
-	tickwheelv1.RegisterJobServiceServer(api, jobs{})
+	tickwheelv1.RegisterJobServiceServer(api, service)
 	go func() { _ = api.Serve(listener) }()
 	t.Cleanup(api.Stop)
 	conn, err := grpc.NewClient(listener.Addr().String(),

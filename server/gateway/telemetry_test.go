@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -19,6 +20,8 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	"google.golang.org/grpc"
+
+	tickwheelv1 "tickwheel.dev/gen/go/tickwheel/v1"
 )
 
 // receiver keeps what is pushed by OTLP.
@@ -231,5 +234,43 @@ func TestHeadersThatCannotBeReadAreNotTold(t *testing.T) {
 	}), nil)
 	if !bytes.Contains(said, []byte("parse headers")) || bytes.Contains(said, []byte("hunter2")) {
 		t.Errorf("%s", said)
+	}
+}
+
+// ticking is an api whose watch goes on until the client has gone.
+type ticking struct {
+	tickwheelv1.UnimplementedJobServiceServer
+}
+
+func (ticking) WatchRuns(
+	_ *tickwheelv1.WatchRunsRequest, stream grpc.ServerStreamingServer[tickwheelv1.WatchRunsResponse],
+) error {
+	if err := stream.Send(&tickwheelv1.WatchRunsResponse{ResumeToken: "first"}); err != nil {
+		return err
+	}
+	<-stream.Context().Done()
+	return nil
+}
+
+func TestAWatchThatIsObservedIsHeardAtOnce(t *testing.T) {
+	_, endpoint := receive(t)
+	seen, err := startTelemetry(context.Background(), settings{otlpEndpoint: endpoint, traceRatio: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer seen.stop()
+	server := httptest.NewServer(seen.around(serveFrom(t, ticking{})))
+	defer server.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	request, _ := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/v1/users/7/jobs/-/runs:watch", nil)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	line, err := bufio.NewReader(response.Body).ReadString('\n')
+	if err != nil || !strings.Contains(line, "first") {
+		t.Errorf("%q, %v", line, err)
 	}
 }
