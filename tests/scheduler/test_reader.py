@@ -13,7 +13,7 @@ from tickwheel.server.domain.lease import SegmentLease
 from tickwheel.server.domain.names import JobKey, new_uid
 from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
 from tickwheel.server.scheduler.context import SchedulerContext
-from tickwheel.server.scheduler.holding import Holding
+from tickwheel.server.scheduler.holding import Holding, Holdings
 from tickwheel.server.scheduler.inbox import INBOX_OVERLAP_MS, Inbox, News
 from tickwheel.server.scheduler.keeper import SessionKeeper
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
@@ -25,11 +25,13 @@ from tickwheel.server.store.port import JobChange, NewJob, Store
 from tickwheel.server.store.sqlite import open_sqlite
 
 
-def _readers(store: Store) -> tuple[Reader, Inbox, Holding]:
-    """Those of segment 0, which has been taken over."""
+def _readers(store: Store, holdings: Holdings | None = None) -> tuple[Reader, Inbox, Holding]:
+    """Those of segment 0, which has been taken over; it is put into `holdings`."""
+    holdings = {} if holdings is None else holdings
     clock = SystemClock()
     lease = SegmentLease(segment=0, epoch=1, session_id="s", address="local", floor_us=0)
     holding = Holding(lease, make_owner(), recovered=True)
+    holdings[0] = holding
     identity = Identity(session_id=new_uid(), address="local", version="test")
     options = SchedulerOptions()
     context = SchedulerContext(
@@ -38,7 +40,7 @@ def _readers(store: Store) -> tuple[Reader, Inbox, Holding]:
         options=options,
         keeper=SessionKeeper(store.leases, clock, identity, options),
         fleet=Scheduler(store, clock, identity, options).fleet,
-        holdings={0: holding},
+        holdings=holdings,
         repairs=Repairs(),
         wake=asyncio.Event(),
     )
@@ -153,3 +155,25 @@ async def test_a_change_is_told_while_another_job_is_read_again(
     assert reads == len(jobs)
     assert [job.uid for job in jobs if owner.is_behind(job.uid, 2)] == []
     assert all(owner.has_at_hand(job.uid) for job in jobs)
+
+
+async def test_what_was_read_of_a_segment_that_is_let_go_is_not_waited_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its scheduler is stopped while it takes the segment over."""
+    now_ms = SystemClock().now_ms()
+    job = make_job(at_ms=now_ms)
+    await store.jobs.create([NewJob(job=job, entry=entry_of(job, now_ms))])
+    holdings: Holdings = {}
+    reader, _, holding = _readers(store, holdings)
+    get_many = store.jobs.get_many
+
+    async def read(keys: Iterable[JobKey]) -> dict[JobKey, Job]:
+        holdings.clear()
+        return await get_many(keys)
+
+    monkeypatch.setattr(store.jobs, "get_many", read)
+    await reader.read_schedule()
+    assert holding.unloaded
+    await reader.load_all([0])
+    assert holding.unloaded

@@ -163,9 +163,9 @@ class Reader:
             raise
 
     async def load_all(self, segments: Iterable[int]) -> None:
-        """Takes in all that was read of these segments."""
-        holdings = [self._holdings[segment] for segment in segments if segment in self._holdings]
-        while any(holding.unloaded for holding in holdings):
+        """Takes in all that was read of these segments, as far as they are not let go meanwhile."""
+        segments = list(segments)
+        while any(self._unloaded(segment) for segment in segments):
             await self._load_slice()
 
     async def _load_slice(self) -> None:
