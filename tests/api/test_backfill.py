@@ -4,6 +4,7 @@ import pytest
 
 from api.harness import ApiUnderTest, refused
 from tickwheel.server.api.commands import backfill_job
+from tickwheel.server.domain.errors import SegmentUnowned
 from tickwheel.v1 import job_pb2, job_service_pb2
 
 NAME = "users/7/jobs/a"
@@ -51,10 +52,32 @@ async def test_a_request_that_comes_again_is_the_same_whatever_schedule_the_job_
 
     assert await api.jobs.BackfillJob(request) == told
 
-    first, second = api.owners.backfilled
-    assert (first.backfill_id, first.first_ms) == (second.backfill_id, second.first_ms)
-    assert first.generation == second.generation == 1
-    assert second.job.generation == 2
+    (begun,) = api.owners.backfilled
+    assert begun.generation == 1
+
+
+async def test_a_request_that_comes_again_as_its_owner_did_not_answer_is_asked_for_again(
+    api: ApiUnderTest,
+) -> None:
+    await make(api)
+    request = asked(api, 100)
+    request.request_id = "again"
+    api.owners.failure = SegmentUnowned("nobody is there")
+    await refused(api.jobs.BackfillJob(request))
+    api.owners.failure = None
+    job = job_pb2.Job(name=NAME)
+    job.schedule.every.FromSeconds(7)
+    await api.jobs.UpdateJob(
+        job_service_pb2.UpdateJobRequest(job=job, update_mask={"paths": ["schedule"]})
+    )
+
+    told = await api.jobs.BackfillJob(request)
+
+    assert told.count == 100
+    (begun,) = api.owners.backfilled
+    assert (begun.backfill_id, begun.generation) == (told.backfill_id, 1)
+    assert begun.end_ms - begun.first_ms == 100_000
+    assert begun.job.generation == 2
 
 
 async def test_a_range_that_takes_too_long_to_count_is_refused(

@@ -141,10 +141,13 @@ async def request_id_makes_one_job(world: World) -> None:
 async def request_that_makes_no_job_is_remembered(world: World) -> None:
     job, other = world.job(), world.job()
     key = "backfill/" + "k" * 128
-    remember = world.store.jobs.remember_request
+    remember, recall = world.store.jobs.remember_request, world.store.jobs.recall_request
+    assert await recall(job.user, key) is None
     assert await remember(job.user, key, b"one", job.uid) == b"one"
     assert await remember(job.user, key, b"one", job.uid) == b"one"
     assert await remember(job.user, key, b"two", job.uid) == b"one"
+    assert await recall(job.user, key) == b"one"
+    assert await recall(job.user, key + "2") is None
     assert await remember(job.user, key + "2", b"two", job.uid) == b"two"
     assert await remember(f"{job.user}-2", key, b"two", other.uid) == b"two"
     both = await asyncio.gather(

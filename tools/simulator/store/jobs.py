@@ -89,6 +89,11 @@ class SimJobStore(JobStore):
         except OutcomeUnknown:
             return await self._link.call(Kind.CONDITIONAL, claim)
 
+    @override
+    async def recall_request(self, user: str, key: str) -> bytes | None:
+        known = await self._link.call(Kind.READ, lambda: self._cells.requests.get((user, key)))
+        return None if known is None else known.digest
+
     async def _create_one(self, draft: _Draft) -> CreateResult:
         deadline_ms = self._clock.steady_ms() + COMMIT_WITHIN_MS
         if draft.item.request_id:

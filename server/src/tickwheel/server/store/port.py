@@ -139,6 +139,10 @@ class JobStore(ABC):
         """
 
     @abstractmethod
+    async def recall_request(self, user: str, key: str) -> bytes | None:
+        """What `remember_request` was given first for a key; None where it was not, or long ago."""
+
+    @abstractmethod
     async def find(self, user: str, job_id: str) -> Job | None:
         """The living job of that name."""
 

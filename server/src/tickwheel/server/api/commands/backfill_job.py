@@ -26,6 +26,8 @@ MAX_OCCURRENCES = 2_000_000
 _STRETCH = 500
 
 _COUNTED = Struct(">QqQ")
+#: Follows the key of a request whose backfill is begun.
+_BEGUN = "/begun"
 
 
 class _Counted(NamedTuple):
@@ -70,19 +72,19 @@ class BackfillJob:
             raise JobNotFound(f"there is no job {name}", job=str(name))
         backfill_id = _id(request.request_id)
         counted = await _count(job, start_ms, end_ms)
+        key = _key(job.uid, request.request_id)
         if request.request_id:
             digest = _digest(f"{start_ms}/{end_ms}/{request.overlap_policy}")
-            before = await self.store.jobs.remember_request(
-                job.user,
-                _key(job.uid, request.request_id),
-                digest + _COUNTED.pack(*counted),
-                job.uid,
-            )
+            content = digest + _COUNTED.pack(*counted)
+            before = await self.store.jobs.remember_request(job.user, key, content, job.uid)
             if not before.startswith(digest):
                 raise RequestIdReused(
                     "the request_id was used for a backfill of another range or overlap policy"
                 )
             counted = _Counted(*_COUNTED.unpack(before[len(digest) :]))
+            # Its owner knows a backfill by its row or its runs, which may be gone before this is.
+            if await self.store.jobs.recall_request(job.user, key + _BEGUN) is not None:
+                return backfill_id, counted.total
         if counted.total:
             await self.owners.backfill(
                 BackfillRequest(
@@ -94,6 +96,8 @@ class BackfillJob:
                     generation=counted.generation,
                 )
             )
+            if request.request_id:
+                await self.store.jobs.remember_request(job.user, key + _BEGUN, b"", job.uid)
         return backfill_id, counted.total
 
 

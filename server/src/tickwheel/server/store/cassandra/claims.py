@@ -112,6 +112,11 @@ class RequestClaims:
             if row is not None:
                 return row[0]
 
+    async def recall(self, user: str, key: str) -> bytes | None:
+        """The digest of a key's first use; None where it had none."""
+        row = await self._row(user, key)
+        return None if row is None else row[0]
+
     async def release(self, new: NewJob) -> None:
         """Frees a request_id that was claimed for a creation which was then refused."""
         await self._session.conditional(

@@ -64,6 +64,10 @@ class CassandraJobs(JobStore):
         """Remembers a request as those of creations."""
         return await self._requests.remember(user, key, digest, uid, self._clock.now_ms())
 
+    async def recall_request(self, user: str, key: str) -> bytes | None:
+        """As the port says."""
+        return await self._requests.recall(user, key)
+
     async def find(self, user: str, job_id: str) -> Job | None:
         """The living job of a name: an id that the server made is the uid itself."""
         if is_uuid7(job_id):

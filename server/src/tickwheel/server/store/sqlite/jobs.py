@@ -82,6 +82,11 @@ class SqliteJobStore(JobStore):
 
         return await self._database.write(run)
 
+    async def recall_request(self, user: str, key: str) -> bytes | None:
+        """As the port says."""
+        rows = await self._all(_KNOWN_REQUEST, user, key)
+        return rows[0][0] if rows else None
+
     async def find(self, user: str, job_id: str) -> Job | None:
         """As the port says."""
         sql = f"SELECT {_COLUMNS} FROM {_FROM} WHERE id IN ({_NAMED}) AND deleted_time = 0"
