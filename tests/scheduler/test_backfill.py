@@ -242,7 +242,7 @@ def test_what_workers_have_published_before_a_deletion_is_not_skipped_for_it() -
     (published, *_) = load(first, job, row)
     owner = make_owner(epoch=2)
     owner.load([row], {job.key: deleted(job, NOW)}, NOW)
-    owner.foretell([published.key])
+    owner.foretell(published.key)
     owner.step(NOW)
     (run,) = assign(owner)
     publish(owner, run, NOW)

@@ -22,13 +22,13 @@ from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.occurrence import ScheduleEntry
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.scheduler.cursors import expansion
-from tickwheel.server.scheduler.cursors.rows import GO_ON_MS
+from tickwheel.server.scheduler.lingering import PATIENCE_MS
 from tickwheel.server.scheduler.live import LiveRun, Phase
-from tickwheel.server.scheduler.runs import LINGERING_AFTER_MS, PENDING_AFTER_MS
+from tickwheel.server.scheduler.runs import PENDING_AFTER_MS
 from tickwheel.server.scheduler.segment import POSITION_LAG_MS, SegmentOwner
 from tickwheel.v1 import job_pb2, run_pb2, scheduler_service_pb2
 
-LINGERING_MS = PENDING_AFTER_MS + LINGERING_AFTER_MS
+LINGERING_MS = PENDING_AFTER_MS + PATIENCE_MS
 
 
 def pass_on(owner: SegmentOwner, row: ScheduleEntry, end_ms: int = END) -> ScheduleEntry:
@@ -48,7 +48,7 @@ def next_owner(job: Job, row: ScheduleEntry | None, open_runs: list[Run]) -> Seg
     """It reads the log since the position, which has nothing of the job, and the open runs."""
     owner = make_owner(epoch=2)
     owner.recover([], open_runs, {job.key: job}, END)
-    owner.begin_at(END - GO_ON_MS - POSITION_LAG_MS)
+    owner.begin_at(END - PATIENCE_MS - POSITION_LAG_MS)
     if row is not None:
         owner.load([row], {job.key: job}, END)
     owner.step(END)
@@ -205,7 +205,8 @@ def test_the_next_owner_skips_what_lingers_of_a_deleted_jobs_backfill(is_publish
     other = make_owner(epoch=2)
     gone = deleted(job, END)
     other.recover([], lingering(owner), {job.key: gone}, END)
-    other.foretell([run.key] if is_published else [])
+    if is_published:
+        other.foretell(run.key)
     other.step(END)
     if is_published:
         publish(other, run, END)
@@ -225,6 +226,19 @@ def test_what_a_worker_gives_back_of_a_deleted_jobs_backfill_is_skipped() -> Non
     owner.step(END)
     assert not owner.take_ready()
     assert skipped(store(owner, END).records) == [(0, 1, run_pb2.SKIP_REASON_DELETED)]
+
+
+def test_what_a_worker_had_begun_with_before_a_change_goes_by_that_once_it_is_given_back() -> None:
+    owner, job = make_owner(), past_job()
+    (run,) = load(owner, job, row_of(job, count=1))
+    after = changed(job, NOW + 1)
+    assert tell(owner, after, NOW + 1) == [run]
+    owner.confirm_revoked([run.key], [run.key], NOW + 1)
+    assert run.job == job
+    pass_time(owner, set(), NOW + 2 * MINUTE)
+    assert run.has_row
+    owner.give_back([run], END)
+    assert [one.job for one in assign(owner)] == [after]
 
 
 def test_a_change_that_is_heard_late_leaves_what_goes_on_by_itself() -> None:

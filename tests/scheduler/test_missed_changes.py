@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from scheduler.making import (
     NOW,
     SECOND,
@@ -103,7 +105,7 @@ def test_what_workers_have_published_was_not_missed() -> None:
     owner, job = make_owner(), make_job(every_s=1, window_s=2)
     owner.load([entry_of(job, NOW + SECOND)], {job.key: job}, NOW + 6 * SECOND)
     (first, *_) = take_first(job)
-    owner.foretell([first.key])
+    owner.foretell(first.key)
     owner.step(NOW + 6 * SECOND)
     publish(owner, assign(owner)[0], NOW + 6 * SECOND)
     records = store_records(owner)
@@ -186,6 +188,25 @@ def test_what_a_former_owner_has_skipped_of_one_schedule_is_not_done_for_another
     # Those at 6, 12 and 18 s are occurrences of both.
     present = entry_of(second, NOW + 6 * SECOND)
     assert seconds(take_up(owner, second, [first], [present], NOW + 20 * SECOND)) == [9, 15, 21, 24]
+
+
+@pytest.mark.parametrize("count", [1, 9])
+def test_where_both_schedules_have_the_first_of_what_was_skipped_it_is_told_by_how_many(
+    count: int,
+) -> None:
+    first = make_job(every_s=2, window_s=0)
+    late_ms = NOW + (2 * count + 1) * SECOND
+    former_owner = make_owner()
+    former_owner.load([entry_of(first, NOW + 2 * SECOND)], {first.key: first}, late_ms)
+    former_owner.step(late_ms)
+    records = store_records(former_owner)
+    assert skipped(records)[0][:2] == (2, count)
+    owner = make_owner(epoch=2)
+    owner.recover(records)
+    second = rescheduled(first, NOW + SECOND, 1)
+    second.spec.catch_up_window.FromSeconds(3_600)
+    went = seconds(take_up(owner, second, [first], [entry_of(second, NOW + 2 * SECOND)], late_ms))
+    assert went[:count] == [*range(3, 2 * count, 2), 2 * count + 1][:count]
 
 
 def test_a_run_that_was_begun_too_late_of_a_replaced_schedule_ends() -> None:

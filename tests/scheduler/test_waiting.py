@@ -25,9 +25,10 @@ from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.scheduler import overlap
 from tickwheel.server.scheduler.cursors.agenda import Agenda
 from tickwheel.server.scheduler.cursors.recovered import Recovered
-from tickwheel.server.scheduler.cursors.rows import GO_ON_MS, Rows
+from tickwheel.server.scheduler.cursors.rows import Rows
+from tickwheel.server.scheduler.lingering import PATIENCE_MS
 from tickwheel.server.scheduler.live import Cursor, LiveRun
-from tickwheel.server.scheduler.runs import LINGERING_AFTER_MS, PENDING_AFTER_MS, Runs
+from tickwheel.server.scheduler.runs import PENDING_AFTER_MS, Runs
 from tickwheel.server.scheduler.segment import POSITION_LAG_MS, SegmentOwner
 from tickwheel.server.scheduler.skipping import skipped_run
 from tickwheel.v1 import job_pb2, run_pb2
@@ -56,14 +57,14 @@ def pass_time(owner: SegmentOwner, rows: set[ScheduleEntry], end_ms: int = END) 
 
 
 def is_held_back(owner: SegmentOwner) -> bool:
-    return owner.position_ms(END) < END - GO_ON_MS - POSITION_LAG_MS
+    return owner.position_ms(END) < END - PATIENCE_MS - POSITION_LAG_MS
 
 
 def next_owner(job: Job, row: ScheduleEntry, unfinished: list[Run]) -> SegmentOwner:
     """It reads the log since the position, which has nothing of the job, and the open runs."""
     owner = make_owner(epoch=2)
     owner.recover([], unfinished, {job.key: job}, END)
-    owner.begin_at(END - GO_ON_MS - POSITION_LAG_MS)
+    owner.begin_at(END - PATIENCE_MS - POSITION_LAG_MS)
     assert not load(owner, job, row, END)
     return owner
 
@@ -187,7 +188,7 @@ def test_a_run_by_hand_that_nobody_publishes_goes_on_without_its_row() -> None:
     owner, job = make_owner(), make_job(every_s=10)
     row = replace(entry_of(job, NOW), kind=EntryKind.MANUAL, run_id=manual_run_id(NOW, "aaaaaaaa"))
     (run,) = load(owner, job, row)
-    rows, end_ms = {row}, NOW + PENDING_AFTER_MS + LINGERING_AFTER_MS
+    rows, end_ms = {row}, NOW + PENDING_AFTER_MS + PATIENCE_MS
     pass_time(owner, rows, end_ms - SECOND)
     assert (rows, owner.position_ms(end_ms)) == ({row}, NOW)
     assert run.record is not None

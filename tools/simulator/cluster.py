@@ -81,8 +81,11 @@ class Cluster:
         self.store = StoreWeather()
         self.log_weather = LogWeather()
         self.members: dict[str, Member] = {}
-        # What is missing has to be found within the time that there is.
-        self.options = SchedulerOptions(repair_pass_ms=4_000, repair_doubt_ms=12_000)
+        # What is missing has to be found within the time that there is, and what waits for long to
+        # go on.
+        self.options = SchedulerOptions(
+            repair_pass_ms=4_000, repair_doubt_ms=12_000, patience_ms=6_000
+        )
         #: All that there were, in all lives.
         self.schedulers: list[Scheduler] = []
         #: Rows that somebody took out of the store by hand.

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from simulator.chance import Chance
+from simulator.executor import LONG_JOB
+from simulator.log import GONE_TOPIC
 from simulator.plan import Fault, Plan, Step
 
 #: 23 November 2026, 12:00 UTC.
@@ -331,6 +333,53 @@ def _backfills(draft: _Draft) -> None:
                 elif act == "reschedule":
                     given["schedule"] = _schedule(draft)
                 draft.do(at_ms, act, job, **given)
+    _waiting_backfill(draft)
+    for _ in range(2):
+        _unreachable(draft)
+
+
+def _waiting_backfill(draft: _Draft) -> None:
+    """A backfill that has to wait for a run that is at work for a minute."""
+    chance = draft.chance
+    every_ms, overlap = chance.choice(((3_600_000, "BUFFER_ALL"), (5_000, "BUFFER_ONE")))
+    job = _create(
+        draft,
+        _FIRST_MS,
+        LONG_JOB,
+        {"every": every_ms},
+        topic="x0",
+        overlap=overlap,
+        timeout_s=75,
+        retries=2,
+        tries=_MANY_TRIES,
+    )
+    draft.do(_FIRST_MS + 1_500, "run", job, request=True, tries=_MANY_TRIES)
+    at_ms = draft.when(_FIRST_MS + 3_000, ACTIVE_MS // 2)
+    back_ms = chance.randrange(3, 8) * every_ms
+    draft.do(at_ms, "backfill", job, back_ms=back_ms, tries=_tries(draft))
+    for change in (_retargeting, _pausing):
+        if chance.random() < 0.3:
+            change(draft, job)
+    if chance.random() < 0.2:
+        draft.do(draft.when(at_ms + 1_000), "delete", job, tries=_tries(draft))
+    # What waits in the end has to end, too.
+    draft.do(ACTIVE_MS - 4_000, "pause", job, tries=_MANY_TRIES)
+
+
+def _unreachable(draft: _Draft) -> None:
+    """A job whose topic cannot be reached for long, and a backfill of it."""
+    chance = draft.chance
+    at_ms = draft.when(last_ms=ACTIVE_MS // 3)
+    schedule = {"every": 1_000 * chance.choice((1, 2, 5))}
+    job = _create(draft, at_ms, "gone", schedule, topic=GONE_TOPIC, tries=_MANY_TRIES)
+    back_ms = chance.randrange(50, 200) * schedule["every"]
+    back_at_ms = draft.when(at_ms + 1_000, ACTIVE_MS // 2)
+    draft.do(back_at_ms, "backfill", job, back_ms=back_ms, tries=_tries(draft))
+    for change in (_retargeting, _rescheduling, _pausing):
+        if chance.random() < 0.3:
+            change(draft, job)
+    if chance.random() < 0.3:
+        draft.do(draft.when(at_ms + 1_000), "delete", job, tries=_tries(draft))
 
 
 # -- faults --------------------------------------------------------------------------------------

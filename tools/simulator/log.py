@@ -22,6 +22,11 @@ from tickwheel.worker.publisher.port import (
 
 #: Records of topics whose names begin so are refused.
 REFUSED_TOPIC = "refused"
+#: Topics whose names begin so cannot be reached until then.
+GONE_TOPIC = "gone"
+REACHED_US = 38_000_000
+#: How often they are asked for.
+_ASK_US = 500_000
 #: A request to the log that is not answered is given up after this long.
 REQUEST_US = 900_000
 RETRY_US = 50_000
@@ -151,14 +156,22 @@ class SimPublisher(Publisher):
         steady_ms, now_ms = clock.steady_ms(), clock.now_ms()
         going: list[Record] = []
         lapsed: list[Record] = []
+        gone: list[Record] = []
+        is_reached = self._loop.now_us >= REACHED_US
         for record in records:
             if self._outstanding.get(record.run) is not record:
                 continue
             holds = record.permit.holds(steady_ms) and now_ms < record.expire_ms
-            (going if holds else lapsed).append(record)
+            if holds and not is_reached and record.topic.startswith(GONE_TOPIC):
+                gone.append(record)
+            else:
+                (going if holds else lapsed).append(record)
         if lapsed:
             self._producer += 1
             self._tell(lapsed, [Unavailable("permission or time ran out")] * len(lapsed))
+        if gone:
+            self.failures += 1
+            self._process.call_in_us(_ASK_US, self._give, gone)
         if going:
             self._request(going)
 

@@ -16,10 +16,6 @@ from tickwheel.server.domain.names import backfill_run_id, instant_id, run_id_in
 from tickwheel.server.domain.run import FINAL_STATES, Run, RunState, Trigger
 from tickwheel.v1 import job_pb2, run_pb2
 
-#: What an owner is told of and does not know it looks at once a second; until then it decides
-#: without it.
-LOOK_MS = 1_000
-
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -165,7 +161,7 @@ class _Check:
         # Of a stretch it is not known when each of them was skipped.
         since_ms = skip.update_ms if skip.skipped_count <= 1 else skip.create_ms
         if any(
-            epoch == skip.epoch and told_ms < since_ms - LOOK_MS - self.rules.clock_ms
+            epoch == skip.epoch and told_ms < since_ms - self.rules.clock_ms
             for record in records
             for epoch, told_ms in record.told
         ):

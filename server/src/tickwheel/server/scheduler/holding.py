@@ -8,6 +8,7 @@ from tickwheel.server.domain.lease import SegmentLease
 from tickwheel.server.domain.occurrence import InboxNews, RowPlace
 from tickwheel.server.domain.run import Run
 from tickwheel.server.scheduler.cursors import Advance
+from tickwheel.server.scheduler.live import AttemptKey
 from tickwheel.server.scheduler.segment import SegmentOwner
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
@@ -60,8 +61,8 @@ class Holding:
     leaving: bool = False
     #: Outcomes that came before it was ready.
     early: list[Told] = field(default_factory=list[Told])
-    #: Outcomes of runs that the owner knows nothing of.
-    strays: list[Told] = field(default_factory=list[Told])
+    #: Outcomes of runs that the owner knows nothing of, by attempt.
+    strays: dict[AttemptKey, Told] = field(default_factory=dict[AttemptKey, Told])
     #: Rows that could not be written yet.
     advances: list[Advance] = field(default_factory=list[Advance])
     #: Final states that a former owner recorded, of which the history may not know.

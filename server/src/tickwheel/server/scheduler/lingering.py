@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from tickwheel.server.domain.occurrence import EntryKind
 from tickwheel.server.scheduler.live import LiveRun
 
+#: What has waited for so long, in ms, as nobody could publish it or it has to wait for others, goes
+#: on without holding the position back; see also `cursors.rows`.
+PATIENCE_MS = 60_000
+
 
 class Lingering:
     """Those of one segment, by job and backfill, until their first attempt is over."""

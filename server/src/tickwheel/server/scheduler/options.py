@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from tickwheel.server.domain.lease import SESSION_LEASE_MS, SchedulerSession
+from tickwheel.server.scheduler.lingering import PATIENCE_MS
 from tickwheel.server.scheduler.throttle import DispatchLimits
 
 
@@ -34,6 +35,8 @@ class SchedulerOptions:
     record_ms: int = 50
     advance_ms: int = 1_000
     position_ms: int = 10_000
+    #: What has waited for so long does not hold the position back any more.
+    patience_ms: int = PATIENCE_MS
     #: How often the finished parts of each segment are dropped, one segment after another.
     drop_ms: int = 60_000
     #: Finished parts of the schedule are kept this long behind the position.

@@ -46,6 +46,9 @@ class OwnRuns:
 
     def _begin(self, run: LiveRun, now_ms: int) -> Run | None:
         """Begins a run as its policy allows; its record, unless it simply goes."""
+        if run.name in self._runs.foretold:
+            self._runs.open(run, now_ms)
+            return None
         if run.is_reported:
             # An occurrence that is not due yet is no earlier run, though it was handed out.
             self._runs.revoke(self._cursors.take_back_ahead(run.job.uid, now_ms))

@@ -130,6 +130,7 @@ class Ownership:
                     compile_schedule=schedule_of,
                     new_traceparent=new_traceparent,
                     repairs=self._repairs,
+                    patience_ms=self._options.patience_ms,
                 )
                 self._holdings[lease.segment] = Holding(lease, owner)
                 taken[lease.segment] = lease.epoch

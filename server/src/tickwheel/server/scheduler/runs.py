@@ -14,7 +14,7 @@ from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.report import Failure
 from tickwheel.server.domain.run import Limit, Run, RunState
 from tickwheel.server.scheduler.ledger import Batch, Ledger
-from tickwheel.server.scheduler.lingering import Lingering
+from tickwheel.server.scheduler.lingering import PATIENCE_MS, Lingering
 from tickwheel.server.scheduler.live import (
     REPORTABLE,
     UNPUBLISHED,
@@ -38,9 +38,6 @@ from tickwheel.v1 import run_pb2, scheduler_service_pb2
 PENDING_AFTER_MS = 700
 #: So soon it is known whether a run that is overdue when it is opened can go.
 SETTLED_AFTER_MS = 100
-#: A run that nobody publishes for so long, in ms, goes on without the schedule's row that it came
-#: from, which would hold the position back.
-LINGERING_AFTER_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,8 @@ class Settled:
 class Runs:
     """The runs of one segment under one epoch."""
 
-    def __init__(self, segment: int, epoch: int) -> None:
+    def __init__(self, segment: int, epoch: int, patience_ms: int = PATIENCE_MS) -> None:
+        self.patience_ms = patience_ms
         self.segment = segment
         self.epoch = epoch
         self.ledger = Ledger()
@@ -72,7 +70,7 @@ class Runs:
         #: reading the schedule again is therefore harmless.
         self.done: dict[tuple[str, str], int] = {}
         #: Runs (job, run id) of which workers have an outcome that is not taken in yet.
-        self.foretold: frozenset[tuple[str, str]] = frozenset()
+        self.foretold: set[tuple[str, str]] = set()
 
     # -- what can be asked -------------------------------------------------------------------
 
@@ -268,17 +266,20 @@ class Runs:
 
         One that was taken back is to be handed out again.
         """
-        self.unfinished.discard(run)
-        run.job = job
+        self._go_by(run, job)
         run.worker = ""
         run.expire_ms = 0
-        if run.is_reported:
-            self.unfinished.add(run)
         if job.delete_ms:
             reason = _skipped(run, run_pb2.SKIP_REASON_DELETED, "")
             self.end(run, RunState.SKIPPED, now_ms, **reason)
         elif run.phase is Phase.DROPPED:
             self._queue(run, now_ms)
+
+    def _go_by(self, run: LiveRun, job: Job) -> None:
+        self.unfinished.discard(run)
+        run.job = job
+        if run.is_reported:
+            self.unfinished.add(run)
 
     def _queue(self, run: LiveRun, now_ms: int) -> None:
         if run.fire_ms > now_ms + LOOK_AHEAD_MS:
@@ -421,7 +422,7 @@ class Runs:
                 self._follow(run, job, now_ms)
         for run in self.unfinished.of(job.uid):
             run.job = job
-            if not job.delete_ms:
+            if not job.delete_ms or run.name in self.foretold:
                 continue
             if run.phase is Phase.WAITING:
                 self.end(
@@ -435,10 +436,7 @@ class Runs:
         if run.phase is Phase.ASSIGNED and run.cancel_reason is None:
             run.phase = Phase.DROPPED
             self._to_revoke.append(run)
-        self.unfinished.discard(run)
-        run.job = job
-        if run.is_reported:
-            self.unfinished.add(run)
+        self._go_by(run, job)
         if run.phase is Phase.READY and job.delete_ms:
             self._put_off(run, now_ms)
 
@@ -550,7 +548,7 @@ class Runs:
                 if _overdue_ms(run) <= now_ms and run.phase in _TO_BE_PUBLISHED:
                     if run.phase is not Phase.DROPPED and _is_untold(run, now_ms):
                         self.announce(run, now_ms)
-                    late_ms = max(run.opened_ms, _overdue_ms(run)) + LINGERING_AFTER_MS
+                    late_ms = max(run.opened_ms, _overdue_ms(run)) + self.patience_ms
                     self._timers.set(late_ms, Timer.LINGERING, run.key)
             case Timer.LINGERING:
                 self._linger(run, now_ms)
@@ -585,10 +583,13 @@ class Runs:
         """A run that is long overdue goes on by a row of its own."""
         if run.phase is Phase.DROPPED:
             # If it is not dropped in the end it lingers, too.
-            self._timers.set(now_ms + LINGERING_AFTER_MS, Timer.LINGERING, run.key)
+            self._timers.set(now_ms + self.patience_ms, Timer.LINGERING, run.key)
         elif run.phase in _TO_BE_PUBLISHED and not run.has_row:
             self._keep_row(run, run.record or self.announce(run, now_ms))
             self.lingering.add(run)
+            if run.cursor is not None and run.cursor.backfill_id:
+                # It may have been changed after a worker had begun with the run.
+                self._go_by(run, run.cursor.job)
 
     def next_ms(self) -> int | None:
         """When `step` has something to do next; None: nothing that is known."""

@@ -91,7 +91,7 @@ class Scheduler:
         )
         self._gaps = HistoryGaps(context)
         self._latecomers = Latecomers(store, clock, self._holdings)
-        self._strays = Strays(context, schedule_of)
+        self._strays = Strays(context, schedule_of, self.outcome)
         self._repair = Repair(context, self._reader, self._rederiver)
         self._pauser = Pauser(store, clock)
         self._suspects = Suspects()
@@ -250,6 +250,7 @@ class Scheduler:
                 passed += owner.step(now_ms, most)
                 self.fleet.revoke(owner.take_revocations())
                 visit = owner.next_visit_ms()
+            self._strays.hear(holding)
             if visit is not None:
                 next_ms = min(next_ms, visit)
         return next_ms
@@ -286,12 +287,15 @@ class Scheduler:
         if holding is None:
             # Its owner is another scheduler, to which the worker sends it as well.
             return True
+        key = key_of(outcome.key)
+        is_published = outcome.WhichOneof("result") == "published"
         if not holding.ready:
             holding.early.append(Told(outcome, worker_id))
+            # It must not be taken for missed.
+            holding.owner.foretell(key)
             return True
-        key = key_of(outcome.key)
         now = self._clock.now_ms()
-        if outcome.WhichOneof("result") == "published":
+        if is_published:
             record = holding.owner.published(key, worker_id, outcome.epoch, outcome.published, now)
         else:
             record = holding.owner.failed(key, worker_id, outcome.failure, now)
@@ -300,10 +304,11 @@ class Scheduler:
             if awaited is not None and awaited.key == outcome.key:
                 # It was said before, and is acknowledged when it is stored.
                 return True
-            is_stray = outcome.WhichOneof("result") == "published" and not key.dead_letter
+            is_stray = is_published and not key.dead_letter
             if not is_stray or holding.owner.knows(key.uid, key.run_id):
                 return False
-            holding.strays.append(Told(outcome, worker_id))
+            holding.strays[key] = Told(outcome, worker_id)
+            holding.owner.foretell(key)
             return True
         holding.unacknowledged[key.uid, key.run_id] = AwaitedAck(
             worker_id, outcome.key, record.revision

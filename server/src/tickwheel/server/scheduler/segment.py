@@ -19,6 +19,7 @@ from tickwheel.server.domain.run import Run
 from tickwheel.server.schedule import Schedule
 from tickwheel.server.scheduler.cursors import STEP_BUDGET, Advance, Cursors
 from tickwheel.server.scheduler.ledger import Batch
+from tickwheel.server.scheduler.lingering import PATIENCE_MS
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun, Phase, live_run_of
 from tickwheel.server.scheduler.own_runs import OwnRuns
 from tickwheel.server.scheduler.recovering import Recovering
@@ -43,10 +44,11 @@ class SegmentOwner:
         compile_schedule: Callable[[Job], Schedule],
         new_traceparent: Callable[[], str],
         repairs: Repairs | None = None,
+        patience_ms: int = PATIENCE_MS,
     ) -> None:
         self.segment = segment
         self.epoch = epoch
-        self.runs = Runs(segment, epoch)
+        self.runs = Runs(segment, epoch, patience_ms)
         self._reporting = Reporting(self.runs)
         self._cursors = Cursors(
             self.runs, compile_schedule=compile_schedule, new_traceparent=new_traceparent
@@ -161,11 +163,16 @@ class SegmentOwner:
         runs = chain(self.runs.unfinished.of(uid), self.runs.lingering.backfilled(uid))
         return self.is_behind(uid, version) or any(run.job.version < version for run in runs)
 
-    def foretell(self, keys: Iterable[AttemptKey]) -> None:
-        """Workers have outcomes of these, to be taken in once `step` has opened their runs."""
-        names = frozenset((key.uid, key.run_id) for key in keys)
-        self._cursors.foretell(names)
-        self.runs.foretold = names
+    def foretell(self, key: AttemptKey) -> None:
+        """A worker has an outcome of what is not open here: it is opened, never skipped.
+
+        To be taken in once it is open, or as that of a stray.
+        """
+        self.runs.foretold.add((key.uid, key.run_id))
+
+    def settle_foretold(self, key: AttemptKey) -> None:
+        """The outcome is taken in now, or it is known that nothing comes of it."""
+        self.runs.foretold.discard((key.uid, key.run_id))
 
     def uncommitted(self, now_ms: int, told: Collection[str] = ()) -> list[ScheduleEntry]:
         """Entries whose job was not there, to be loaded again now; see Uncommitted.to_look_at."""
@@ -310,7 +317,7 @@ class SegmentOwner:
     ) -> Run:
         """Takes in a run that is on the log and that it does not know; its record."""
         begun = self._cursors.take_begun(*run.name)
-        if begun is not None and begun.revision > run.revision:
+        if begun is not None and (run.record is None or begun.order > run.record.order):
             run.record = begun
         self.runs.admit_published(run)
         return self.runs.published(run, worker, fence, ack, now_ms)

@@ -1,11 +1,17 @@
 """Records of occurrences that do not run; adjacent ones share one. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import islice
 
 from tickwheel.server.domain.names import backfill_run_id, instant_id
 from tickwheel.server.domain.run import Run, RunState, Trigger
+from tickwheel.server.schedule import Schedule
 from tickwheel.server.scheduler.live import Cursor
 from tickwheel.server.scheduler.terms import retention_ms
+
+#: Longer stretches are not gone through to find out of which schedule they are.
+_MOST_COUNTED = 10_000
 
 
 def derived_run_id(cursor: Cursor, nominal_ms: int) -> str:
@@ -64,3 +70,28 @@ def longer(stretch: Run, nominal_ms: int, now_ms: int) -> Run:
         skipped_count=stretch.skipped_count + 1,
         last_schedule_ms=nominal_ms,
     )
+
+
+def schedules_of(
+    first_ms: int, last_ms: int, count: int, schedules: Iterable[Schedule]
+) -> list[Schedule]:
+    """Those of a job's schedules of which a stretch may be, as far as that can be told.
+
+    All that are returned are of its first occurrence. One alone is where no other one has that, or
+    as many occurrences up to the last, or where those that do have the same.
+
+    Args:
+        first_ms: the first occurrence that it stands for.
+        last_ms: the last one.
+        count: how many it stands for.
+        schedules: the job's.
+    """
+    able = [one for one in schedules if one.occurs_at(first_ms)]
+    if len(able) <= 1 or count > _MOST_COUNTED:
+        return able
+    fitting: dict[tuple[int, ...], Schedule] = {}
+    for one in able:
+        within = tuple(islice(one.between(first_ms, last_ms + 1), count + 1))
+        if len(within) == count and within[-1] == last_ms:
+            fitting.setdefault(within, one)
+    return list(fitting.values()) or able

@@ -8,6 +8,7 @@ occurrence. What is on the log has a run all the same: it is recorded by the wor
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import structlog
 
@@ -17,12 +18,13 @@ from tickwheel.server.domain.names import RUN_ID_PATTERN, JobKey, occurrence_of,
 from tickwheel.server.domain.occurrence import EntryKind
 from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.schedule import Schedule
-from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.bounded import MAX_CALLS
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.holding import AwaitedAck, Holding, Told
-from tickwheel.server.scheduler.live import LiveRun
+from tickwheel.server.scheduler.live import AttemptKey, LiveRun
+from tickwheel.server.scheduler.skipping import schedules_of
 from tickwheel.server.trace import new_traceparent
+from tickwheel.v1 import scheduler_service_pb2 as pb
 
 _log = structlog.get_logger(__name__)
 
@@ -44,26 +46,50 @@ class Strays:
     """Looks at outcomes that nobody waited for."""
 
     def __init__(
-        self, context: SchedulerContext, compile_schedule: Callable[[Job], Schedule]
+        self,
+        context: SchedulerContext,
+        compile_schedule: Callable[[Job], Schedule],
+        take_in: Callable[[pb.Outcome, str], bool],
     ) -> None:
-        """Makes it; `compile_schedule` gives a job's schedule."""
+        """Makes it.
+
+        Args:
+            context: the scheduler's.
+            compile_schedule: gives a job's schedule.
+            take_in: takes in an outcome, by which worker; False: it may be forgotten at once.
+        """
         self._store = context.store
         self._clock = context.clock
         self._fleet = context.fleet
         self._holdings = context.holdings
         self._compile = compile_schedule
+        self._take_in = take_in
+
+    def hear(self, holding: Holding) -> None:
+        """Takes in what was told of runs that have been opened meanwhile.
+
+        Before those are handed out, or they would be published a second time.
+        """
+        for key, told in list(holding.strays.items()):
+            if holding.owner.holds(key):
+                self._hear(holding, key, told)
+
+    def _hear(self, holding: Holding, key: AttemptKey, told: Told) -> None:
+        holding.strays.pop(key, None)
+        holding.owner.settle_foretold(key)
+        if not self._take_in(told.outcome, told.worker):
+            self._fleet.acknowledge(told.worker, [told.outcome.key])
 
     async def settle(self) -> None:
         """Records what is to be recorded, and has the workers forget the rest."""
         for holding in list(self._holdings.values()):
             if not holding.strays or not holding.ready:
                 continue
-            some = holding.strays[:MAX_CALLS]
-            facts = await self._facts(some)
-            del holding.strays[: len(some)]
-            if self._holdings.get(holding.segment) is holding:
-                for told in some:
-                    self._settle(holding, told, facts)
+            some = dict(islice(holding.strays.items(), MAX_CALLS))
+            facts = await self._facts(list(some.values()))
+            for key, told in some.items():
+                if self._holdings.get(holding.segment) is holding and key in holding.strays:
+                    self._settle(holding, key, told, facts)
 
     async def _facts(self, strays: Sequence[Told]) -> _Facts:
         names = [(told.outcome.key.job_uid, told.outcome.key.run_id) for told in strays]
@@ -109,24 +135,25 @@ class Strays:
                     return False
                 if backfill_id:
                     return True
-                first_ms = run.first_schedule_ms
-                if any(one.occurs_at(first_ms) and one.occurs_at(nominal_ms) for one in schedules):
+                first_ms, last_ms = run.first_schedule_ms, run.last_schedule_ms
+                its = schedules_of(first_ms, last_ms, run.skipped_count, schedules)
+                if any(one.occurs_at(nominal_ms) for one in its):
                     return True
             cursor = page.cursor
         return False
 
-    def _settle(self, holding: Holding, told: Told, facts: _Facts) -> None:
+    def _settle(self, holding: Holding, key: AttemptKey, told: Told, facts: _Facts) -> None:
         outcome, worker = told
-        key = key_of(outcome.key)
         name = (key.uid, key.run_id)
+        if holding.owner.knows(*name):
+            self._hear(holding, key, told)
+            return
+        del holding.strays[key]
+        holding.owner.settle_foretold(key)
         job_key = JobKey(outcome.user, key.uid)
         known = facts.runs.get(name)
         job = facts.jobs.get(job_key)
-        is_known = (
-            holding.owner.knows(*name)
-            or name in facts.skipped
-            or (known is not None and known.state.is_final)
-        )
+        is_known = name in facts.skipped or (known is not None and known.state.is_final)
         if is_known or job is None:
             if job is None:
                 _log.warning("a run of a job that is gone was published", uid=key.uid, run=name[1])

@@ -67,10 +67,9 @@ class Takeover:
             for phase in REPORTABLE:
                 for run in holding.owner.runs.in_phase(phase):
                     self._dispatcher.resume(run)
-            # What workers have published must not be taken for missed.
-            holding.owner.foretell(key_of(outcome.key) for outcome, _ in holding.early)
             holding.owner.step(self._clock.now_ms())
             for outcome, worker in holding.early:
+                holding.owner.settle_foretold(key_of(outcome.key))
                 if not self._hear(outcome, worker):
                     self._fleet.acknowledge(worker, [outcome.key])
             holding.early.clear()

@@ -66,10 +66,6 @@ class Cursors:
         """A run that a former owner recorded as due, which was not known when it was passed."""
         self._orphans.take_late(record, job, now_ms)
 
-    def foretell(self, names: frozenset[tuple[str, str]]) -> None:
-        """Workers have an outcome of these runs (job, run id) that is not taken in yet."""
-        self._recovered.foretold = names
-
     def begin_at(self, position_ms: int) -> None:
         """Rows from an instant on are read; those that come to light before it are moved."""
         self._rows.position_ms = position_ms

@@ -1,6 +1,7 @@
 """Goes over occurrences up to the look-ahead, and decides what becomes of each.
 
-It runs, it waits for another run, or there is a record of why it does not run.
+It runs, it waits for another run, or there is a record of why it does not run. What a worker
+has an outcome of already runs.
 """
 
 from collections.abc import Callable
@@ -144,6 +145,10 @@ class Expansion:
     def _decide(self, cursor: Cursor, due_ms: int, now_ms: int) -> bool:
         """What becomes of the occurrence at the cursor; False where that is not decided yet."""
         job = cursor.job
+        if (job.uid, derived_run_id(cursor, cursor.next_ms or 0)) in self._runs.foretold:
+            # It was handed out, and is published: whatever there is against it.
+            self._open(cursor, due_ms, now_ms)
+            return True
         reason = self._reason_against(cursor, due_ms, now_ms)
         if reason:
             self._skip(cursor, due_ms, now_ms, reason)
@@ -161,29 +166,34 @@ class Expansion:
             if due_ms > now_ms:
                 self._agenda.visit(due_ms, cursor.id)
             return False
+        if not isinstance(verdict, Wait):
+            self._open(cursor, due_ms, now_ms)
+            return True
+        run = self._add(cursor, due_ms, now_ms)
+        if verdict.cancel:
+            self._runs.make_way(run, now_ms)
+        self._runs.hold(run, verdict.blocking, now_ms)
+        return True
+
+    def _open(self, cursor: Cursor, due_ms: int, now_ms: int) -> None:
+        """The occurrence at the cursor runs."""
+        self._runs.open(self._add(cursor, due_ms, now_ms), now_ms)
+
+    def _add(self, cursor: Cursor, due_ms: int, now_ms: int) -> LiveRun:
         cursor.stretch = None
         run = self._derived_run(cursor, due_ms, now_ms)
         cursor.open[run.schedule_ms] = run
-        if isinstance(verdict, Wait):
-            if verdict.cancel:
-                self._runs.make_way(run, now_ms)
-            self._runs.hold(run, verdict.blocking, now_ms)
-        else:
-            self._runs.open(run, now_ms)
-        return True
+        return run
 
     def _reason_against(self, cursor: Cursor, due_ms: int, now_ms: int) -> int:
         """Why the occurrence at the cursor is not to run; 0 for no reason.
 
-        What a former owner had begun, or has published as a worker says, was not missed. A
-        backfill asks for neither pauses nor windows, and ends with its job.
+        What a former owner had begun was not missed. A backfill asks for neither pauses nor
+        windows, and ends with its job.
         """
-        uid, run_id = cursor.job.uid, derived_run_id(cursor, cursor.next_ms or 0)
-        if (uid, run_id) in self._recovered.foretold:
-            return 0
         if cursor.backfill_id:
             return run_pb2.SKIP_REASON_DELETED if cursor.job.delete_ms else 0
-        if self._recovered.has_begun(uid, run_id):
+        if self._recovered.has_begun(cursor.job.uid, derived_run_id(cursor, cursor.next_ms or 0)):
             return 0
         if is_within(cursor.pauses, due_ms):
             return run_pb2.SKIP_REASON_PAUSED

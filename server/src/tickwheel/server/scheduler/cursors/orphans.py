@@ -54,7 +54,8 @@ class Orphans:
         begun = self._recovered.begun_of(job.uid)
         spans = tuple(schedules) if begun else ()
         for record in begun:
-            if record.trigger is not Trigger.SCHEDULE:
+            is_foretold = (job.uid, record.run_id) in self._runs.foretold
+            if record.trigger is not Trigger.SCHEDULE or is_foretold:
                 continue
             if not any(span.has(record) for span in spans):
                 self._recovered.take_begun(job.uid, record.run_id)
@@ -75,7 +76,8 @@ class Orphans:
         """A run that a former owner recorded as due, which was not known when it was passed."""
         cursor = self._agenda.of_job(job.uid)
         next_ms = cursor.next_ms if cursor is not None else None
-        if next_ms is not None and record.schedule_ms >= next_ms:
+        is_foretold = (job.uid, record.run_id) in self._runs.foretold
+        if is_foretold or (next_ms is not None and record.schedule_ms >= next_ms):
             self._recovered.remember(record)
             return
         reason = run_pb2.SKIP_REASON_CATCH_UP_WINDOW

@@ -1,7 +1,6 @@
 """What is known of occurrences before their cursor comes to them.
 
-Former owners have begun them, these or a cursor that was here before have skipped them, or they
-are published, as workers say.
+Former owners have begun them, or these or a cursor that was here before have skipped them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,6 +8,7 @@ from typing import NamedTuple
 
 from tickwheel.server.domain.run import Run
 from tickwheel.server.schedule import Schedule
+from tickwheel.server.scheduler.skipping import schedules_of
 
 
 class _Stretch(NamedTuple):
@@ -16,6 +16,7 @@ class _Stretch(NamedTuple):
 
     first_ms: int
     last_ms: int
+    number: int
     #: When that was recorded last.
     at_ms: int
     #: Whose occurrences they are; None while only a former owner knew.
@@ -38,8 +39,6 @@ class Recovered:
         #: Skipped stretches since the position, by job and backfill, then by run id and by whether
         #: a former owner has recorded it.
         self._skipped: dict[tuple[str, str], dict[tuple[str, bool], _Stretch]] = {}
-        #: Runs (job, run id) of which workers have an outcome that is not taken in yet.
-        self.foretold: frozenset[tuple[str, str]] = frozenset()
 
     def remember(self, record: Run) -> None:
         """A run that is recorded as due and no more than that."""
@@ -69,7 +68,8 @@ class Recovered:
         """A stretch that was recorded as skipped, maybe longer than before; of which schedule."""
         stretches = self._skipped.setdefault((record.job_uid, record.backfill_id), {})
         first_ms, last_ms = record.first_schedule_ms, record.last_schedule_ms
-        stretch = _Stretch(first_ms, last_ms, record.update_ms, schedule)
+        count = record.skipped_count
+        stretch = _Stretch(first_ms, last_ms, count, record.update_ms, schedule)
         stretches[record.run_id, schedule is None] = stretch
 
     def has_unattributed(self, uid: str) -> bool:
@@ -83,12 +83,12 @@ class Recovered:
     def attribute(self, uid: str, schedules: Sequence[Schedule]) -> None:
         """Finds out which of a job's schedules has the occurrences that former owners skipped.
 
-        Where several have the first of them it stays unknown: to each of them all are skipped.
+        Where it may be several it stays unknown: to each of them all are skipped.
         """
         stretches = self._skipped.get((uid, ""), {})
         for name, stretch in stretches.items():
             if stretch.schedule is None:
-                its = [one for one in schedules if one.occurs_at(stretch.first_ms)]
+                its = schedules_of(stretch.first_ms, stretch.last_ms, stretch.number, schedules)
                 if len(its) == 1:
                     stretches[name] = stretch._replace(schedule=its[0])
 

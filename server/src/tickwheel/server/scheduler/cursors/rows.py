@@ -18,9 +18,6 @@ from tickwheel.server.scheduler.live import Cursor
 from tickwheel.server.scheduler.runs import Runs
 from tickwheel.server.store.port import INBOX_HORIZON_MS
 
-#: How often the rows of what waits go on.
-GO_ON_MS = 60_000
-
 
 @dataclass(frozen=True, slots=True)
 class Advance:
@@ -120,7 +117,7 @@ class Rows:
         Not where something after it is known, as that would be forgotten with what lies before the
         row, and come up again; nor where it is recorded itself.
         """
-        if now_ms < self._gone_on_ms + GO_ON_MS:
+        if now_ms < self._gone_on_ms + self._runs.patience_ms:
             return set()
         self._gone_on_ms = now_ms
         waiting = [one for one in self._agenda if one.is_waiting and one.entry.fire_ms < now_ms]
