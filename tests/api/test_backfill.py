@@ -29,12 +29,18 @@ async def make(api: ApiUnderTest) -> None:
 async def test_a_million_occurrences_are_one_request(api: ApiUnderTest) -> None:
     await make(api)
 
-    told = await api.jobs.BackfillJob(asked(api, 1_000_000))
+    trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
+    told = await api.jobs.BackfillJob(
+        asked(api, 1_000_000),
+        metadata=(("traceparent", f"00-{trace_id}-00f067aa0ba902b7-01"),),
+    )
 
     assert told.count == 1_000_000
     # The owner is told where to begin and to end, not what lies between.
     (begun,) = api.owners.backfilled
     assert begun.end_ms - begun.first_ms == 1_000_000_000
+    # And by which call it is asked for.
+    assert begun.traceparent[3:35] == trace_id
 
 
 async def test_a_request_that_comes_again_is_the_same_whatever_schedule_the_job_has_by_then(

@@ -95,7 +95,7 @@ async def test_a_large_payload_is_refused(api: ApiUnderTest) -> None:
     assert not api.owners.triggered
 
 
-async def test_the_callers_trace_goes_on(api: ApiUnderTest) -> None:
+async def test_the_owner_is_told_by_which_call_a_run_is_asked_for(api: ApiUnderTest) -> None:
     await make(api)
     trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -106,6 +106,7 @@ async def test_the_callers_trace_goes_on(api: ApiUnderTest) -> None:
     await run(api)
 
     traced, fresh = (request.traceparent for request in api.owners.triggered)
+    # The span of the call itself, and not of its caller.
     assert traced[3:35] == trace_id
     assert traced[36:52] != "00f067aa0ba902b7"
     assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", fresh)

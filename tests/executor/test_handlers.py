@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from executor.conftest import running
+from executor.records import JOB, UID
 from executor.stand_in import STALE, UNOWNED, Attempt, Ledger, status
 from tickwheel.client import CancelReason, Executor, NotRetryable, RunContext
 from tickwheel.v1 import run_pb2
@@ -599,12 +600,15 @@ async def test_an_outcome_that_comes_too_late_is_refused_and_dropped(
     async def bill(ctx: RunContext) -> None:
         await asyncio.sleep(0.3)
 
-    await ledger.publish(1, timeout=0.2, key="k")
+    late = await ledger.publish(1, timeout=0.2, key="k", traceparent=TRACEPARENT)
     async with running(executor):
         await ledger.until(lambda: ledger.calls["FinishRuns"])
         await ledger.ended(await ledger.publish(2, key="k"))
-    assert "was not taken" in caplog.text
-    assert "RUN_STATE_WRONG" in caplog.text
+    (line,) = [line for line in caplog.records if "was not taken" in line.message]
+    assert "RUN_STATE_WRONG" in line.message
+    fields = vars(line)
+    assert (fields["job"], fields["run"], fields["trace"]) == (JOB, late.name, TRACEPARENT[3:35])
+    assert f"{late.name} (attempt 1, trace {TRACEPARENT[3:35]})" in line.message
 
 
 # -- traces ------------------------------------------------------------------------------------
@@ -640,5 +644,44 @@ async def test_the_trace_goes_on_in_the_handler_and_in_the_reports(
     assert span.name == "process billing"
     assert span.parent is not None
     assert f"{span.parent.span_id:016x}" == "b7ad6b7169203331"
+    run_id = attempt.name.rpartition("/")[2]
+    assert span.attributes is not None
+    assert dict(span.attributes) == {
+        "messaging.system": "tickwheel",
+        "messaging.operation.name": "process",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": "billing",
+        "messaging.destination.partition.id": span.attributes["messaging.destination.partition.id"],
+        "messaging.consumer.group.name": "tickwheel-executors",
+        "messaging.kafka.offset": 0,
+        "messaging.message.id": f"{UID}/{run_id}/1",
+        "messaging.message.body.size": 18,
+        "tickwheel.job.name": JOB,
+        "tickwheel.run.name": attempt.name,
+        "tickwheel.run.attempt": 1,
+    }
     for method in ("StartRuns", "FinishRuns"):
         assert ledger.metadata[method][0]["traceparent"] == TRACEPARENT
+
+
+async def test_the_span_of_a_handler_that_fails_says_by_what(
+    ledger: Ledger, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
+    executor = make()
+
+    @executor.handler("billing")
+    async def bill(ctx: RunContext) -> None:
+        raise ValueError("no luck")
+
+    attempt = await ledger.publish(1, traceparent=TRACEPARENT)
+    async with running(executor):
+        await ledger.ended(attempt)
+    (span,) = exporter.get_finished_spans()
+    assert (span.status.status_code.name, (span.attributes or {})["error.type"]) == (
+        "ERROR",
+        "ValueError",
+    )

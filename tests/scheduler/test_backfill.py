@@ -29,6 +29,7 @@ from tickwheel.server.domain.report import Finish, Start
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.scheduler.cursors.expansion import MAX_OPEN_PER_BACKFILL
 from tickwheel.server.scheduler.live import LiveRun
+from tickwheel.server.scheduler.override import decode_override
 from tickwheel.server.scheduler.runs import PENDING_AFTER_MS
 from tickwheel.server.scheduler.segment import SegmentOwner
 from tickwheel.server.scheduler.strays import stray_run
@@ -37,6 +38,8 @@ from tickwheel.v1 import job_pb2, run_pb2
 #: The range of the backfills here, in occurrences of a job that runs each second.
 COUNT = MAX_OPEN_PER_BACKFILL + 20
 FIRST = NOW - 1_000 * SECOND
+#: The call that asked for them.
+ASKED_BY = f"00-{'12' * 16}-{'34' * 8}-00"
 
 
 def past_job() -> Job:
@@ -47,6 +50,7 @@ def row_of(job: Job, *, count: int = COUNT, overlap_policy: int = 0) -> Schedule
     detail = storage_pb2.BackfillRecord(
         end_ms=FIRST + count * SECOND,
         overlap_policy=overlap_policy,
+        traceparent=ASKED_BY,
     )
     return replace(
         entry_of(job, FIRST, fire_ms=NOW),
@@ -113,6 +117,9 @@ def test_a_deletion_ends_a_backfill_and_what_did_not_run_is_recorded_as_that() -
     rest = (MAX_OPEN_PER_BACKFILL, COUNT - MAX_OPEN_PER_BACKFILL, gone)
     assert sorted(skipped(records)) == [*handed_out, rest]
     assert {run.backfill_id for run in records} == {"b"}
+    # Each has a trace of its own, run or skipped, and knows by whose call it is there.
+    assert {decode_override(run.detail).traceparent for run in records} == {ASKED_BY}
+    assert ASKED_BY not in {run.traceparent for run in records}
     assert row in owner.take_advance(NOW + 2).remove
     assert not owner.is_backfilling(job.uid, "b")
 

@@ -14,13 +14,14 @@ from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.errors import RunNotFound, SegmentUnowned, StoreUnavailable
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import WriteStamp
-from tickwheel.server.domain.names import backfill_run_id, instant_id, new_uid
+from tickwheel.server.domain.names import backfill_run_id, instant_id, manual_run_id, new_uid
 from tickwheel.server.domain.report import Answer, Finish, Report, Start
 from tickwheel.server.domain.run import Run, RunState
-from tickwheel.server.owner.port import BackfillRequest
+from tickwheel.server.owner.port import BackfillRequest, TriggerRequest
 from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.inbox import News
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
+from tickwheel.server.scheduler.override import decode_override
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.scheduler.strays import stray_run
 from tickwheel.server.store.port import JobChange, NewJob, Store
@@ -181,6 +182,26 @@ async def test_an_outcome_that_is_told_again_is_not_acknowledged_before_it_is_st
     run = await store.runs.get(job.uid, run_id)
     assert run is not None
     assert run.state is RunState.PUBLISHED
+
+
+@pytest.mark.parametrize("flags", ["00", "01"])
+async def test_a_run_by_hand_has_a_trace_of_its_own_and_knows_who_asked_for_it(
+    store: Store, scheduler: Scheduler, flags: str
+) -> None:
+    now = CLOCK.now_ms()
+    job = replace(reported(every_s=60), create_ms=now, update_ms=now, paused=True)
+    await store.jobs.create([NewJob(job=job, entry=None)])
+    call = f"00-{'12' * 16}-{'34' * 8}-{flags}"
+    request = TriggerRequest(
+        job=job, run_id=manual_run_id(now, "abcdefgh"), schedule_ms=now, traceparent=call
+    )
+    async with asyncio.timeout(20):
+        run = await scheduler.desk.trigger(request)
+    assert len(run.trace_id) == 32
+    assert run.trace_id != "12" * 16
+    # It is sampled if the call is.
+    assert run.traceparent.endswith(f"-{flags}")
+    assert decode_override(run.detail).traceparent == call
 
 
 def asked_for(job: Job, now_ms: int) -> BackfillRequest:

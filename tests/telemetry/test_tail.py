@@ -13,6 +13,7 @@ from tickwheel.server.domain.names import instant_id
 from tickwheel.server.domain.occurrence import EntryKind
 from tickwheel.server.domain.run import Limit, PastAttempt, Run, RunState, Trigger
 from tickwheel.server.scheduler.live import LiveRun
+from tickwheel.server.scheduler.override import asked_by
 from tickwheel.server.telemetry.tracing import MOST_KEPT, RunTraces
 from tickwheel.server.trace import keep_part, new_traceparent
 from tickwheel.v1 import run_pb2
@@ -42,6 +43,10 @@ class Kept(SpanProcessor):
 
     def names(self) -> list[str]:
         return [span.name for span in self.spans]
+
+    def attributes(self, name: str) -> dict[str, Any]:
+        (span,) = [span for span in self.spans if span.name == name]
+        return dict(span.attributes or {})
 
 
 class Still:
@@ -76,7 +81,7 @@ def clock() -> Still:
 def traces(kept: Kept, clock: Still) -> RunTraces:
     telemetry = Telemetry(TelemetryOptions(service="s", instance="i", version="1"))
     telemetry.spans = kept
-    return RunTraces(telemetry, clock)
+    return RunTraces(telemetry, clock, engine="cassandra", namespace="keyspace", log="kafka")
 
 
 def ended(*, flags: str = "00", made: str = "", number: int = 0, **more: Any) -> LiveRun:
@@ -90,6 +95,10 @@ def ended(*, flags: str = "00", made: str = "", number: int = 0, **more: Any) ->
         "topic": "billing",
         "partition": 1,
         "offset": 7,
+        "schedule_ms": at_ms,
+        "due_ms": at_ms,
+        "update_ms": at_ms + 5,
+        "create_ms": at_ms + 5,
         **more,
     }
     record = Run(
@@ -99,10 +108,6 @@ def ended(*, flags: str = "00", made: str = "", number: int = 0, **more: Any) ->
         run_id=instant_id(at_ms),
         segment=0,
         trigger=Trigger.SCHEDULE,
-        schedule_ms=at_ms,
-        due_ms=at_ms,
-        update_ms=at_ms + 5,
-        create_ms=at_ms + 5,
         traceparent=f"00-{TRACE}-{SPAN}-{flags}",
         **fields,
     )
@@ -122,7 +127,8 @@ def ended(*, flags: str = "00", made: str = "", number: int = 0, **more: Any) ->
 
 def test_a_sampled_run_has_its_own_identity_and_a_link(traces: RunTraces, kept: Kept) -> None:
     made = f"00-{'12' * 16}-{'34' * 8}-01"
-    traces.ended([ended(flags="01", made=made)])
+    # It went well at last.
+    traces.ended([ended(flags="01", made=made, error_type="ValueError")])
     assert kept.names() == ["run", "schedule", "assignment", "record"]
     root = kept.spans[0]
     assert root.context is not None
@@ -134,6 +140,70 @@ def test_a_sampled_run_has_its_own_identity_and_a_link(traces: RunTraces, kept: 
     for child in kept.spans[1:]:
         assert child.parent is not None
         assert child.parent.span_id == root.context.span_id
+    assert kept.attributes("record") == {
+        "db.system.name": "cassandra",
+        "db.operation.name": "runs.record",
+        "db.namespace": "keyspace",
+    }
+
+
+@pytest.mark.parametrize("state", [RunState.FAILED, RunState.SKIPPED])
+def test_a_run_by_hand_is_linked_to_the_call_that_asked_for_it_too(
+    traces: RunTraces, kept: Kept, state: RunState
+) -> None:
+    made, asked = f"00-{'12' * 16}-{'34' * 8}-01", f"00-{'56' * 16}-{'78' * 8}-00"
+    more: dict[str, Any] = SKIPPED if state is RunState.SKIPPED else {"state": state}
+    traces.ended([ended(made=made, detail=asked_by(asked), **more)])
+    links = [f"{link.context.trace_id:032x}" for link in kept.spans[0].links]
+    assert links == ["56" * 16, "12" * 16]
+
+
+def test_a_trace_begins_when_the_run_was_first_dealt_with(traces: RunTraces, kept: Kept) -> None:
+    """And not at its instant, years ago; nor is a backfill late by that."""
+    long_ago = NOW - 10 * 365 * 86_400_000
+    past = ended(due_ms=long_ago, schedule_ms=long_ago, attempt_due_ms=NOW)
+    traces.ended([past])
+    assert kept.spans == []
+    skipped = ended(due_ms=long_ago, schedule_ms=long_ago, **SKIPPED)
+    failed = ended(due_ms=long_ago, attempt_due_ms=NOW, state=RunState.FAILED)
+    for run in (skipped, failed):
+        kept.spans.clear()
+        traces.ended([run])
+        starts = [(span.start_time or 0) // 1_000_000 for span in kept.spans]
+        assert min(starts) == starts[0] == run.opened_ms
+        assert kept.attributes("run")["tickwheel.run.due_time"] == "2017-01-17T08:00:00.000Z"
+
+
+def test_one_that_a_former_owner_began_begins_with_what_is_known_of_it(
+    traces: RunTraces, kept: Kept
+) -> None:
+    run = ended(flags="01")
+    run.opened_ms = run.assigned_ms = 0
+    traces.ended([run])
+    # It was published before its first state was made.
+    assert kept.spans[0].start_time == (NOW + 3) * 1_000_000
+
+
+@pytest.mark.parametrize(("late_ms", "is_kept"), [(5, False), (1_500, True)])
+def test_a_retry_waits_by_intention(
+    traces: RunTraces, kept: Kept, late_ms: int, is_kept: bool
+) -> None:
+    again = NOW + 300_000
+    past = PastAttempt(attempt=1, state=RunState.FAILED, due_ms=NOW, publish_ms=NOW + 2)
+    traces.ended(
+        [
+            ended(
+                attempt=2,
+                past_attempts=(past,),
+                attempt_due_ms=again,
+                publish_ms=again + late_ms,
+                end_ms=again + late_ms,
+            )
+        ]
+    )
+    assert bool(kept.spans) is is_kept
+    if is_kept:
+        assert kept.attributes("run")["tickwheel.run.lateness"] == 1.5
 
 
 def test_what_went_well_unsampled_leaves_none(traces: RunTraces, kept: Kept) -> None:
@@ -160,6 +230,21 @@ def test_late_and_failed_runs_are_told_from_their_record(traces: RunTraces, kept
         "run", "schedule", "assignment", "attempt", "send billing", "process billing", "record",
     ]  # fmt: skip
     assert kept.spans[0].status.description == "boom"
+    wrong = [span.name for span in kept.spans if not span.status.is_ok]
+    assert wrong == ["run", "attempt", "process billing"]
+    assert [span.name for span in kept.spans if "error.type" in (span.attributes or {})] == wrong
+    # As the worker and the executor would have told it.
+    common = {
+        "messaging.system": "kafka",
+        "messaging.destination.name": "billing",
+        "messaging.destination.partition.id": "1",
+        "messaging.kafka.offset": 7,
+    }
+    for operation in ("send", "process"):
+        attributes = kept.attributes(f"{operation} billing")
+        assert attributes.items() >= common.items()
+        assert attributes["messaging.operation.name"] == operation
+        assert attributes["messaging.operation.type"] == operation
 
 
 def test_a_skipped_stretch_is_told_of_once(traces: RunTraces, kept: Kept) -> None:
@@ -197,7 +282,9 @@ def test_an_outage_makes_no_flood(traces: RunTraces, kept: Kept, clock: Still) -
 
 def test_what_a_limit_has_held_back_is_not_late(traces: RunTraces, kept: Kept) -> None:
     at_ms = NOW + 99_000
-    traces.ended([ended(publish_ms=at_ms, end_ms=at_ms, held_by=Limit.TOPIC_RATE, held_ms=98_500)])
+    held: dict[str, Any] = {"held_by": Limit.TOPIC_RATE, "held_ms": 98_500}
+    let_go = NOW + held["held_ms"]
+    traces.ended([ended(publish_ms=at_ms, end_ms=at_ms, attempt_due_ms=let_go, **held)])
     assert not kept.names()
 
 
@@ -219,11 +306,14 @@ def sends(kept: Kept) -> SendSpans:
 
 
 def sent(kept: Kept) -> list[tuple[str, object]]:
-    """The spans of sending, and where the log has put each record."""
-    spans = [span for span in kept.spans if span.name == "send t"]
+    """The spans of sending, and where the log has put each record, or why it has not."""
+    spans = [(span, span.attributes or {}) for span in kept.spans if span.name == "send t"]
     return [
-        (span.status.status_code.name, (span.attributes or {}).get("messaging.kafka.offset"))
-        for span in spans
+        (
+            span.status.status_code.name,
+            attributes.get("messaging.kafka.offset", attributes.get("error.type")),
+        )
+        for span, attributes in spans
     ]
 
 
@@ -247,7 +337,9 @@ def test_a_record_that_is_given_to_the_log_again_is_told_of_again(
     for answer in (Unavailable("away"), Ack(0, 7, NOW)):
         sends.given(records)
         sends.answered(records, [answer])
-    assert sent(kept) == [("ERROR", None), ("UNSET", 7)]
+    assert sent(kept) == [("ERROR", "unavailable"), ("UNSET", 7)]
+    run = "users/7/jobs/a/runs/a"
+    assert {str((span.attributes or {})["tickwheel.run.name"]) for span in kept.spans} == {run}
 
 
 def test_what_is_dropped_before_it_is_due_leaves_nothing_for_others(

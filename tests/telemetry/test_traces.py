@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,14 +12,12 @@ from typing import Any
 
 import httpx
 import pytest
-from bootstrap.command import ToolMissingError
 from bootstrap.gateway import gateway as build_gateway
-from bootstrap.watching import otelcol
 from engines_fixtures import CassandraServer, KafkaServer
 from localcluster import LocalCluster
 
 from e2e.dev_process import dev_process
-from telemetry.collector import Collector, Span, collector, drawn, of_trace
+from telemetry.collector import Collector, Span, drawn, of_trace
 from tickwheel.worker.telemetry import names
 
 # The first one builds the Collector where that was never done.
@@ -27,20 +25,6 @@ pytestmark = pytest.mark.timeout(1200)
 
 TOPIC = "traced"
 REPORTED = {"completion": "COMPLETION_REPORTED", "runTimeout": "30s"}
-
-
-@pytest.fixture(scope="module")
-def program() -> Path:
-    try:
-        return otelcol()
-    except ToolMissingError as error:
-        pytest.skip(f"the OpenTelemetry Collector cannot be built here: {error}")
-
-
-@pytest.fixture(scope="module")
-def received(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
-    with collector(program, tmp_path_factory.mktemp("collector")) as running:
-        yield running
 
 
 @contextmanager
@@ -116,6 +100,8 @@ def _call_trace(seen: Collector, api: str, store: str) -> list[Span]:
     ]
     assert served.attributes["rpc.response.status_code"] == "OK"
     assert stored.attributes["db.system.name"] == store
+    assert stored.attributes["db.operation.name"] == "jobs.create"
+    assert ("db.namespace" in stored.attributes) is (store == "cassandra")
     return trace
 
 
@@ -151,8 +137,15 @@ def _run_trace(
     sent = _one(trace, worker, f"send {TOPIC}")
     processed = _one(trace, "user-program", f"process {TOPIC}")
     assert (sent.kind, processed.kind) == ("PRODUCER", "CONSUMER")
-    assert sent.attributes["messaging.destination.partition.id"] == str(run["partition"])
-    assert sent.attributes["messaging.kafka.offset"] == run["offset"]
+    for span, operation in ((sent, "send"), (processed, "process")):
+        assert span.attributes["messaging.operation.name"] == operation
+        assert span.attributes["messaging.operation.type"] == operation
+        assert span.attributes["messaging.destination.name"] == TOPIC
+        assert span.attributes["messaging.destination.partition.id"] == str(run["partition"])
+        assert span.attributes["messaging.kafka.offset"] == run["offset"]
+        assert span.attributes["tickwheel.run.name"] == run["name"]
+    assert sent.attributes["messaging.message.id"] == processed.attributes["messaging.message.id"]
+    assert sent.attributes["messaging.system"] == processed.attributes["messaging.system"]
     assert root.start_ns <= sent.start_ns <= processed.start_ns + 50_000_000
     own = _one(trace, "user-program", "the user's own work")
     assert own.parent_id == processed.span_id
@@ -189,6 +182,69 @@ def _skipped_trace(seen: Collector, url: str, api: str, scheduler: str) -> list[
     return trace
 
 
+def _asked_traces(seen: Collector, url: str, api: str, scheduler: str) -> list[list[Span]]:
+    """Of runs by hand, tried again and of a backfill: each its own, linked to the call."""
+    job = f"{url}/v1/users/7/jobs/asked"
+    body = {"schedule": {"every": "60s"}, "target": {"topic": "asked"}}
+    answer = httpx.post(f"{url}/v1/users/7/jobs", params={"job_id": "asked"}, json=body)
+    assert answer.status_code == 200, answer.text
+
+    def ask(path: str, **body: str) -> tuple[str, dict[str, Any]]:
+        trace_id = os.urandom(16).hex()
+        caller = {"traceparent": f"00-{trace_id}-{os.urandom(8).hex()}-01"}
+        answer = httpx.post(path, json=body, headers=caller)
+        assert answer.status_code == 200, answer.text
+        return trace_id, answer.json()
+
+    by_hand, run = ask(f"{job}:run")
+    _run(url, "asked")
+    retry, again = ask(f"{url}/v1/{run['name']}:retry")
+    now = datetime.now(UTC)
+    backfill, begun = ask(
+        f"{job}:backfill",
+        start_time=(now - timedelta(seconds=130)).isoformat(),
+        end_time=now.isoformat(),
+    )
+    deadline = time.monotonic() + 60
+    filled: list[dict[str, Any]] = []
+    while len(filled) < int(begun["count"]):
+        assert time.monotonic() < deadline
+        runs = httpx.get(f"{job}/runs").json()["runs"]
+        filled = [
+            one
+            for one in runs
+            if one["trigger"] == "TRIGGER_BACKFILL" and one["state"] == "RUN_STATE_SUCCEEDED"
+        ]
+    assert filled
+    asked = [
+        (by_hand, "RunJob", run),
+        (retry, "RetryRun", again),
+        *((backfill, "BackfillJob", one) for one in filled),
+    ]
+    traces: list[list[Span]] = []
+    for trace_id, method, run in asked:
+
+        def whole(
+            spans: list[Span], trace_id: str = trace_id, run: dict[str, Any] = run
+        ) -> tuple[list[Span], list[Span]] | None:
+            call, trace = of_trace(spans, trace_id), of_trace(spans, run["traceId"])
+            served = [span for span in call if (span.service, span.kind) == (api, "SERVER")]
+            roots = [span for span in trace if span.name == "run"]
+            return (call, trace) if served and roots else None
+
+        call, trace = seen.until(whole, f"the trace of {run['name']}, and that of {method}")
+        served = _one(call, api, f"tickwheel.v1.JobService/{method}")
+        root = _one(trace, scheduler, "run")
+        assert root.attributes["tickwheel.run.name"] == run["name"]
+        assert root.parent_id == ""
+        assert root.trace_id != trace_id
+        assert (served.trace_id, served.span_id) == root.links[0]
+        # And to the one that created the job.
+        assert len(root.links) == 2
+        traces.append(trace)
+    return traces
+
+
 def _served(trace: list[Span], api: str) -> Span:
     return _one(trace, api, "tickwheel.v1.JobService/CreateJob")
 
@@ -210,11 +266,12 @@ def test_dev_mode(received: Collector, tmp_path: Path, capsys: pytest.CaptureFix
                 api="tickwheel-dev",
             )
         skipped = _skipped_trace(received, dev.url, "tickwheel-dev", "tickwheel-dev")
+        by_hand, *_ = _asked_traces(received, dev.url, "tickwheel-dev", "tickwheel-dev")
         # What is left is pushed when it stops.
         dev.stop()
     with capsys.disabled():
         print(f"\n-- a REST call, dev mode\n{drawn(call)}\n-- its run\n{drawn(of_run)}")  # noqa: T201
-        print(f"-- a skipped run\n{drawn(skipped)}")  # noqa: T201
+        print(f"-- a skipped run\n{drawn(skipped)}\n-- a run by hand\n{drawn(by_hand)}")  # noqa: T201
     told = received.metrics()["tickwheel-dev"]
     # Of the runs in a bucket the last one is its exemplar: this one, or one before the pause.
     exemplars = received.exemplars(names.LATENESS.name)
@@ -266,12 +323,18 @@ def test_the_cluster(
         assert [span.kind for span in out] == ["CLIENT"]
         owners = [span for span in asked if span.parent_id == out[0].span_id]
         assert [(span.service, span.kind) for span in owners] == [("tickwheel-scheduler", "SERVER")]
+        assert out[0].attributes["server.address"].startswith("127.")
+        for span in (*out, *owners):
+            assert span.attributes["rpc.system.name"] == "grpc"
+            assert span.attributes["rpc.method"] == span.name
+            assert span.attributes["rpc.response.status_code"] == "OK"
         skipped = _skipped_trace(received, url, "tickwheel-api", "tickwheel-scheduler")
+        by_hand, *_ = _asked_traces(received, url, "tickwheel-api", "tickwheel-scheduler")
         # What is left is pushed when they stop.
         cluster.stop()
     with capsys.disabled():
         print(f"\n-- a REST call, cluster\n{drawn(call)}\n-- its run\n{drawn(of_run)}")  # noqa: T201
-        print(f"-- a skipped run\n{drawn(skipped)}")  # noqa: T201
+        print(f"-- a skipped run\n{drawn(skipped)}\n-- a run by hand\n{drawn(by_hand)}")  # noqa: T201
     told = received.metrics()
     for service in ("tickwheel-api", "tickwheel-scheduler", "tickwheel-worker"):
         assert told[service]

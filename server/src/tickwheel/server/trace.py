@@ -50,6 +50,11 @@ def new_traceparent() -> str:
     return f"00-{ids[:16].hex()}-{ids[16:].hex()}-{flags}"
 
 
+def sampled_as(traceparent: str, other: str) -> str:
+    """A traceparent that is sampled where another one is; as it is where there is no other one."""
+    return traceparent[:-2] + other[-2:] if other else traceparent
+
+
 def is_sampled(traceparent: str) -> bool:
     """Whether a traceparent of ours is of a trace that is kept."""
     return int(traceparent[-2:], 16) & 1 == 1

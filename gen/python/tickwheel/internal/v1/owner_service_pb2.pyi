@@ -85,20 +85,22 @@ class CancelRunResponse(_message.Message):
     def __init__(self, run: _Optional[_Union[_run_pb2.Run, _Mapping]] = ...) -> None: ...
 
 class StartBackfillRequest(_message.Message):
-    __slots__ = ("job", "backfill_id", "first_ms", "end_ms", "overlap_policy", "generation")
+    __slots__ = ("job", "backfill_id", "first_ms", "end_ms", "overlap_policy", "generation", "traceparent")
     JOB_FIELD_NUMBER: _ClassVar[int]
     BACKFILL_ID_FIELD_NUMBER: _ClassVar[int]
     FIRST_MS_FIELD_NUMBER: _ClassVar[int]
     END_MS_FIELD_NUMBER: _ClassVar[int]
     OVERLAP_POLICY_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     job: JobRef
     backfill_id: str
     first_ms: int
     end_ms: int
     overlap_policy: int
     generation: int
-    def __init__(self, job: _Optional[_Union[JobRef, _Mapping]] = ..., backfill_id: _Optional[str] = ..., first_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., overlap_policy: _Optional[int] = ..., generation: _Optional[int] = ...) -> None: ...
+    traceparent: str
+    def __init__(self, job: _Optional[_Union[JobRef, _Mapping]] = ..., backfill_id: _Optional[str] = ..., first_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., overlap_policy: _Optional[int] = ..., generation: _Optional[int] = ..., traceparent: _Optional[str] = ...) -> None: ...
 
 class StartBackfillResponse(_message.Message):
     __slots__ = ()

@@ -231,9 +231,11 @@ class InboxRecord(_message.Message):
     def __init__(self, segment: _Optional[int] = ..., write_ms: _Optional[int] = ..., user: _Optional[str] = ..., uid: _Optional[str] = ..., version: _Optional[int] = ..., entry: _Optional[_Union[EntryRecord, _Mapping]] = ...) -> None: ...
 
 class BackfillRecord(_message.Message):
-    __slots__ = ("end_ms", "overlap_policy")
+    __slots__ = ("end_ms", "overlap_policy", "traceparent")
     END_MS_FIELD_NUMBER: _ClassVar[int]
     OVERLAP_POLICY_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     end_ms: int
     overlap_policy: int
-    def __init__(self, end_ms: _Optional[int] = ..., overlap_policy: _Optional[int] = ...) -> None: ...
+    traceparent: str
+    def __init__(self, end_ms: _Optional[int] = ..., overlap_policy: _Optional[int] = ..., traceparent: _Optional[str] = ...) -> None: ...

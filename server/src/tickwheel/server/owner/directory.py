@@ -140,6 +140,7 @@ class OwnerDirectory(Owners):
             end_ms=request.end_ms,
             overlap_policy=request.overlap_policy,
             generation=request.generation or request.job.generation,
+            traceparent=request.traceparent,
         )
         await self._ask(request.job.segment, lambda owner: owner.backfill(message))
 

@@ -21,6 +21,7 @@ class TriggerRequest:
     content_type: str = ""
     #: In place of the job's policy; OVERLAP_UNSPECIFIED for the job's own.
     overlap_policy: "job_pb2.Overlap" = job_pb2.OVERLAP_UNSPECIFIED
+    #: Of the call that asks for it; the run has a trace of its own, linked to that.
     traceparent: str = ""
     #: The run that is tried again; empty for a run by hand.
     retried_run: str = ""
@@ -45,6 +46,8 @@ class BackfillRequest:
     overlap_policy: "job_pb2.Overlap" = job_pb2.OVERLAP_UNSPECIFIED
     #: Of the job whose schedule was counted by; 0 for the present one.
     generation: int = 0
+    #: As in TriggerRequest.
+    traceparent: str = ""
 
 
 class Owners(ABC):

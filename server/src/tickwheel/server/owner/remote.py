@@ -1,6 +1,6 @@
 """A scheduler in another process, reached over gRPC."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import grpc
@@ -60,8 +60,8 @@ class RemoteEndpoint:
 class RemoteOwners:
     """One channel to each scheduler, kept open."""
 
-    def __init__(self, interceptors: Sequence[grpc.aio.ClientInterceptor] = ()) -> None:
-        """Opens none yet; `interceptors` go around each call."""
+    def __init__(self, interceptors: Callable[[str], Sequence[grpc.aio.ClientInterceptor]]) -> None:
+        """Opens none yet; `interceptors` gives what goes around each call to an address."""
         self._interceptors = interceptors
         self._channels: dict[str, grpc.aio.Channel] = {}
 
@@ -70,7 +70,7 @@ class RemoteOwners:
         channel = self._channels.get(address)
         if channel is None:
             channel = self._channels[address] = grpc.aio.insecure_channel(
-                address, interceptors=list(self._interceptors)
+                address, interceptors=list(self._interceptors(address))
             )
         return RemoteEndpoint(channel)
 

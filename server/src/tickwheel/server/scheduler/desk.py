@@ -202,7 +202,9 @@ class OwnerDesk:
             return
         now = self._clock.now_ms()
         detail = storage_pb2.BackfillRecord(
-            end_ms=request.end_ms, overlap_policy=request.overlap_policy
+            end_ms=request.end_ms,
+            overlap_policy=request.overlap_policy,
+            traceparent=request.traceparent,
         )
         entry = ScheduleEntry(
             segment=job.segment,

@@ -71,6 +71,7 @@ class SchedulerEndpoint:
                 end_ms=request.end_ms,
                 overlap_policy=_overlap(request.overlap_policy),
                 generation=request.generation,
+                traceparent=request.traceparent,
             )
         )
 

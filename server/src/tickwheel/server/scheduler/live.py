@@ -322,6 +322,8 @@ class Cursor:
     backfill_id: str = ""
     end_ms: int = 0
     overlap_policy: int = 0
+    #: Likewise, the `detail` of its runs.
+    detail: bytes = b""
 
     @property
     def id(self) -> tuple[str, str]:

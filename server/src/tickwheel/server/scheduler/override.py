@@ -13,6 +13,7 @@ class Override:
 
     payload: Payload | None = None
     content_type: str = ""
+    #: The call that asked for the run, to which its trace is linked.
     traceparent: str = ""
     #: Number of tickwheel.v1.Overlap; 0: as the job has it.
     overlap_policy: int = 0
@@ -37,6 +38,11 @@ def encode_override(request: TriggerRequest) -> bytes:
         request_id=request.request_id,
         request_digest=request.request_digest,
     ).SerializeToString()
+
+
+def asked_by(traceparent: str) -> bytes:
+    """The `detail` of a run that differs from the job in nothing but by whose call it is there."""
+    return owner_service_pb2.TriggerRunRequest(traceparent=traceparent).SerializeToString()
 
 
 def decode_override(detail: bytes) -> Override:

@@ -11,6 +11,7 @@ from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.scheduler.overlap import Skip, Wait
 from tickwheel.server.scheduler.override import decode_override
 from tickwheel.server.scheduler.runs import Runs
+from tickwheel.server.trace import sampled_as
 
 
 class OwnRuns:
@@ -95,7 +96,8 @@ def own_run(job: Job, entry: ScheduleEntry, new_traceparent: Callable[[], str]) 
         due_ms=entry.due_ms,
         fire_ms=entry.due_ms,
         ordinal=0,
-        traceparent=override.traceparent or new_traceparent(),
+        # Whoever asked for it under a sampled trace wants to see what came of that.
+        traceparent=sampled_as(new_traceparent(), override.traceparent),
         attempt=entry.attempt,
         entry=entry,
         overlap_policy=override.overlap_policy,

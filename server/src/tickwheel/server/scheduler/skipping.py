@@ -56,6 +56,7 @@ def skipped_run(
         last_schedule_ms=nominal_ms,
         retention_ms=retention_ms(cursor.job.spec),
         backfill_id=cursor.backfill_id,
+        detail=cursor.detail,
         blocking_run=blocking,
     )
 

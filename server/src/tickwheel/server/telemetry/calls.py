@@ -69,6 +69,7 @@ class _TracedCall(_Call):
         super().end(code)
         self._span.set_attribute("rpc.response.status_code", code)
         if code in _FAULTS:
+            self._span.set_attribute("error.type", code)
             self._span.set_status(StatusCode.ERROR, code)
         self._span.end()
         otel_context.detach(self._token)
@@ -77,8 +78,13 @@ class _TracedCall(_Call):
 class CallsOut(grpc.aio.UnaryUnaryClientInterceptor):
     """Calls from one server to another: a span where the caller has one, and its context."""
 
-    def __init__(self, telemetry: Telemetry) -> None:
+    def __init__(self, telemetry: Telemetry, address: str) -> None:
+        """Of calls to the server at `host:port`."""
         self._tracer = telemetry.tracer
+        host, _, port = address.rpartition(":")
+        self._server: dict[str, str | int] = {**_SYSTEM, "server.address": host or address}
+        if host and port.isdecimal():
+            self._server["server.port"] = int(port)
 
     async def intercept_unary_unary(
         self,
@@ -92,7 +98,7 @@ class CallsOut(grpc.aio.UnaryUnaryClientInterceptor):
         # As the library's own interceptors get it, whatever its types say.
         method: Any = client_call_details.method
         name = (method.decode() if isinstance(method, bytes) else str(method)).removeprefix("/")
-        attributes = {**_SYSTEM, "rpc.method": name}
+        attributes = {**self._server, "rpc.method": name}
         with self._tracer.start_as_current_span(
             name, kind=SpanKind.CLIENT, attributes=attributes
         ) as span:
@@ -109,6 +115,7 @@ class CallsOut(grpc.aio.UnaryUnaryClientInterceptor):
             code = await call.code()
             span.set_attribute("rpc.response.status_code", code.name)
             if code is not grpc.StatusCode.OK:
+                span.set_attribute("error.type", code.name)
                 span.set_status(StatusCode.ERROR, code.name)
             return call
 

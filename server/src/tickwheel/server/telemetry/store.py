@@ -27,20 +27,33 @@ P = TypeVar("P", bound=ABC)
 Heard = Callable[[tuple[Any, ...], Any], None]
 
 
+def database(engine: str, namespace: str, operation: str) -> dict[str, str]:
+    """Attributes of a call of the store.
+
+    The operation is our port's: most touch several tables, and so have no `db.collection.name`.
+    https://opentelemetry.io/docs/specs/semconv/database/database-spans/
+    """
+    attributes = {"db.system.name": engine, "db.operation.name": operation}
+    return attributes | ({"db.namespace": namespace} if namespace else {})
+
+
 class ObservedStore(Store):
     """The same store, observed."""
 
-    def __init__(self, inner: Store, telemetry: Telemetry, heard: Mapping[str, Heard]) -> None:
+    def __init__(
+        self, inner: Store, telemetry: Telemetry, namespace: str, heard: Mapping[str, Heard]
+    ) -> None:
         """Around another one.
 
         Args:
             inner: the engine.
             telemetry: where to.
+            namespace: its keyspace, if it has one.
             heard: by operation (`jobs.create`), who is told of its successful calls.
         """
         self._inner = inner
         self.engine = inner.engine
-        observer = _Observer(telemetry, inner.engine, heard)
+        observer = _Observer(telemetry, inner.engine, namespace, heard)
         self.jobs = _observed(JobStore, "jobs", inner.jobs, observer)
         self.schedule = _observed(ScheduleStore, "schedule", inner.schedule, observer)
         self.runs = _observed(RunStore, "runs", inner.runs, observer)
@@ -57,10 +70,13 @@ class ObservedStore(Store):
 
 
 class _Observer:
-    def __init__(self, telemetry: Telemetry, system: str, heard: Mapping[str, Heard]) -> None:
+    def __init__(
+        self, telemetry: Telemetry, system: str, namespace: str, heard: Mapping[str, Heard]
+    ) -> None:
         self._duration = telemetry.histogram(DB_CLIENT)
         self._tracer = telemetry.tracer
         self._system = system
+        self._namespace = namespace
         self._heard = {operation: Listeners(hear) for operation, hear in heard.items()}
 
     async def call(
@@ -71,7 +87,7 @@ class _Observer:
         # Only what belongs to a traced call: loops of their own would make a trace each time.
         span = None
         if trace.get_current_span().is_recording():
-            labels = {"db.system.name": self._system, "db.operation.name": operation}
+            labels = database(self._system, self._namespace, operation)
             span = self._tracer.start_span(operation, kind=SpanKind.CLIENT, attributes=labels)
         try:
             result = await method(*args, **kwargs)

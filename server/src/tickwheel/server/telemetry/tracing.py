@@ -4,6 +4,9 @@ Its root has the identity that went with the run through all hops (`traceparent`
 workers and executors have written of it hangs below. Whether it is written is decided at its end:
 where its trace is sampled, and always where it was late, has failed or was skipped. What other
 processes would have told of a run whose trace is not sampled is then told from its record.
+
+Attributes are those of https://opentelemetry.io/docs/specs/semconv/messaging/ and `…/database/`
+where they have one.
 """
 
 from collections import OrderedDict
@@ -16,11 +19,15 @@ from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobName, RunName
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.scheduler.live import LiveRun
+from tickwheel.server.scheduler.override import decode_override
+from tickwheel.server.telemetry.store import database
 from tickwheel.v1 import run_pb2
+from tickwheel.worker.publisher.port import RunId
+from tickwheel.worker.publisher.records import record_id, rfc3339
 from tickwheel.worker.telemetry.setup import Telemetry
 from tickwheel.worker.telemetry.spans import Context, SpanWriter
 
-#: Published later than this after it was due is late, in ms.
+#: An attempt published later than this after it was due is late, in ms.
 LATE_MS = 1_000
 #: Traces a second that are kept though they are not sampled: an outage makes many late at once.
 MOST_KEPT = 100
@@ -34,7 +41,20 @@ Attributes = dict[str, str | int | float | bool]
 class RunTraces:
     """Writes the traces of runs as their ends are stored."""
 
-    def __init__(self, telemetry: Telemetry, clock: Clock) -> None:
+    def __init__(
+        self, telemetry: Telemetry, clock: Clock, *, engine: str, namespace: str, log: str
+    ) -> None:
+        """Writes none yet.
+
+        Args:
+            telemetry: where to.
+            clock: says when a state was stored.
+            engine: of the store.
+            namespace: its keyspace, if it has one.
+            log: which one runs are published to: `kafka` or `tickwheel` (the embedded one).
+        """
+        self._stored = database(engine, namespace, "runs.record")
+        self._log = log
         self._writer = SpanWriter(telemetry)
         self._clock = clock
         self._kept_second = 0
@@ -49,15 +69,15 @@ class RunTraces:
                 continue
             sampled = Context.sampled(run.traceparent)
             if run.state is RunState.SKIPPED:
-                self._skip(live.job, run, sampled)
+                self._skip(live, run, sampled)
             elif sampled is not None:
                 self._write(live, run, sampled, is_sampled=True)
-            elif run.state is RunState.FAILED or _late_ms(live.job, run) > LATE_MS:
+            elif run.state is RunState.FAILED or _late_ms(run) > LATE_MS:
                 context = Context.of(run.traceparent)
                 if context is not None and self._may_keep():
                     self._write(live, run, context, is_sampled=False)
 
-    def _skip(self, job: Job, run: Run, sampled: Context | None) -> None:
+    def _skip(self, live: LiveRun, run: Run, sampled: Context | None) -> None:
         """Tells of a skipped run, or stretch, once: nobody but its root has anything to tell."""
         name = (run.job_uid, run.run_id)
         context = sampled or Context.of(run.traceparent)
@@ -71,7 +91,7 @@ class RunTraces:
         self._writer.write(
             "run",
             None,
-            run.due_ms * _NS,
+            _begun_ms(live, run) * _NS,
             run.end_ms * _NS,
             own=context,
             attributes={
@@ -81,7 +101,7 @@ class RunTraces:
                 "tickwheel.run.blocking_run": run.blocking_run,
                 "tickwheel.kept": "skipped" if sampled is None else "sampled",
             },
-            links=_made_by(job),
+            links=_links(live.job, run),
         )
 
     def _may_keep(self) -> bool:
@@ -92,8 +112,7 @@ class RunTraces:
         return self._kept <= MOST_KEPT
 
     def _write(self, live: LiveRun, run: Run, context: Context, *, is_sampled: bool) -> None:
-        opened_ms = live.opened_ms or run.create_ms
-        begun_ms = min(opened_ms, run.due_ms)
+        begun_ms = _begun_ms(live, run)
         failed = run.state is RunState.FAILED
         self._writer.write(
             "run",
@@ -103,46 +122,66 @@ class RunTraces:
             own=context,
             attributes={
                 **_attributes(run),
-                "tickwheel.run.lateness": _late_ms(live.job, run) / 1000,
+                "tickwheel.run.lateness": _late_ms(run) / 1000,
                 "tickwheel.kept": "sampled" if is_sampled else "late or failed",
             },
-            links=_made_by(live.job),
+            links=_links(live.job, run),
             status=StatusCode.ERROR if failed else StatusCode.UNSET,
             message=run.error if failed else "",
         )
+        opened_ms = live.opened_ms or begun_ms
         assigned_ms = live.assigned_ms or opened_ms
         self._child(context, "schedule", opened_ms, assigned_ms, {})
         heard: Attributes = {"tickwheel.worker": run.worker, "tickwheel.run.attempt": run.attempt}
         answered_ms = max(run.publish_ms or run.update_ms, assigned_ms)
         self._child(context, "assignment", assigned_ms, answered_ms, heard)
         if not is_sampled:
-            self._from_record(context, run, assigned_ms)
+            self._from_record(context, run, begun_ms, assigned_ms)
         stored_ms = self._clock.now_ms()
-        self._child(context, "record", run.update_ms, stored_ms, {}, SpanKind.CLIENT)
+        self._child(context, "record", run.update_ms, stored_ms, self._stored, SpanKind.CLIENT)
 
-    def _from_record(self, context: Context, run: Run, assigned_ms: int) -> None:
+    def _from_record(self, context: Context, run: Run, begun_ms: int, assigned_ms: int) -> None:
         """What the worker and the executor would have told."""
         for past in run.past_attempts:
             attributes: Attributes = {
                 "tickwheel.run.attempt": past.attempt,
                 "tickwheel.worker": past.worker,
-                "error.type": past.error_type,
+                **_error(past.error_type),
             }
-            self._child(context, "attempt", past.due_ms, past.end_ms, attributes)
+            due_ms = max(past.due_ms, begun_ms)
+            self._child(context, "attempt", due_ms, past.end_ms, attributes, failed=True)
         if run.publish_ms:
-            topic = run.topic
-            attributes = {
-                "messaging.destination.name": topic,
-                "messaging.destination.partition.id": str(run.partition),
-                "messaging.kafka.offset": run.offset,
-            }
-            begun_ms = max(assigned_ms, run.attempt_due_ms or run.due_ms)
-            name = f"send {topic}"
-            self._child(context, name, begun_ms, run.publish_ms, attributes, SpanKind.PRODUCER)
+            attributes = self._messaging(run, "send")
+            given_ms = max(assigned_ms, run.attempt_due_ms or run.due_ms)
+            name = f"send {run.topic}"
+            self._child(context, name, given_ms, run.publish_ms, attributes, SpanKind.PRODUCER)
         if run.start_ms:
-            attributes = {"tickwheel.executor": run.executor}
-            name = f"process {run.topic}"
-            self._child(context, name, run.start_ms, run.end_ms, attributes, SpanKind.CONSUMER)
+            failed = run.state is RunState.FAILED
+            attributes = {
+                **self._messaging(run, "process"),
+                "tickwheel.executor": run.executor,
+                **(_error(run.error_type) if failed else {}),
+            }
+            name, end_ms = f"process {run.topic}", run.end_ms
+            self._child(
+                context, name, run.start_ms, end_ms, attributes, SpanKind.CONSUMER, failed=failed
+            )
+
+    def _messaging(self, run: Run, operation: str) -> Attributes:
+        attributes: Attributes = {
+            "messaging.system": self._log,
+            "messaging.operation.name": operation,
+            "messaging.operation.type": operation,
+            "messaging.destination.name": run.topic,
+            "messaging.message.id": record_id(RunId(run.job_uid, run.run_id, run.attempt)),
+            "tickwheel.run.attempt": run.attempt,
+        }
+        # Of one that was sent twice the log may know only that it has it.
+        if run.partition >= 0:
+            attributes["messaging.destination.partition.id"] = str(run.partition)
+        if run.offset >= 0:
+            attributes["messaging.kafka.offset"] = run.offset
+        return attributes
 
     def _child(
         self,
@@ -152,34 +191,66 @@ class RunTraces:
         end_ms: int,
         attributes: Mapping[str, str | int | float | bool],
         kind: SpanKind = SpanKind.INTERNAL,
+        *,
+        failed: bool = False,
     ) -> None:
         self._writer.write(
-            name, parent, start_ms * _NS, end_ms * _NS, kind=kind, attributes=attributes
+            name,
+            parent,
+            start_ms * _NS,
+            end_ms * _NS,
+            kind=kind,
+            attributes=attributes,
+            status=StatusCode.ERROR if failed else StatusCode.UNSET,
         )
 
 
-def _made_by(job: Job) -> tuple[Context, ...]:
-    """The call that made this version of the job, if it is known."""
-    made = Context.of(job.traceparent)
-    return () if made is None else (made,)
+def _links(job: Job, run: Run) -> list[Context]:
+    """The calls that asked for the run, and that made this version of the job, where known."""
+    # Those of the schedule have no detail.
+    asked = decode_override(run.detail).traceparent if run.detail else ""
+    found = (Context.of(asked), Context.of(job.traceparent))
+    return [context for context in found if context is not None]
 
 
-def _late_ms(job: Job, run: Run) -> int:
-    """By how much the first attempt was late, by no limit's doing; 0 where none was published."""
-    first = run.past_attempts[0] if run.past_attempts else run
-    late_ms = first.publish_ms - job.could_run_ms(run.due_ms) - first.held_ms
-    return max(0, late_ms) if first.publish_ms else 0
+def _begun_ms(live: LiveRun, run: Run) -> int:
+    """When the run was first dealt with: its instant may lie years before, as in a backfill."""
+    first_ms = min(live.opened_ms or run.create_ms, run.create_ms)
+    # Its worker may have published it before the present owner knew of it.
+    published = [past.publish_ms for past in run.past_attempts] + [run.publish_ms]
+    return min([first_ms, *filter(None, published)])
+
+
+def _late_ms(run: Run) -> int:
+    """By how much the latest of its attempts was; 0 where none was published.
+
+    One counts from when it could go: after its backoff, when the run that it waited for had ended,
+    and when the limit that held it back let it go.
+    """
+    late_ms = run.publish_ms - (run.attempt_due_ms or run.due_ms) if run.publish_ms else 0
+    for past in run.past_attempts:
+        if past.publish_ms:
+            late_ms = max(late_ms, past.publish_ms - past.due_ms)
+    return max(0, late_ms)
+
+
+def _error(error_type: str) -> Attributes:
+    return {"error.type": error_type or "_OTHER"}
 
 
 def _attributes(run: Run) -> Attributes:
     attributes: Attributes = {
         "tickwheel.job.name": str(JobName(run.user, run.job_id)),
         "tickwheel.run.name": str(RunName(JobName(run.user, run.job_id), run.run_id)),
+        "tickwheel.run.schedule_time": rfc3339(run.schedule_ms).decode(),
+        "tickwheel.run.due_time": rfc3339(run.due_ms).decode(),
         "tickwheel.run.state": run.state.name.lower(),
         "tickwheel.run.trigger": run.trigger.name.lower(),
         "tickwheel.run.attempt": run.attempt,
         "tickwheel.segment": run.segment,
         "tickwheel.epoch": run.epoch,
     }
-    # The semantic conventions want it only of what has failed.
-    return {**attributes, "error.type": run.error_type} if run.error_type else attributes
+    # The semantic conventions want it only of what has failed; a run that went well at last may
+    # have the error of an attempt before.
+    failed = run.state is RunState.FAILED
+    return {**attributes, **_error(run.error_type)} if failed else attributes

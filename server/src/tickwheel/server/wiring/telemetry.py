@@ -10,7 +10,7 @@ import grpc.aio
 from tickwheel.server.api.middleware import CallObserver
 from tickwheel.server.domain.clock import Clock, SystemClock
 from tickwheel.server.scheduler.runtime import Scheduler
-from tickwheel.server.settings import Settings
+from tickwheel.server.settings import Engine, Settings
 from tickwheel.server.store.port import Store
 from tickwheel.server.trace import keep_part
 from tickwheel.server.wiring.version import program_version
@@ -27,23 +27,37 @@ if TYPE_CHECKING:
 class Observing:
     """Observes one process; where telemetry is off it gives back what it is given."""
 
-    def __init__(self, telemetry: "Telemetry | None") -> None:
+    def __init__(self, telemetry: "Telemetry | None", settings: Settings) -> None:
         self._telemetry = telemetry
+        is_cluster = settings.store is Engine.CASSANDRA
+        self._namespace = settings.cassandra_keyspace if is_cluster else ""
         self.calls: CallObserver | None = None
-        self.interceptors: Sequence[grpc.aio.ClientInterceptor] = ()
         self._runs: RunMetrics | None = None
         self._traces: RunTraces | None = None
         if telemetry is not None:
             from tickwheel.server.telemetry import runs
-            from tickwheel.server.telemetry.calls import CallsOut, ObservedCalls
+            from tickwheel.server.telemetry.calls import ObservedCalls
 
             self._runs = runs.RunMetrics(telemetry)
             self.calls = ObservedCalls(telemetry)
-            self.interceptors = (CallsOut(telemetry),)
             if telemetry.spans is not None:
                 from tickwheel.server.telemetry import tracing
 
-                self._traces = tracing.RunTraces(telemetry, SystemClock())
+                self._traces = tracing.RunTraces(
+                    telemetry,
+                    SystemClock(),
+                    engine=settings.store.value,
+                    namespace=self._namespace,
+                    log="kafka" if is_cluster else "tickwheel",
+                )
+
+    def interceptors(self, address: str) -> Sequence[grpc.aio.ClientInterceptor]:
+        """What goes around calls to the server at `host:port`."""
+        if self._telemetry is None:
+            return ()
+        from tickwheel.server.telemetry.calls import CallsOut
+
+        return (CallsOut(self._telemetry, address),)
 
     def store(self, store: Store) -> Store:
         """The store, observed."""
@@ -53,7 +67,7 @@ class Observing:
         from tickwheel.server.telemetry.store import ObservedStore
 
         heard = {"jobs.create": JobMetrics(self._telemetry).created}
-        return ObservedStore(store, self._telemetry, heard)
+        return ObservedStore(store, self._telemetry, self._namespace, heard)
 
     def publisher(self, publisher: Publisher, system: str) -> Publisher:
         """The publisher, observed."""
@@ -108,7 +122,7 @@ async def observing(settings: Settings, part: str, instance: str) -> AsyncGenera
         OSError: the metrics address was asked for and cannot be had.
     """
     if not (settings.metrics_address or settings.otlp_endpoint):
-        yield Observing(None)
+        yield Observing(None, settings)
         return
     from tickwheel.worker.telemetry.setup import Telemetry, TelemetryOptions
 
@@ -126,6 +140,6 @@ async def observing(settings: Settings, part: str, instance: str) -> AsyncGenera
     if telemetry.spans is not None:
         keep_part(settings.trace_ratio)
     try:
-        yield Observing(telemetry)
+        yield Observing(telemetry, settings)
     finally:
         await asyncio.to_thread(telemetry.close)

@@ -11,12 +11,11 @@ from tickwheel.worker.publisher.port import (
     Ack,
     Publisher,
     Record,
-    Refused,
     Report,
     Result,
 )
 from tickwheel.worker.telemetry.names import SEND
-from tickwheel.worker.telemetry.sending import SendSpans
+from tickwheel.worker.telemetry.sending import SendSpans, why_not
 from tickwheel.worker.telemetry.setup import Telemetry
 
 
@@ -79,9 +78,7 @@ class ObservedPublisher(Publisher):
         alike: dict[tuple[float, str], int] = {}
         for record, result in zip(records, results, strict=True):
             begun = self._given.pop(id(record), now)
-            error = ""
-            if not isinstance(result, Ack):
-                error = "refused" if isinstance(result, Refused) else "unavailable"
+            error = "" if isinstance(result, Ack) else why_not(result)
             alike[begun, error] = alike.get((begun, error), 0) + 1
         for (begun, error), count in alike.items():
             self._duration.record(now - begun, self._system, "send", error, count=count)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from opentelemetry.trace import SpanKind, StatusCode
 
-from tickwheel.worker.publisher.port import Ack, Record, Result, RunId
+from tickwheel.worker.publisher.port import Ack, Record, Refused, Result, RunId, Unavailable
+from tickwheel.worker.publisher.records import record_id
 from tickwheel.worker.telemetry.setup import Telemetry
 from tickwheel.worker.telemetry.spans import Context, SpanWriter
 
@@ -73,8 +74,10 @@ class SendSpans:
     def _write(
         self, writer: SpanWriter, held: _Held, record: Record, result: Result, now_ns: int
     ) -> None:
-        common = {
-            "tickwheel.run.id": record.run.run_id,
+        job = dict(record.headers).get("ce_source", b"").decode()
+        common: dict[str, str | int] = {
+            "tickwheel.job.name": job,
+            "tickwheel.run.name": f"{job}/runs/{record.run.run_id}",
             "tickwheel.run.attempt": record.run.attempt,
         }
         given_ns = held.given_ns or now_ns
@@ -85,12 +88,15 @@ class SendSpans:
             "messaging.operation.name": "send",
             "messaging.operation.type": "send",
             "messaging.destination.name": record.topic,
+            "messaging.message.id": record_id(record.run),
             "messaging.message.body.size": len(record.value),
         }
         if isinstance(result, Ack):
             attributes["messaging.destination.partition.id"] = str(result.partition)
             if result.offset >= 0:
                 attributes["messaging.kafka.offset"] = result.offset
+        else:
+            attributes["error.type"] = why_not(result)
         writer.write(
             f"send {record.topic}",
             held.context,
@@ -101,6 +107,11 @@ class SendSpans:
             status=StatusCode.UNSET if isinstance(result, Ack) else StatusCode.ERROR,
             message="" if isinstance(result, Ack) else result.message,
         )
+
+
+def why_not(result: Refused | Unavailable) -> str:
+    """`error.type` of a record that the log has not taken."""
+    return "refused" if isinstance(result, Refused) else "unavailable"
 
 
 def _sampled(record: Record) -> Context | None:

@@ -1,6 +1,7 @@
 """One attempt: start, handler, heartbeats, outcome."""
 
 import asyncio
+import functools
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from tickwheel.client.executor.outcome import Outcome, cancelled, failed, raised
 from tickwheel.client.executor.record import RunRecord
 from tickwheel.client.executor.reports import NotToExecute, Reports, Started, Unreported
 from tickwheel.client.executor.threads import HandlerThreads
-from tickwheel.client.executor.tracing import Span
+from tickwheel.client.executor.tracing import Spans
 from tickwheel.v1 import run_pb2
 
 _log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Surroundings:
     reports: Reports
     heart: Heart
     threads: HandlerThreads
-    span: Span
+    spans: Spans
     cancel_grace: float | None
     """Seconds from the wish that a handler stops to the cancellation of an async one's task."""
 
@@ -78,7 +79,7 @@ class Attempt:
         begun = await self._shared.reports.start(self._record)
         self._starting = None
         if isinstance(begun, NotToExecute):
-            _log.info("%s is not executed: %s", self._record.event_id, begun.why)
+            self._log(logging.INFO, "%s is not executed: %s", begun.why)
             return End.REFUSED
         if isinstance(begun, Unreported):
             return await self._run_unreported()
@@ -89,7 +90,7 @@ class Attempt:
         else:
             outcome = await self._execute_with_heartbeats(begun, deadline)
         if self._refused is not None:
-            _log.warning("%s was lost while executed: %s", self._record.event_id, self._refused)
+            self._log(logging.WARNING, "%s was lost while executed: %s", self._refused)
             return End.EXECUTED
         if self._cancellation.reason is CancelReason.REQUESTED:
             outcome = cancelled(outcome)
@@ -118,9 +119,9 @@ class Attempt:
             return End.UNFINISHED
         error = outcome.error
         assert error is not None
-        _log.error(
+        self._log(
+            logging.ERROR,
             "the handler of %s failed, which nobody waits to hear of:\n%s",
-            self._record.event_id,
             error.details or error.message,
         )
         return End.EXECUTED
@@ -153,7 +154,10 @@ class Attempt:
     async def _execute(self, context: RunContext) -> Outcome:
         shared = self._shared
         self._working = asyncio.create_task(
-            self._handler.call(context, shared.threads, shared.span), name=self._record.event_id
+            self._handler.call(
+                context, shared.threads, functools.partial(shared.spans, self._record)
+            ),
+            name=self._record.event_id,
         )
         try:
             await asyncio.wait([self._working])
@@ -197,12 +201,15 @@ class Attempt:
                 refusal = failed(kind, str(error), retryable=False)
                 await reports.finish(self._record, refusal, None, until)
         except ApiError as error:
-            _log.warning(
+            self._log(
+                logging.WARNING,
                 "the outcome of %s (%s) was not taken: %s",
-                self._record.event_id,
                 run_pb2.RunState.Name(outcome.state),
                 error,
             )
+
+    def _log(self, level: int, text: str, *more: object) -> None:
+        _log.log(level, text, self._record.told, *more, extra=self._record.log_fields)
 
 
 def _succeeded(outcome: Outcome | None) -> bool:

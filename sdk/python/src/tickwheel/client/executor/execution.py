@@ -83,7 +83,7 @@ class Execution:
             return True
         self._claiming = asyncio.current_task()
         if not await self._executed.claim(record.event_id):
-            _log.info("%s is passed over: a duplicate", record.event_id)
+            _log.info("%s is passed over: a duplicate", record.told, extra=record.log_fields)
             return True
         end = End.UNFINISHED
         try:

@@ -239,7 +239,8 @@ class Executor:
         reports = Reports(stub, self._name, self._retry)
         heart = Heart(reports)
         threads = HandlerThreads("tickwheel-handler")
-        shared = Surroundings(reports, heart, threads, handler_spans(), self._cancel_grace)
+        spans = handler_spans(source.system, self._group)
+        shared = Surroundings(reports, heart, threads, spans, self._cancel_grace)
         executed = Executed()
 
         def attempt_of(record: RunRecord) -> Attempt:

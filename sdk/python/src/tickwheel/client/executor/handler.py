@@ -3,16 +3,18 @@
 import functools
 import inspect
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from tickwheel.client.executor.context import RunContext
 from tickwheel.client.executor.outcome import Outcome, raised, returned
 from tickwheel.client.executor.threads import HandlerThreads
-from tickwheel.client.executor.tracing import Span
 
 #: An async one, or a plain one, which is called in a thread.
 HandlerFunction = Callable[[RunContext], Any]
+#: Enters what a handler is called in.
+Inside = Callable[[], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Handler:
         call = getattr(self.function, "__call__", None)  # noqa: B004 - an object with an async one
         return inspect.iscoroutinefunction(self.function) or inspect.iscoroutinefunction(call)
 
-    async def call(self, context: RunContext, threads: HandlerThreads, span: Span) -> Outcome:
+    async def call(self, context: RunContext, threads: HandlerThreads, span: Inside) -> Outcome:
         """Calls it, and says how it ended.
 
         Raises:
@@ -39,15 +41,15 @@ class Handler:
         if not self.is_async:
             return await threads.call(functools.partial(self._call_plain, context, span))
         try:
-            with span(self.topic, context.headers):
+            with span():
                 result = await self.function(context)
         except BaseException as error:
             return raised(error)
         return returned(result)
 
-    def _call_plain(self, context: RunContext, span: Span) -> Outcome:
+    def _call_plain(self, context: RunContext, span: Inside) -> Outcome:
         try:
-            with span(self.topic, context.headers):
+            with span():
                 result = self.function(context)
         except BaseException as error:
             return raised(error)

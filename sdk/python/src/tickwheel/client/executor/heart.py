@@ -117,11 +117,15 @@ class Heart:
             if error.code in FINAL:
                 refused = error
             else:
-                _log.warning("the heartbeat of %s failed: %s", pulse.record.name, error)
+                record = pulse.record
+                _log.warning(
+                    "the heartbeat of %s failed: %s", record.told, error, extra=record.log_fields
+                )
                 wait = min(wait, _AGAIN_S)
         except Exception:
             # A defect, and none of the handler's, which goes on.
-            _log.exception("the heartbeat of %s failed", pulse.record.name)
+            record = pulse.record
+            _log.exception("the heartbeat of %s failed", record.told, extra=record.log_fields)
         pulse.is_busy = False
         due = pulse.sent + wait
         if pulse.progress is not told:

@@ -61,6 +61,8 @@ class KafkaSource:
         security: arguments of AIOKafkaConsumer and AIOKafkaAdminClient that say how to log in.
     """
 
+    system = "kafka"
+
     def __init__(
         self,
         bootstrap: str,

@@ -57,6 +57,8 @@ class LogSource:
     what has arrived under it is acknowledged, and then falls silent.
     """
 
+    system = "tickwheel"
+
     def __init__(
         self,
         stub: "ExecutorServiceAsyncStub",

@@ -60,6 +60,11 @@ class RecordSource(Protocol):
     which makes `run` return, while the group still counts this consumer in; `close`.
     """
 
+    @property
+    def system(self) -> str:
+        """What the log is, as `messaging.system` of OpenTelemetry has it."""
+        ...
+
     def describe(self) -> str:
         """Which log it is, for people."""
         ...

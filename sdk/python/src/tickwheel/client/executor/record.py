@@ -55,6 +55,21 @@ class RunRecord:
         return f"{self.job}/runs/{self.run_id}"
 
     @property
+    def trace_id(self) -> str:
+        """32 hexadecimal digits of `traceparent`; empty where it has none."""
+        return self.headers.get("traceparent", "")[3:35]
+
+    @property
+    def told(self) -> str:
+        """The attempt, as lines of the log name it."""
+        return f"{self.name} (attempt {self.attempt}, trace {self.trace_id or 'unknown'})"
+
+    @property
+    def log_fields(self) -> dict[str, str]:
+        """Likewise, as fields of lines (`extra`), for those who log them as JSON."""
+        return {"job": self.job, "run": self.name, "trace": self.trace_id}
+
+    @property
     def is_dead_letter(self) -> bool:
         """Whether the record only says that the run has failed for good, and why."""
         return _DEAD_LETTER in self.headers

@@ -17,6 +17,7 @@ from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobName
 from tickwheel.server.owner.port import BackfillRequest, Owners
 from tickwheel.server.store.port import Store
+from tickwheel.server.trace import current_traceparent
 from tickwheel.v1 import errors_pb2, job_service_pb2
 
 #: A range with more occurrences is refused, and asked for in parts: so many take up to 7 s of CPU
@@ -94,6 +95,7 @@ class BackfillJob:
                     end_ms=end_ms,
                     overlap_policy=request.overlap_policy,
                     generation=counted.generation,
+                    traceparent=current_traceparent(),
                 )
             )
             if request.request_id:

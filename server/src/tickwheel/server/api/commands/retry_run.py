@@ -11,7 +11,7 @@ from tickwheel.server.domain.names import RunName, retry_run_id
 from tickwheel.server.domain.run import Run
 from tickwheel.server.owner.port import Owners, TriggerRequest
 from tickwheel.server.store.port import Store
-from tickwheel.server.trace import child
+from tickwheel.server.trace import current_traceparent
 from tickwheel.v1 import run_pb2
 
 
@@ -59,7 +59,7 @@ class RetryRun:
                 schedule_ms=old.schedule_ms,
                 payload=_payload(detail),
                 content_type=detail.content_type,
-                traceparent=child(),
+                traceparent=current_traceparent(),
                 retried_run=old.run_id,
                 request_id=request_id,
             )

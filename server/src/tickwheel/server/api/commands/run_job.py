@@ -16,7 +16,7 @@ from tickwheel.server.domain.names import JobName, manual_run_id
 from tickwheel.server.domain.run import Run, Trigger
 from tickwheel.server.owner.port import Owners, TriggerRequest
 from tickwheel.server.store.port import Store
-from tickwheel.server.trace import child
+from tickwheel.server.trace import current_traceparent
 from tickwheel.v1 import job_service_pb2, run_pb2
 
 #: How long a request_id is remembered, in ms (AIP-155).
@@ -64,7 +64,7 @@ class RunJob:
                 payload=payload,
                 content_type=_content_type(job, payload),
                 overlap_policy=request.overlap_policy,
-                traceparent=child(),
+                traceparent=current_traceparent(),
                 request_digest=digest,
             )
         )

@@ -218,6 +218,7 @@ class Expansion:
             record=begun,
             cursor=cursor,
             overlap_policy=cursor.overlap_policy,
+            detail=cursor.detail,
             backfill_id=cursor.backfill_id,
         )
 

@@ -6,6 +6,7 @@ from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.occurrence import KEEP_ORDINAL, ScheduleEntry
 from tickwheel.server.schedule import Schedule
 from tickwheel.server.scheduler.live import Cursor
+from tickwheel.server.scheduler.override import asked_by
 
 
 def cursor_over(
@@ -44,6 +45,7 @@ def backfill_cursor(job: Job, entry: ScheduleEntry, schedule: Schedule) -> Curso
         backfill_id=entry.run_id,
         end_ms=detail.end_ms,
         overlap_policy=detail.overlap_policy,
+        detail=asked_by(detail.traceparent),
     )
 
 
