@@ -22,6 +22,7 @@ from tickwheel.server.domain.job import Job
 from tickwheel.server.owner.schedulers import Schedulers
 from tickwheel.server.store.port import Store
 from tickwheel.v1 import (
+    executor_service_pb2,
     job_service_pb2,
 )
 
@@ -109,6 +110,32 @@ async def test_each_call_is_logged_with_its_trace(api: ApiUnderTest) -> None:
     assert entry["code"] == "NOT_FOUND"
     assert entry["trace"] == trace_id
     assert entry["log_level"] == "info"
+
+
+@pytest.mark.parametrize("count", [1, 12])
+async def test_a_call_by_which_an_executor_reports_names_its_runs(
+    api: ApiUnderTest, count: int
+) -> None:
+    trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
+    names = [f"{NAME}/runs/20261123T1200{second:02}000Z" for second in range(count)]
+    request = executor_service_pb2.StartRunsRequest(executor="me")
+    for name in names:
+        request.runs.add(
+            attempt=executor_service_pb2.RunAttempt(
+                run=name, job_uid="0192f0c4-7a3b-7c55-9d1e-3f1a2b4c5d6e", attempt=1, fence=1
+            )
+        )
+    with capture_logs() as logs:
+        await api.executors.StartRuns(
+            request, metadata=(("traceparent", f"00-{trace_id}-00f067aa0ba902b7-01"),)
+        )
+        entry = await call_in(logs)
+    assert entry["trace"] == trace_id
+    if count == 1:
+        assert (entry["job"], entry["run"]) == (NAME, names[0])
+    else:
+        # As many as a reader can do with.
+        assert (entry["runs"], entry["count"]) == (names[:10], count)
 
 
 async def test_a_call_that_went_well_is_logged_at_debug(api: ApiUnderTest) -> None:

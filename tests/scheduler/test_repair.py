@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from engines_fixtures import CassandraServer
+from structlog.testing import capture_logs
 
 from scheduler.making import NOW, SECOND, changed, entry_of, make_job
 from tickwheel.server.convert.schedule import schedule_of
@@ -201,7 +202,11 @@ async def test_a_row_of_a_run_that_has_ended_goes(
         stamp = await stamp_of(store)
         await store.runs.record(stamp, [ended])
         await store.open_runs.put(stamp, [replace(ended, state=RunState.PUBLISHED, revision=1)])
-        await until(lambda: mended(scheduler, Mended.OPEN_RUN) == 1)
+        with capture_logs() as lines:
+            await until(lambda: mended(scheduler, Mended.OPEN_RUN) == 1)
+        (line,) = [line for line in lines if line["event"] == "mended"]
+        assert (line["job"], line["run"]) == (str(job.name), str(ended.name))
+        assert line["trace"] == ended.trace_id
         await passes(store, monkeypatch)
         assert mended(scheduler, Mended.OPEN_RUN) == 1
         assert not await store.open_runs.read([0])

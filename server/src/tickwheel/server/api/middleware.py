@@ -5,7 +5,7 @@ One interceptor, because each one costs a task's worth of work for every call.
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import Any, Protocol, TypeAlias
 
@@ -25,6 +25,8 @@ _OURS = "/tickwheel."
 _INTERNAL = "/tickwheel.internal."
 #: Unary calls that wait for something to come, without doing anything.
 _WAITING = frozenset({"/tickwheel.v1.ExecutorService/PullRecords"})
+#: Of a call that is about many runs so many are named in its line.
+_NAMED = 10
 _DETAILS_KEY = "grpc-status-details-bin"
 
 _log = structlog.get_logger()
@@ -250,8 +252,18 @@ def _traceparent(context: Context) -> str:
     return ""
 
 
-def _subject(request: Any) -> dict[str, str]:
+def _reported(names: Sequence[str], count: int) -> dict[str, Any]:
+    """What executors report of; the trace of one that reports of a single run is the call's."""
+    if count == 1:
+        return {"job": names[0].partition("/runs/")[0], "run": names[0]}
+    return {"runs": names, "count": count}
+
+
+def _subject(request: Any) -> dict[str, Any]:
     """What a call is about, by its resource names; nothing else of a request is logged."""
+    reports = getattr(request, "runs", None)
+    if reports:
+        return _reported([report.attempt.run for report in reports[:_NAMED]], len(reports))
     name = getattr(request, "name", "") or getattr(request, "parent", "")
     if not isinstance(name, str) or not name:
         return {}

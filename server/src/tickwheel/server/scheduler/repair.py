@@ -14,7 +14,7 @@ import structlog
 
 from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.names import JobKey
+from tickwheel.server.domain.names import JobKey, JobName
 from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
 from tickwheel.server.domain.run import Run
 from tickwheel.server.schedule import ScheduleError
@@ -254,9 +254,11 @@ class Repair:
     def _is_ours(self, holding: Holding) -> bool:
         return self._holdings.get(holding.segment) is holding and not holding.leaving
 
-    def _mended(self, what: Mended, job: Job) -> None:
+    def _mended(self, what: Mended, of: Job | Run, run: Run | None = None) -> None:
         self._repairs[what] += 1
-        _log.warning("mended", what=what.value, job=str(job.name), segment=job.segment)
+        name = JobName(of.user, of.job_id)
+        about = {"run": str(run.name), "trace": run.trace_id} if run is not None else {}
+        _log.warning("mended", what=what.value, job=str(name), segment=of.segment, **about)
 
     # -- runs that nobody is at work with ----------------------------------------------------
 
@@ -264,9 +266,8 @@ class Repair:
         holding = self._at_rest(segment)
         if holding is None:
             return
-        for uid in holding.owner.release_waiting(self._clock.now_ms()):
-            self._repairs[Mended.WAITING_RUN] += 1
-            _log.warning("mended", what=Mended.WAITING_RUN.value, uid=uid, segment=segment)
+        for waiting in holding.owner.release_waiting(self._clock.now_ms()):
+            self._mended(Mended.WAITING_RUN, waiting.job, waiting.record)
             self._wake.set()
         if len(holding.owner.runs) <= MAX_OPEN_RUNS:
             await self._compare_open_runs(holding)
@@ -299,13 +300,7 @@ class Repair:
                 return
             holding.owner.take_late(run, job, self._clock.now_ms())
             self._wake.set()
-        self._repairs[Mended.OPEN_RUN] += 1
-        _log.warning(
-            "mended",
-            what=Mended.OPEN_RUN.value,
-            run=f"{run.job_uid}/{run.run_id}",
-            segment=holding.segment,
-        )
+        self._mended(Mended.OPEN_RUN, run, run)
 
 
 def _is_of(row: ScheduleEntry, job: Job) -> bool:

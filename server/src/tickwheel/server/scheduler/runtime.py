@@ -384,6 +384,8 @@ class Scheduler:
                 if await self._pauser.look_at(job):
                     await self._inbox.notice([News(job.key, job.segment)])
             except StoreUnavailable as error:
-                _log.warning("a job that fails is not paused yet", error=error.message)
+                _log.warning(
+                    "a job that fails is not paused yet", job=str(job.name), error=error.message
+                )
                 await self._clock.sleep(1)
                 self._suspects.put(job)

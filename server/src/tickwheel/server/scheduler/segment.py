@@ -182,10 +182,11 @@ class SegmentOwner:
         """Whether the row of a job's present schedule was read and is being gone by."""
         return self._uncommitted.has(uid) or self._cursors.of_job(uid) is not None
 
-    def release_waiting(self, now_ms: int) -> list[str]:
-        """Lets go runs that wait for nothing; by uid the jobs that had any."""
-        waiting = self.runs.unfinished.waiting_jobs()
-        return [uid for uid in waiting if self.runs.released(uid, now_ms)]
+    def release_waiting(self, now_ms: int) -> list[LiveRun]:
+        """Lets go runs that wait for nothing; the first one of each job that had any."""
+        unfinished = self.runs.unfinished
+        first = [unfinished.waiting(uid)[0] for uid in unfinished.waiting_jobs()]
+        return [run for run in first if self.runs.released(run.job.uid, now_ms)]
 
     def confirm_revoked(
         self, keys: Iterable[AttemptKey], started: Iterable[AttemptKey], now_ms: int

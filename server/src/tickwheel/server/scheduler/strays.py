@@ -156,7 +156,13 @@ class Strays:
         is_known = name in facts.skipped or (known is not None and known.state.is_final)
         if is_known or job is None:
             if job is None:
-                _log.warning("a run of a job that is gone was published", uid=key.uid, run=name[1])
+                # The job's name is gone with it, unless the run was recorded.
+                _log.warning(
+                    "a run of a job that is gone was published",
+                    job=str(known.name.job) if known else key.uid,
+                    run=str(known.name) if known else key.run_id,
+                    trace=known.trace_id if known else "",
+                )
             self._fleet.acknowledge(worker, [outcome.key])
             return
         run = stray_run(name[1], key.attempt, job, facts.past.get(job_key, ()), self._compile)
