@@ -80,6 +80,22 @@ def test_only_what_came_due_in_a_pause_is_skipped_for_it() -> None:
     assert skipped(store_records(owner)) == [(4, 3, run_pb2.SKIP_REASON_PAUSED)]
 
 
+def test_a_pause_begins_with_itself_not_with_what_was_changed_before_it() -> None:
+    """An owner that hears of both at once, while it goes on: its store was away, or it has slept."""
+    owner, first = make_owner(), make_job(every_s=1)
+    held = load(owner, first, entry_of(first, NOW + SECOND))
+    assert seconds(held) == [1, 2, 3, 4]
+    other = changed(first, NOW + SECOND // 2)
+    paused = changed(other, NOW + 2 * SECOND + SECOND // 2, paused=True)
+    now_ms = NOW + 4 * SECOND
+    revoked = owner.change(paused, None, now_ms, [first, other])
+    assert seconds(revoked) == [1, 2, 3, 4]
+    owner.confirm_revoked([run.key for run in revoked], [], now_ms)
+    owner.step(now_ms)
+    assert seconds(assign(owner)) == [1, 2]
+    assert skipped(store_records(owner)) == [(3, 2, run_pb2.SKIP_REASON_PAUSED)]
+
+
 def test_skipped_occurrences_with_others_between_them_are_two_stretches() -> None:
     owner, first = make_owner(), make_job(every_s=1)
     versions = [first]

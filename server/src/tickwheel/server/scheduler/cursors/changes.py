@@ -61,7 +61,7 @@ class Changes:
         for one in list(self._agenda.all_of(job.uid)):
             one.job = job
             one.stretch = None
-        cursor.pauses = _pauses(cursor.pauses, before, past.get(before.generation), since_ms)
+        cursor.pauses = _pauses(cursor.pauses, before, past.get(before.generation), now_ms)
         rewind = self._revoking.take_back(cursor, after_ms=since_ms)
         if rewind is not None:
             cursor.next_ms, cursor.ordinal = rewind
@@ -129,8 +129,8 @@ class Changes:
         self._agenda.add(present, now_ms)
 
 
-def _pauses(known: Stretches, before: Job, era: Era | None, since_ms: int) -> Stretches:
-    """The pauses of a generation, after a change at `since_ms` of which no later one is known."""
+def _pauses(known: Stretches, before: Job, era: Era | None, now_ms: int) -> Stretches:
+    """The pauses of a generation, as they are known after changes of which we hear now."""
     if era is None:
         return known
     kept = tuple(pause for pause in known if pause[1] <= before.update_ms)
@@ -141,7 +141,8 @@ def _pauses(known: Stretches, before: Job, era: Era | None, since_ms: int) -> St
             continue
         if after_ms <= before.update_ms and open_ms is not None:
             after_ms = open_ms
-        elif after_ms > since_ms:
-            after_ms = since_ms
+        # The api's clock may be ahead of ours.
+        elif after_ms > now_ms:
+            after_ms = now_ms
         later.append((after_ms, until_ms))
     return (*kept, *later)
