@@ -157,6 +157,32 @@ async def take_needs_the_lease_as_it_is(world: World) -> None:
 
 
 @case
+async def owner_takes_its_own_again_under_its_epoch(world: World) -> None:
+    owner = await world.own(12)
+    again = replace(owner.lease, floor_us=owner.lease.floor_us + 1)
+    assert await world.store.leases.take_segment(owner.lease, again)
+    assert (await world.store.leases.segments())[12] == again
+    # Who had read the lease before, and took its owner for dead since, comes too late.
+    late = replace(owner.lease, epoch=owner.lease.epoch + 1, session_id="s-late", address="late:1")
+    assert not await world.store.leases.take_segment(owner.lease, late)
+    assert (await world.store.leases.segments())[12] == again
+    assert await world.store.leases.take_segment(again, late)
+    assert not await world.store.leases.take_segment(again, replace(again, floor_us=1 << 60))
+    assert (await world.store.leases.segments())[12] == late
+
+
+@case
+async def owner_that_has_taken_its_own_again_releases_it(world: World) -> None:
+    owner = await world.own(12)
+    again = replace(owner.lease, floor_us=owner.lease.floor_us + 1)
+    assert await world.store.leases.take_segment(owner.lease, again)
+    newest = replace(again, floor_us=again.floor_us + 1)
+    assert await world.store.leases.release_segment(newest)
+    released = (await world.store.leases.segments())[12]
+    assert released == replace(newest, session_id="", address="")
+
+
+@case
 async def one_of_many_takers_wins(world: World) -> None:
     for _ in range(3):
         current = (await world.store.leases.segments())[12]

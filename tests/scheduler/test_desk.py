@@ -20,6 +20,7 @@ from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.owner.port import BackfillRequest, TriggerRequest
 from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.inbox import News
+from tickwheel.server.scheduler.keeper import SessionKeeper
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.override import decode_override
 from tickwheel.server.scheduler.runtime import Scheduler
@@ -321,3 +322,27 @@ async def test_what_a_backfill_has_skipped_stays_so_should_a_worker_have_publish
     async with asyncio.timeout(20):
         await forgotten.wait()
     assert await store.runs.get(job.uid, outcome.key.run_id) is None
+
+
+async def test_an_owner_whose_session_has_run_out_answers_nothing_for_now(
+    store: Store, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, run = await stored(store, scheduler)
+    epoch = scheduler.epochs()[0]
+
+    def left_ms(_keeper: SessionKeeper) -> int:
+        return 0
+
+    monkeypatch.setattr(SessionKeeper, "left_ms", left_ms)
+    with pytest.raises(SegmentUnowned):
+        await scheduler.desk.cancel(job, run.run_id, "by hand")
+    now = CLOCK.now_ms()
+    by_hand = TriggerRequest(job=job, run_id=f"{instant_id(now)}-m-abcdefgh", schedule_ms=now)
+    with pytest.raises(SegmentUnowned):
+        await scheduler.desk.trigger(by_hand)
+    (answer,) = await scheduler.desk.report([report(job, run.run_id, SUCCEEDED, epoch)])
+    assert isinstance(answer, SegmentUnowned)
+    assert await scheduler.desk.notify([News(job.key, 0, job.version)]) == [False]
+    monkeypatch.undo()
+    (answer,) = await scheduler.desk.report([report(job, run.run_id, SUCCEEDED, epoch)])
+    assert isinstance(answer, Answer)

@@ -267,3 +267,39 @@ async def test_a_revocation_is_confirmed_and_what_was_not_begun_is_free(
         await runtime.told.wait()
     assert runtime.dropped == {run.key}
     assert runtime.free == [run]
+
+
+async def test_what_was_revoked_is_dropped_when_all_have_answered(
+    fleet: Fleet, runtime: Runtime
+) -> None:
+    stream = Stream(fleet)
+    stream.hello()
+    await stream.hear("segments")
+    await fleet.answered()
+    run = _run(runtime)
+    assert assign(fleet, run)
+    fleet.revoke([run])
+    revocation = (await stream.hear("revocation")).revocation
+    waiting = asyncio.create_task(fleet.answered())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    stream.say(revocation_ack=pb.RevocationAck(revocation_id=revocation.revocation_id))
+    async with asyncio.timeout(5):
+        await waiting
+    assert runtime.dropped == {run.key}
+
+
+async def test_who_does_not_answer_is_not_waited_for_for_ever(
+    fleet: Fleet, runtime: Runtime, clock: HandClock
+) -> None:
+    stream = Stream(fleet)
+    stream.hello()
+    await stream.hear("segments")
+    run = _run(runtime)
+    assert assign(fleet, run)
+    fleet.revoke([run])
+    waiting = asyncio.create_task(fleet.answered())
+    await asyncio.sleep(0)
+    clock.ms += SchedulerOptions().worker_lease_ms
+    async with asyncio.timeout(5):
+        await waiting

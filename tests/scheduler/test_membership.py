@@ -89,11 +89,38 @@ def test_a_session_that_is_gone_from_the_store_is_dead() -> None:
     assert watch.is_dead("a", 0)
 
 
+def test_a_session_is_not_dead_by_a_reading_that_was_slept_upon() -> None:
+    watch = SessionWatch(lease_ms=10_000)
+    watch.observe([_session("a")], 0)
+    begun_ms, slept_ms = 5_000, 20_000
+    watch.observe([_session("a")], begun_ms + slept_ms)
+    assert not watch.is_dead("a", begun_ms)
+
+
+def test_nobody_is_waited_for_where_no_other_can_live() -> None:
+    watch = SessionWatch(lease_ms=0)
+    watch.observe([_session("a")], 7)
+    assert watch.is_dead("a", 3)
+
+
 def test_who_is_expected_back_is_left_its_share() -> None:
     leases = [SegmentLease(segment=n, epoch=1) for n in range(9)]
-    assert len(plan_moves("a", [], leases, ["a"], awaited=2).take) == 3
-    assert len(plan_moves("a", [], leases, ["a", "b"], awaited=1).take) == 3
+    assert len(plan_moves("a", [], leases, ["a"], awaited={"b:1", "c:1"}).take) == 3
+    assert len(plan_moves("a", [], leases, ["a", "b"], awaited={"c:1"}).take) == 3
     assert len(plan_moves("a", [], leases, ["a"]).take) == 9
+
+
+def test_what_is_of_who_is_expected_back_is_left_to_it() -> None:
+    # Our share is 22 while we are alone: one more than what we have.
+    owners = ["a"] * 21 + ["b"] * 22 + ["c"] * 20
+    leases = [
+        SegmentLease(segment=n, epoch=1, session_id=name, address=f"{name}:1")
+        for n, name in enumerate(owners)
+    ]
+    free = SegmentLease(segment=63, epoch=1)
+    for others in ([], [free]):
+        moves = plan_moves("a", range(21), [*leases, *others], ["a"], awaited={"b:1", "c:1"})
+        assert list(moves.take) == others
 
 
 def test_who_lived_before_our_session_was_lost_is_awaited_for_a_while() -> None:

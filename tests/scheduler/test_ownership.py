@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 import pytest
+from typing_extensions import override
 
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.lease import SchedulerSession, SegmentLease
@@ -65,5 +67,52 @@ async def test_what_a_scheduler_took_that_began_while_we_looked_is_its_own(
         while begun < 10:
             await asyncio.sleep(0.01)
     assert [lease.session_id for lease in await read_segments()] == [other.session_id] * 2
+    await scheduler.stop()
+    await running
+
+
+class SleepyClock(SystemClock):
+    """Runs on while its process stands still."""
+
+    def __init__(self) -> None:
+        self.slept_ms = 0
+
+    @override
+    def steady_ms(self) -> int:
+        return super().steady_ms() + self.slept_ms
+
+
+async def test_who_slept_after_it_looked_takes_nobody_for_dead_by_that(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, options = SleepyClock(), SchedulerOptions(membership_ms=20, renew_ms=20)
+    beaten = SchedulerSession(
+        session_id=new_uid(), address="o:1", beat=1, lease_until_ms=clock.now_ms() + 60_000
+    )
+    await store.leases.open_session(beaten)
+    for free in await store.leases.segments():
+        theirs = replace(free, epoch=1, session_id=beaten.session_id, floor_us=clock.now_us())
+        assert await store.leases.take_segment(free, theirs)
+    read_sessions, looks = store.leases.sessions, 0
+
+    async def sessions() -> list[SchedulerSession]:
+        nonlocal beaten, looks
+        looks += 1
+        if looks > 2:
+            beaten = replace(beaten, beat=beaten.beat + 1)
+            assert await store.leases.renew_session(beaten)
+        found = await read_sessions()
+        if looks == 2:
+            clock.slept_ms += 2 * options.lease_ms
+        return found
+
+    monkeypatch.setattr(store.leases, "sessions", sessions)
+    identity = Identity(session_id=new_uid(), address="local", version="test")
+    scheduler = Scheduler(store, clock, identity, options)
+    running = asyncio.create_task(scheduler.run())
+    async with asyncio.timeout(20):
+        while looks < 5:
+            await asyncio.sleep(0.01)
+    assert [lease.epoch for lease in await store.leases.segments()] == [1, 1]
     await scheduler.stop()
     await running

@@ -349,6 +349,21 @@ def test_a_report_after_the_time_out_is_refused() -> None:
         say(owner, run, SUCCEEDED, attempt=1)
 
 
+def test_silence_does_not_count_while_nobody_could_be_heard() -> None:
+    owner, job = make_owner(), reported(at_ms=NOW)
+    job.spec.run_timeout.CopyFrom(Duration(seconds=3600))
+    run = published(job, owner)
+    say(owner, run, Start())
+    say(owner, run, Heartbeat(), NOW + 1)
+    back = NOW + 3 * SILENCE_MS
+    owner.resume(back)
+    owner.step(back)
+    owner.step(back + SILENCE_MS - 1)
+    assert run.attempt == 1
+    owner.step(back + SILENCE_MS)
+    assert run.attempt == 2
+
+
 def test_silence_after_a_heartbeat_fails_the_attempt() -> None:
     owner, job = make_owner(), reported(at_ms=NOW)
     job.spec.run_timeout.CopyFrom(Duration(seconds=3600))

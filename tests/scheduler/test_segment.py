@@ -469,3 +469,41 @@ def test_a_timer_of_a_run_that_was_taken_back_does_not_tell_of_a_later_one() -> 
     assert (again.name, again.due_ms > run.due_ms) == (run.name, True)
     owner.step(run.due_ms + PENDING_AFTER_MS)
     assert not owner.take_batch()
+
+
+def test_what_could_not_be_published_for_too_long_is_taken_back_and_skipped() -> None:
+    owner, job = make_owner(), make_job(every_s=1, window_s=3)
+    held = load(owner, job, entry_of(job, NOW + SECOND))
+    publish(owner, held.pop(1), NOW + 2 * SECOND)
+    now_ms = NOW + 6 * SECOND + 1
+    missed = owner.take_back_missed(now_ms)
+    assert [run.due_ms for run in missed] == [NOW + SECOND, NOW + 3 * SECOND]
+    assert not owner.take_back_missed(now_ms)
+    owner.confirm_revoked([run.key for run in missed], [], now_ms)
+    owner.step(now_ms)
+    kept = [run for run in held if run not in missed]
+    assert [run.due_ms for run in kept] == [NOW + 4 * SECOND]
+    runs = assign(owner)
+    # Nothing that workers still hold is handed out again, and all are counted as before.
+    assert [run.due_ms for run in runs] == [NOW + n * SECOND for n in range(5, 12)]
+    assert [run.ordinal for run in runs] == list(range(4, 11))
+    records = store_records(owner)
+    assert [
+        (run.first_schedule_ms, run.skipped_count)
+        for run in records
+        if run.skip_reason == run_pb2.SKIP_REASON_CATCH_UP_WINDOW
+    ] == [(NOW + SECOND, 1), (NOW + 3 * SECOND, 1)]
+
+
+def test_what_is_still_inside_its_window_or_recorded_as_due_is_not_taken_back() -> None:
+    owner, job = make_owner(), make_job(every_s=1, window_s=3)
+    load(owner, job, entry_of(job, NOW + SECOND))
+    assert not owner.take_back_missed(NOW + 4 * SECOND)
+    # The first one is recorded as due by then.
+    owner.step(NOW + SECOND + PENDING_AFTER_MS)
+    assert [run.due_ms for run in owner.take_back_missed(NOW + 5 * SECOND + 1)] == [
+        NOW + 2 * SECOND
+    ]
+    whenever, once = make_owner(), make_job(at_ms=NOW + SECOND, window_s=None)
+    load(whenever, once, entry_of(once, NOW + SECOND))
+    assert not whenever.take_back_missed(NOW + 86_400 * SECOND)

@@ -29,11 +29,12 @@ def main() -> int:
     parser.add_argument("--trace", metavar="FILE", help="write what happened; of one plan only")
     parser.add_argument("--plain", action="store_true", help="no jobs that executors report")
     parser.add_argument("--backfills", action="store_true", help="jobs that are changed amid one")
+    parser.add_argument("--outages", action="store_true", help="schedulers' sessions run out")
     parser.add_argument("--defect", choices=DEFECTS, help="break a promise on purpose")
     options = parser.parse_args()
     prepare = DEFECTS.get(options.defect)
     check_hash_seed()
-    plans = list(_plans(options.what, not options.plain, options.backfills))
+    plans = list(_plans(options.what, not options.plain, options.backfills, options.outages))
     if options.trace:
         report = run_plan(plans[0], verbose=True, prepare=prepare)
         Path(options.trace).write_text("\n".join([*report.lines, ""]))
@@ -56,14 +57,14 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _plans(words: list[str], reported: bool, backfills: bool) -> Iterator[Plan]:
+def _plans(words: list[str], reported: bool, backfills: bool, outages: bool) -> Iterator[Plan]:
     for word in words:
         if word.endswith(".json"):
             yield Plan.of_json(Path(word).read_text())
             continue
         first, _, last = word.partition("-")
         for seed in range(int(first), int(last or first) + 1):
-            yield plan_of(seed, reported=reported, backfills=backfills)
+            yield plan_of(seed, reported=reported, backfills=backfills, outages=outages)
 
 
 def _tell(report: Report) -> None:

@@ -54,11 +54,13 @@ class _Draft:
         self.steps.append(Step(at_ms, act, job, args))
 
 
-def plan_of(seed: int, *, reported: bool = False, backfills: bool = False) -> Plan:
+def plan_of(
+    seed: int, *, reported: bool = False, backfills: bool = False, outages: bool = False
+) -> Plan:
     """The plan of a seed: at least 1,000 occurrences, 20 faults and all kinds of jobs.
 
     With `reported` it has jobs beside whose runs executors report, with `backfills` some that are
-    changed amid one; all else stays as it is.
+    changed amid one, with `outages` the schedulers' sessions run out; all else stays as it is.
     """
     chance = Chance(seed).stream("plan")
     draft = _Draft(
@@ -76,6 +78,9 @@ def plan_of(seed: int, *, reported: bool = False, backfills: bool = False) -> Pl
     if backfills:
         draft.chance = Chance(seed).stream("plan of backfills")
         _backfills(draft)
+    if outages:
+        draft.chance = Chance(seed).stream("plan of outages")
+        _outages(draft)
     draft.steps.sort(key=lambda step: step.at_ms)
     draft.faults.sort(key=lambda fault: fault.at_ms)
     return Plan(
@@ -485,6 +490,33 @@ def _store(draft: _Draft, at_ms: int) -> Fault:
         kind, count = draft.chance.choice((("s", draft.schedulers), ("a", draft.apis)))
         target = f"{kind}{draft.chance.randrange(count)}"
     return Fault(at_ms, "store", target, _lasting(draft), _trouble(draft))
+
+
+def _outages(draft: _Draft) -> None:
+    """The store is away for about as long as a lease or longer, for all or for some schedulers.
+
+    Or they stand still for so long. They are not back at the same moment.
+    """
+    chance = draft.chance
+    at_ms = chance.randrange(4_000, 12_000)
+    while at_ms < ACTIVE_MS - 8_000:
+        lasts_ms = chance.choice((6_500, 7_500, 8_500, 9_500, 11_000, 14_000))
+        down = {"how": "down"}
+        names = [f"s{number}" for number in range(draft.schedulers)]
+        match chance.choice(("all", "all", "each", "one", "stop")):
+            case "all":
+                draft.faults.append(Fault(at_ms, "store", "store", lasts_ms, down))
+            case "each":
+                for name in names:
+                    more_ms = chance.randrange(2_000)
+                    draft.faults.append(Fault(at_ms, "store", name, lasts_ms + more_ms, down))
+            case "one":
+                draft.faults.append(Fault(at_ms, "store", chance.choice(names), lasts_ms, down))
+            case _:
+                for name in names:
+                    more_ms = chance.randrange(2_000)
+                    draft.faults.append(Fault(at_ms, "stop", name, lasts_ms + more_ms))
+        at_ms += lasts_ms + chance.randrange(3_000, 9_000)
 
 
 def _log(draft: _Draft, at_ms: int) -> Fault:

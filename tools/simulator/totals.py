@@ -15,6 +15,8 @@ class Totals:
     faults: int = 0
     failures: int = 0
     calls: int = 0
+    resumed: int = 0
+    leases_lost: int = 0
     #: Of single simulations.
     fewest_occurrences: int = 1 << 60
     #: The seed that had so few.
@@ -29,6 +31,8 @@ class Totals:
         self.faults += report.faults
         self.failures += report.failures
         self.calls += report.calls
+        self.resumed += report.resumed
+        self.leases_lost += report.leases_lost
         if report.tally.occurrences < self.fewest_occurrences:
             self.fewest_occurrences, self.fewest_seed = report.tally.occurrences, report.seed
         self.fewest_faults = min(self.fewest_faults, report.faults)
@@ -43,7 +47,8 @@ class Totals:
             f"skipped, {tally.failed} failed), {tally.manual} by hand, {tally.duplicates} "
             f"duplicates with the same ce_id, {tally.unheard} skipped though published unheard; "
             f"{self.faults} faults, {self.failures} failed "
-            f"requests, {self.calls} calls; {tally.checks} checks; each seed with at least "
-            f"{self.fewest_occurrences} occurrences (seed {self.fewest_seed}) and "
+            f"requests, {self.calls} calls; sessions that ran out went on {self.resumed} times, "
+            f"{self.leases_lost} segments were lost; {tally.checks} checks; each seed with at "
+            f"least {self.fewest_occurrences} occurrences (seed {self.fewest_seed}) and "
             f"{self.fewest_faults} faults"
         )

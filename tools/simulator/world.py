@@ -39,6 +39,12 @@ class Report:
     faults: int = 0
     #: Single requests to store and log that failed.
     failures: int = 0
+    #: How often a scheduler's session had run out, and held again with all that was owned.
+    resumed: int = 0
+    #: Segments whose lease was lost to another scheduler, or let go.
+    leases_lost: int = 0
+    #: Assignments handed to workers.
+    dispatched: int = 0
     #: What schedulers have mended, by what it was.
     repairs: Counter[str] = field(default_factory=Counter[str])
     steps: int = 0
@@ -94,6 +100,9 @@ class World:
         report.faults = self.faults.injected
         report.failures = sum(link.failures for link in self.cluster.links)
         for scheduler in self.cluster.schedulers:
+            report.resumed += scheduler.census.resumed
+            report.leases_lost += scheduler.census.leases_lost
+            report.dispatched += scheduler.census.dispatched
             report.repairs.update({str(k): n for k, n in scheduler.census.repairs.items()})
         report.defects = [_described(defect) for defect in loop.defects]
         if not loop.defects:
@@ -111,9 +120,12 @@ class World:
         self.faults.begin(plan.faults)
 
     def _taken(self, lease: SegmentLease) -> None:
+        owners = self._owners.setdefault(lease.segment, [])
+        if owners and owners[-1][0] == lease.epoch:
+            self.trace.note("retaken", lease.segment, lease.epoch, lease.address)
+            return
         self.trace.note("taken", lease.segment, lease.epoch, lease.address)
-        now_ms = self.plan.start_ms + self.loop.now_us // 1000
-        self._owners.setdefault(lease.segment, []).append((lease.epoch, now_ms))
+        owners.append((lease.epoch, self.plan.start_ms + self.loop.now_us // 1000))
 
     def _judge(self) -> Verdict:
         plan = self.plan

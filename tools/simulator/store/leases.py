@@ -1,6 +1,7 @@
 """Sessions of schedulers and leases of segments: lightweight transactions."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from typing_extensions import override
 
@@ -99,30 +100,31 @@ class SimLeaseStore(LeaseStore):
 
     @override
     async def take_segment(self, current: SegmentLease, new: SegmentLease) -> bool:
-        return await self._replace(current, new)
-
-    @override
-    async def release_segment(self, lease: SegmentLease) -> bool:
-        free = SegmentLease(segment=lease.segment, epoch=lease.epoch, floor_us=lease.floor_us)
-        return await self._replace(lease, free)
-
-    async def _replace(self, current: SegmentLease, new: SegmentLease) -> bool:
         leases = self._cells.leases
 
         def work() -> bool:
             present = leases.get(current.segment)
-            same = (
-                current.epoch == 0
-                if present is None
-                else (present.epoch, present.session_id) == (current.epoch, current.session_id)
-            )
+            same = current.epoch == 0 if present is None else _mark(present) == _mark(current)
             if same:
                 leases[new.segment] = new
-                if new.session_id:
-                    self._cells.on_taken(new)
+                self._cells.on_taken(new)
             return same
 
         return await self._settled(work, lambda: leases.get(new.segment) == new)
+
+    @override
+    async def release_segment(self, lease: SegmentLease) -> bool:
+        leases = self._cells.leases
+        free = replace(lease, session_id="", address="")
+
+        def work() -> bool:
+            present = leases.get(lease.segment)
+            same = present is not None and _mark(present)[:2] == _mark(lease)[:2]
+            if same:
+                leases[lease.segment] = free
+            return same
+
+        return await self._settled(work, lambda: leases.get(lease.segment) == free)
 
     async def _settled(self, work: Callable[[], bool], was_done: Callable[[], bool]) -> bool:
         try:
@@ -130,3 +132,7 @@ class SimLeaseStore(LeaseStore):
         except OutcomeUnknown:
             # A serial read ends what is still under way, so it tells for good.
             return await self._link.call(Kind.CONDITIONAL, was_done)
+
+
+def _mark(lease: SegmentLease) -> tuple[int, str, int]:
+    return (lease.epoch, lease.session_id, lease.floor_us)

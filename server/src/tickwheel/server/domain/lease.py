@@ -29,7 +29,11 @@ class SchedulerSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentLease:
-    """A segment's row: changes only at hand-over, and `epoch` only grows."""
+    """A segment's row: changes only where it is taken or given back, and `epoch` only grows.
+
+    A new owner raises the epoch. One that takes its own segment again, as its session had run out,
+    keeps it and raises the floor: whoever was about to take the segment finds another row.
+    """
 
     segment: int
     #: 0 before anyone has owned it.
@@ -37,7 +41,7 @@ class SegmentLease:
     #: Empty when it was given back.
     session_id: str = ""
     address: str = ""
-    #: Writes of this epoch carry timestamps above this one; Unix microseconds.
+    #: Writes from the taking on carry timestamps above this one; Unix microseconds.
     floor_us: int = 0
 
 

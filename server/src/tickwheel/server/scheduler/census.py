@@ -27,6 +27,8 @@ class Census:
         self.draining = False
         #: Segments whose lease was lost without having been given back.
         self.leases_lost = 0
+        #: How often the session had run out, and held again with all that was owned.
+        self.resumed = 0
         #: Segments that no living scheduler owned when it was last looked.
         self.unowned = 0
 

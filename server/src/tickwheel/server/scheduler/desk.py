@@ -86,6 +86,8 @@ class OwnerDesk:
         holding = self._holdings.get(segment)
         if holding is None or not holding.ready or holding.leaving:
             raise SegmentUnowned("this scheduler does not own the segment")
+        if self._keeper.left_ms() <= 0:
+            raise SegmentUnowned("this scheduler's session has run out")
         return holding
 
     async def _write(self, holding: Holding) -> None:

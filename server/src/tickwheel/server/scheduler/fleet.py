@@ -405,6 +405,14 @@ class Fleet:
         if waiting:
             await asyncio.gather(*waiting)
 
+    async def answered(self) -> None:
+        """Returns once all workers have dropped what was revoked, or after a worker's lease."""
+        deadline = self._clock.steady_ms() + self._options.worker_lease_ms
+        while self._clock.steady_ms() < deadline and any(
+            link.unconfirmed() for link in (*self._links.values(), *self._departed)
+        ):
+            await self._clock.sleep(0.01)
+
     def acknowledge(self, worker_id: str, keys: Iterable[pb.RunKey]) -> None:
         """The outcomes of these runs are stored; the worker may forget them."""
         sender = self._senders.get(worker_id)

@@ -1,5 +1,11 @@
-"""Keeps the scheduler's session alive, and stamps writes while it is."""
+"""Keeps the scheduler's session alive, and stamps writes while it is.
 
+A session that has run out is not lost: it is renewed as soon as the store answers, so that others
+see that its scheduler lives, but it does not hold. Others may have taken its segments meanwhile,
+or be about to. It holds again once all have been taken again (`resuming`).
+"""
+
+import asyncio
 from dataclasses import replace
 
 import structlog
@@ -40,6 +46,10 @@ class SessionKeeper:
         self._beat = 0
         self._lease_until_ms = 0
         self._valid_until_steady_ms = 0
+        #: How often it has run out, and how many of these times it holds again after.
+        self._lapses = self._settled_lapses = 0
+        self._holding = asyncio.Event()
+        self._renewing = asyncio.Lock()
         #: How far the wall clock was ahead of the steady one.
         self._wall_ahead_ms = 0
         self._floors: dict[int, int] = {}
@@ -68,14 +78,20 @@ class SessionKeeper:
         self.opened_ms = self._clock.now_ms()
         self._wall_ahead_ms = self._clock.now_ms() - self._clock.steady_ms()
         await self._write(first=True)
+        self._settled_lapses = self._lapses
+        self._holding.set()
 
     async def renew_once(self) -> None:
-        """Renews the session.
+        """Renews the session, also one that has run out, which does not hold by that.
 
         Raises:
-            SessionLostError: somebody removed it, or it ran out while the store was away; or the
-                wall clock was set back, and what is owned is to be taken up anew.
+            SessionLostError: somebody ended it; or the wall clock was set back, and what is owned
+                is to be taken up anew.
         """
+        async with self._renewing:
+            await self._renew()
+
+    async def _renew(self) -> None:
         before_ms = self._wall_ahead_ms
         self._wall_ahead_ms = self._clock.now_ms() - self._clock.steady_ms()
         if self._wall_ahead_ms < before_ms - SET_BACK_MS:
@@ -84,9 +100,9 @@ class SessionKeeper:
         try:
             await self._write(first=False)
         except StoreUnavailable as error:
-            _log.warning("session not renewed", error=error.message, left_ms=self.left_ms())
-        if self.left_ms() <= 0:
-            raise SessionLostError
+            # Once it has run out that has been said.
+            say = _log.warning if self.left_ms() > 0 else _log.debug
+            say("session not renewed", error=error.message, left_ms=self.left_ms())
 
     async def _write(self, *, first: bool) -> None:
         begun_ms = self._clock.steady_ms()
@@ -105,6 +121,9 @@ class SessionKeeper:
             session = self._identity.session(stored + 1, until_ms)
             if not await self._leases.renew_session(session):
                 raise SessionLostError
+        if not first and not self.is_renewed:
+            # Others may have found it dead before this was done.
+            self._lapses += 1
         self._beat = session.beat
         self._lease_until_ms = until_ms
         self._valid_until_steady_ms = (
@@ -123,6 +142,34 @@ class SessionKeeper:
             None,
         )
 
+    @property
+    def is_renewed(self) -> bool:
+        """Whether others do not take us for dead, whether or not what was ours is ours still."""
+        return self._valid_until_steady_ms > self._clock.steady_ms()
+
+    @property
+    def lapses(self) -> int:
+        """How often the session has run out and was renewed all the same."""
+        return self._lapses
+
+    def go_on(self, lapses: int) -> bool:
+        """All that is owned was taken again: the session holds. False: it has run out once more.
+
+        Args:
+            lapses: as they were before the first of it was taken again.
+        """
+        if lapses != self._lapses or not self.is_renewed:
+            return False
+        self._settled_lapses = lapses
+        self._holding.set()
+        return True
+
+    async def until_it_holds(self) -> None:
+        """Returns at once while the session holds; else when it does again."""
+        while self.left_ms() <= 0:
+            self._holding.clear()
+            await self._holding.wait()
+
     def forfeit(self) -> None:
         """The session was lost: from here on it does not hold, whatever the store says."""
         self._valid_until_steady_ms = 0
@@ -134,7 +181,8 @@ class SessionKeeper:
 
     def left_ms(self) -> int:
         """How long the session still holds, in milliseconds; not above 0 when it does not."""
-        return self._valid_until_steady_ms - self._clock.steady_ms()
+        left_ms = self._valid_until_steady_ms - self._clock.steady_ms()
+        return left_ms if self._lapses == self._settled_lapses else min(0, left_ms)
 
     @property
     def newest_us(self) -> int:

@@ -5,7 +5,7 @@ arrangement; conditional writes settle what two of them want at once.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -20,7 +20,7 @@ class SessionWatch:
     _seen: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
 
     def observe(self, sessions: Iterable[SchedulerSession], steady_ms: int) -> None:
-        """Takes note of what the store says now."""
+        """Takes note of what the store said; the steady clock is from after it was read."""
         present: dict[str, tuple[int, int]] = {}
         for session in sessions:
             beat, since = self._seen.get(session.session_id, (-1, steady_ms))
@@ -34,17 +34,22 @@ class SessionWatch:
         """Whether a full lease has passed here without a beat, or the session is not there.
 
         A session that is not in the store cannot renew, and it was removed only after its death.
+
+        Args:
+            session_id: whose.
+            steady_ms: the steady clock, from before what was observed last was read: who slept
+                after the reading knows nothing of the time since.
         """
         seen = self._seen.get(session_id)
-        return seen is None or steady_ms - seen[1] >= self.lease_ms
+        return seen is None or not self.lease_ms or steady_ms - seen[1] >= self.lease_ms
 
 
 @dataclass(slots=True)
 class Regroup:
-    """Who is expected back after our session was lost.
+    """Who is expected back after our session has run out, or was lost.
 
-    Where the store was away, all have lost theirs, and return within moments. Whoever is first
-    would take everything, only to give most of it back amid all that has come due.
+    Where the store was away, so have all, and they return within moments. Whoever is first would
+    take what the others are about to go on with.
     """
 
     regroup_ms: int
@@ -53,7 +58,7 @@ class Regroup:
     _until_ms: int = 0
 
     def lost(self) -> None:
-        """Our session is lost."""
+        """Our session had run out, or is lost."""
         self._is_lost = True
 
     def awaited(self, living: set[str], steady_ms: int) -> set[str]:
@@ -86,7 +91,7 @@ def plan_moves(
     owned: Iterable[int],
     leases: Sequence[SegmentLease],
     living: Iterable[str],
-    awaited: int = 0,
+    awaited: Collection[str] = (),
 ) -> Moves:
     """Takes free segments up to an even share, and gives back what is above it.
 
@@ -100,17 +105,20 @@ def plan_moves(
         owned: the segments we hold.
         leases: all segments as the store has them.
         living: the sessions that are alive and not closed.
-        awaited: how many more schedulers are expected: their shares are left to them.
+        awaited: addresses of more schedulers that are expected: what was theirs is left to them,
+            and so is a share.
     """
     alive = set(living) | {own_session}
     mine = set(owned)
-    shares = _shares(alive, len(leases), _loads(leases, alive), awaited)
+    shares = _shares(alive, len(leases), _loads(leases, alive), len(awaited))
     share = shares[own_session]
     unheld = [lease for lease in leases if lease.segment not in mine]
     # What bears our name but is not held by us we lost, or never knew that we had got. Nobody else
     # takes it while we live: it is taken even where it is more than our share, and given back.
     ours = [lease for lease in unheld if lease.session_id == own_session]
-    free = [lease for lease in unheld if lease.session_id not in alive]
+    free = [
+        lease for lease in unheld if lease.session_id not in alive and lease.address not in awaited
+    ]
     room = max(0, share - len(mine) - len(ours))
     # Each scheduler begins at its own place in the list, so that two rarely want the same one.
     wanted = ours + sorted(free, key=lambda lease: _rank(own_session, lease.segment))[:room]

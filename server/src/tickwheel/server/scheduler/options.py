@@ -20,6 +20,8 @@ class SchedulerOptions:
     renew_ms: int = 2_500
     #: An owner stops this long before its lease ends, on its own steady clock.
     lease_margin_ms: int = 2_000
+    #: How often it is tried to go on after the session has run out.
+    resume_ms: int = 500
     membership_ms: int = 1_000
     #: Who comes back after an outage of the store leaves the others their share for this long.
     regroup_ms: int = 2_500

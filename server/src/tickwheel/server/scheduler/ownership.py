@@ -20,6 +20,7 @@ from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.live import LiveRun, Phase
 from tickwheel.server.scheduler.membership import Regroup, SessionWatch, plan_moves
 from tickwheel.server.scheduler.recorder import Recorder
+from tickwheel.server.scheduler.resuming import Resuming
 from tickwheel.server.scheduler.segment import SegmentOwner
 from tickwheel.server.scheduler.takeover import Takeover
 from tickwheel.server.trace import new_traceparent
@@ -34,6 +35,7 @@ class Ownership:
         self,
         context: SchedulerContext,
         takeover: Takeover,
+        resuming: Resuming,
         recorder: Recorder,
         dispatcher: Dispatcher,
         census: Census,
@@ -43,6 +45,7 @@ class Ownership:
         Args:
             context: the scheduler's.
             takeover: makes segments ready that were taken.
+            resuming: goes on with what is owned after the session has run out.
             recorder: writes what is to be written before a segment is given back.
             dispatcher: is told how much is ours, and what is not any more.
             census: counts what operators want to know.
@@ -55,6 +58,7 @@ class Ownership:
         self._holdings = context.holdings
         self._repairs = context.repairs
         self._takeover = takeover
+        self._resuming = resuming
         self._recorder = recorder
         self._dispatcher = dispatcher
         self._census = census
@@ -62,18 +66,45 @@ class Ownership:
         self._regroup = Regroup(self._options.regroup_ms)
         #: We leave for good: nothing is taken any more, and what is leaving stays so.
         self._is_ending = False
+        #: The session has run out, and that is known.
+        self._is_out = False
+        #: Segments come and go, or are taken again, but not both at once.
+        self._moving = asyncio.Lock()
         #: The leases have been looked at under the present session.
         self.ready = asyncio.Event()
 
     async def look(self) -> None:
         """Compares what there is with what is ours, and makes it so."""
-        if self._is_ending:
+        async with self._moving:
+            if not self._is_ending and self._keeper.left_ms() > 0:
+                await self._look()
+
+    async def resume(self) -> None:
+        """Goes on with what is ours where the session has run out and the store is back.
+
+        Raises:
+            SessionLostError: it is not all ours any more: it is to be taken up anew.
+            StoreUnavailable: to be tried again.
+        """
+        if self._is_ending or self._keeper.left_ms() > 0:
             return
+        if not self._is_out:
+            self._is_out = True
+            _log.error("the session has run out: nothing is published before the store is back")
+        async with self._moving:
+            if not self._is_ending and await self._resuming.go_on():
+                self._is_out = False
+                self._census.resumed += 1
+                # Others have been out as well, perhaps.
+                self._regroup.lost()
+
+    async def _look(self) -> None:
         # In this order: who began a session and took a segment in between is known to live.
         leases = await self._leases.segments()
-        sessions = await self._leases.sessions()
+        # Who is taken for dead is so by the time that had passed when this reading began.
         now = self._clock.steady_ms()
-        self._watch.observe(sessions, now)
+        sessions = await self._leases.sessions()
+        self._watch.observe(sessions, self._clock.steady_ms())
         mine = self._keeper.identity.session_id
         living = [
             session
@@ -88,7 +119,7 @@ class Ownership:
         alive = {session.session_id for session in living}
         self._census.unowned = sum(lease.session_id not in alive for lease in leases)
         self._dispatcher.set_segments(len(leases))
-        moves = plan_moves(mine, self._holdings, leases, alive, len(awaited))
+        moves = plan_moves(mine, self._holdings, leases, alive, awaited)
         await bounded(self._give(segment) for segment in moves.give)
         if moves.take:
             ends = {session.session_id: session.lease_until_ms for session in sessions}
@@ -159,6 +190,7 @@ class Ownership:
 
     def abandon(self) -> None:
         """Lets go of all at once: the session is lost."""
+        self._is_out = False
         self._regroup.lost()
         self._let_go(self._holdings)
         self._holdings.clear()

@@ -365,6 +365,12 @@ class Runs:
             self._timers.set(now_ms + SILENCE_MS, Timer.SILENCE, run.key)
         run.silent_ms = now_ms + SILENCE_MS
 
+    def forgive_silence(self, now_ms: int) -> None:
+        """Executors could not be heard until now: their silence counts from here on."""
+        for run in self.in_phase(Phase.RUNNING):
+            if run.silent_ms:
+                self.hear(run, now_ms)
+
     def _expect_end(self, run: LiveRun, record: Run) -> None:
         run.deadline_ms = record.publish_ms + run_timeout_ms(run.job.spec)
         self._timers.set(run.deadline_ms, Timer.DEADLINE, run.key)

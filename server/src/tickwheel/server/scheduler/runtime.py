@@ -1,7 +1,8 @@
 """Carries out what the pure parts decide: hands out what is due, keeps the lease.
 
-One instance is one scheduler. Its loops are the tasks of one TaskGroup; when the session is lost
-they all let go of what they own and begin anew under a new session. Who owns what is in
+One instance is one scheduler. Its loops are the tasks of one TaskGroup. Where the session has run
+out all but those that bring it back stand still, with what is owned kept (`resuming`); when it is
+lost they let go of what they own and begin anew under a new session. Who owns what is in
 `ownership`, what is read in `reader` and `inbox`, what is written in `recorder`, what the api asks
 in `desk`.
 """
@@ -35,6 +36,7 @@ from tickwheel.server.scheduler.recorder import DROP_TURNS, Recorder
 from tickwheel.server.scheduler.rederiver import Rederiver, ZoneData, unwatched
 from tickwheel.server.scheduler.repair import Repair
 from tickwheel.server.scheduler.repairs import Mended, Repairs
+from tickwheel.server.scheduler.resuming import Resuming
 from tickwheel.server.scheduler.runlog import log_ended
 from tickwheel.server.scheduler.strays import Strays
 from tickwheel.server.scheduler.takeover import Takeover
@@ -87,7 +89,12 @@ class Scheduler:
             context, self._rederiver, self._reader, self._inbox, self._dispatcher, self.outcome
         )
         self._ownership = Ownership(
-            context, takeover, self._recorder, self._dispatcher, self.census
+            context,
+            takeover,
+            Resuming(context, self._inbox),
+            self._recorder,
+            self._dispatcher,
+            self.census,
         )
         self._gaps = HistoryGaps(context)
         self._latecomers = Latecomers(store, clock, self._holdings)
@@ -131,7 +138,7 @@ class Scheduler:
                 permitted_ms = self.fleet.permitted_ms()
                 self._abandon()
                 await self._clock.sleep(max(500, permitted_ms) / 1000)
-            except* StoreUnavailable as group:
+            except* (StoreUnavailable, Fenced) as group:
                 _log.warning("store away", error=str(group.exceptions[0]))
                 self._abandon()
                 await self._clock.sleep(1)
@@ -145,7 +152,9 @@ class Scheduler:
             loops = [
                 tasks.create_task(loop)
                 for loop in (
-                    self._every(self._options.renew_ms, self._keeper.renew_once),
+                    self._always(self._options.renew_ms, self._keeper.renew_once),
+                    self._always(self._options.resume_ms, self._ownership.resume),
+                    self._always(self._options.heartbeat_ms, self._tick),
                     self._every(self._options.membership_ms, self._ownership.look),
                     self._every(self._options.read_ms, self._reader.read_schedule),
                     self._every(self._options.read_ms, self._inbox.read),
@@ -160,7 +169,6 @@ class Scheduler:
                     self._every(self._options.advance_ms, self._latecomers.look),
                     self._every(self._options.advance_ms, self._settle_strays),
                     self._every(self._options.repair_ms, self._repair.look),
-                    self._every(self._options.heartbeat_ms, self._tick),
                     self._fire(),
                     self._record(),
                     self._pause(),
@@ -178,7 +186,13 @@ class Scheduler:
         self._wake.set()
 
     async def _leave(self) -> None:
-        """Gives all segments back, so that others may take them at once."""
+        """Gives all segments back, so that others may take them at once.
+
+        Raises:
+            SessionLostError: the session has run out; they can be taken when others notice.
+        """
+        if self._keeper.left_ms() <= 0:
+            raise SessionLostError
         self.fleet.drain()
         await self._ownership.leave()
         if self._holdings:
@@ -194,23 +208,33 @@ class Scheduler:
         self.fleet.place()
 
     async def _every(self, interval_ms: float, action: Callable[[], Awaitable[None]]) -> None:
-        """Repeats an action; a store that is away is waited for, with what is held kept."""
+        """Repeats an action while the session holds."""
         while True:
-            try:
-                await action()
-            except* StoreUnavailable as group:
-                _log.warning("store away", error=str(group.exceptions[0]))
-            except* Fenced as group:
-                _log.warning("fenced", error=str(group.exceptions[0]))
-                if self._keeper.left_ms() <= 0:
-                    raise SessionLostError from group
+            await self._keeper.until_it_holds()
+            await self._try(action)
             await self._clock.sleep(interval_ms / 1000)
+
+    async def _always(self, interval_ms: float, action: Callable[[], Awaitable[None]]) -> None:
+        """Repeats an action also where the session has run out."""
+        while True:
+            await self._try(action)
+            await self._clock.sleep(interval_ms / 1000)
+
+    async def _try(self, action: Callable[[], Awaitable[None]]) -> None:
+        """A store that is away is waited for, with what is held kept."""
+        try:
+            await action()
+        except* StoreUnavailable as group:
+            _log.warning("store away", error=str(group.exceptions[0]))
+        except* Fenced as group:
+            _log.warning("fenced", error=str(group.exceptions[0]))
 
     # -- firing ------------------------------------------------------------------------------
 
     async def _fire(self) -> None:
         """Computes what comes due and hands it out, woken by reads, outcomes and the clock."""
         while True:
+            await self._keeper.until_it_holds()
             # What comes while others have their turn asks for a round of its own.
             self._wake.clear()
             now = self._clock.now_ms()
@@ -349,6 +373,7 @@ class Scheduler:
         """Writes states to the run log, gathered for a moment; nothing is lost by a failure."""
         while True:
             await self._records_due.wait()
+            await self._keeper.until_it_holds()
             await self._clock.sleep(self._options.record_ms / 1000)
             self._records_due.clear()
             try:

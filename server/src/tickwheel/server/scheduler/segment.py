@@ -245,6 +245,14 @@ class SegmentOwner:
         """Runs to hand to a worker, in order of due instant, higher priority first."""
         return self.runs.take_ready()
 
+    def take_back_missed(self, now_ms: int) -> list[LiveRun]:
+        """Takes back what could not be published for too long; see Revoking.take_back_missed."""
+        return self._cursors.take_back_missed(now_ms)
+
+    def resume(self, now_ms: int) -> None:
+        """Goes on after a time in which executors could not report anything."""
+        self.runs.forgive_silence(now_ms)
+
     def give_back(self, runs: Iterable[LiveRun], now_ms: int) -> None:
         """Puts runs back that no worker holds any more (or that none had room for)."""
         self.runs.give_back(runs, now_ms)

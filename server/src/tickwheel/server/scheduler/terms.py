@@ -23,6 +23,12 @@ def catch_up_ms(spec: job_pb2.Job) -> int | None:
     return _ms(spec.catch_up_window) if spec.HasField("catch_up_window") else None
 
 
+def is_missed(spec: job_pb2.Job, due_ms: int, now_ms: int) -> bool:
+    """Whether an occurrence of the job has been due for longer than its catch-up window."""
+    window = catch_up_ms(spec)
+    return window is not None and due_ms < now_ms - window
+
+
 def is_reported(spec: job_pb2.Job) -> bool:
     """Whether an executor has to say that a run has succeeded."""
     return spec.completion == job_pb2.COMPLETION_REPORTED

@@ -393,7 +393,11 @@ class LeaseStore(ABC):
 
     @abstractmethod
     async def take_segment(self, current: SegmentLease, new: SegmentLease) -> bool:
-        """Replaces `current` by `new` (epoch one higher) if it is still as given."""
+        """Replaces `current` by `new` if its epoch, session and floor are still as given.
+
+        The epoch of `new` is one higher; or the same, with a higher floor, where an owner takes
+        again what is its own. Either way one of many takers wins.
+        """
 
     @abstractmethod
     async def release_segment(self, lease: SegmentLease) -> bool:

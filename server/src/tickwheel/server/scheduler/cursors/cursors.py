@@ -154,6 +154,10 @@ class Cursors:
         """Takes back what was handed out ahead of its instant; see Revoking."""
         return self._revoking.take_back_ahead(uid, now_ms)
 
+    def take_back_missed(self, now_ms: int) -> list[LiveRun]:
+        """Takes back what could not be published for too long; see Revoking."""
+        return self._revoking.take_back_missed(now_ms)
+
     def confirm(self, key: AttemptKey, *, started: bool, now_ms: int) -> bool:
         """Workers dropped a run of a cursor, or had begun with it; False: none is to be dropped."""
         return self._revoking.confirm(key, started=started, now_ms=now_ms)

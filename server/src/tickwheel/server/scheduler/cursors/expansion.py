@@ -15,7 +15,7 @@ from tickwheel.server.scheduler.live import Cursor, LiveRun
 from tickwheel.server.scheduler.overlap import Later, Skip, Wait
 from tickwheel.server.scheduler.runs import Runs
 from tickwheel.server.scheduler.skipping import derived_run_id, longer, skipped_run
-from tickwheel.server.scheduler.terms import catch_up_ms
+from tickwheel.server.scheduler.terms import is_missed
 from tickwheel.server.store.port import LOOK_AHEAD_MS
 from tickwheel.v1 import run_pb2
 
@@ -197,8 +197,7 @@ class Expansion:
             return 0
         if is_within(cursor.pauses, due_ms):
             return run_pb2.SKIP_REASON_PAUSED
-        window = catch_up_ms(cursor.job.spec)
-        if window is not None and due_ms < now_ms - window:
+        if is_missed(cursor.job.spec, due_ms, now_ms):
             return run_pb2.SKIP_REASON_CATCH_UP_WINDOW
         return 0
 

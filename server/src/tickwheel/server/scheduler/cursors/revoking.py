@@ -9,6 +9,7 @@ from tickwheel.server.scheduler.cursors.orphans import Orphans
 from tickwheel.server.scheduler.cursors.recovered import Recovered
 from tickwheel.server.scheduler.live import AttemptKey, Cursor, LiveRun, Phase
 from tickwheel.server.scheduler.runs import Runs
+from tickwheel.server.scheduler.terms import is_missed
 
 
 class Revoking:
@@ -26,20 +27,23 @@ class Revoking:
         That is an instant and its ordinal; None: nothing was taken back. The caller moves it.
         """
         rewind: tuple[int, int] | None = None
-        for schedule_ms, run in list(cursor.open.items()):
+        for run in list(cursor.open.values()):
             if run.due_ms <= after_ms or run.phase not in (Phase.READY, Phase.ASSIGNED):
                 continue
             if run.has_row:
                 # It goes on without the cursor.
                 continue
             rewind = rewind or (run.schedule_ms, run.ordinal)
-            del cursor.open[schedule_ms]
-            if run.phase is Phase.ASSIGNED:
-                cursor.revoking[run.key] = run
-            else:
-                self._drop(run)
-            run.phase = Phase.DROPPED
+            self._take_back(cursor, run)
         return rewind
+
+    def _take_back(self, cursor: Cursor, run: LiveRun) -> None:
+        del cursor.open[run.schedule_ms]
+        if run.phase is Phase.ASSIGNED:
+            cursor.revoking[run.key] = run
+        else:
+            self._drop(run)
+        run.phase = Phase.DROPPED
 
     def take_back_ahead(self, uid: str, now_ms: int) -> list[LiveRun]:
         """Takes back what was handed out ahead of its instant: another run of the job comes first.
@@ -57,6 +61,34 @@ class Revoking:
         cursor.stretch = None
         self._agenda.look_again(cursor, now_ms)
         return [run for key, run in cursor.revoking.items() if key not in before and run.worker]
+
+    def take_back_missed(self, now_ms: int) -> list[LiveRun]:
+        """Takes back what could not be published for longer than its job's catch-up window.
+
+        What of that is recorded as due goes on, as at a take-over. Returns runs to take back from
+        workers.
+        """
+        revoked: list[LiveRun] = []
+        for cursor in list(self._agenda):
+            missed = [
+                run
+                for run in cursor.open.values()
+                if run.phase in (Phase.READY, Phase.ASSIGNED)
+                and run.record is None
+                and is_missed(cursor.job.spec, run.due_ms, now_ms)
+            ]
+            if not missed or cursor.backfill_id:
+                continue
+            for run in missed:
+                self._take_back(cursor, run)
+            first = missed[0]
+            # Those between them that stay open are passed over.
+            cursor.next_ms, cursor.ordinal = first.schedule_ms, first.ordinal
+            cursor.passed_ms = min(cursor.passed_ms, first.schedule_ms - 1)
+            cursor.stretch = None
+            self._agenda.look_again(cursor, now_ms)
+            revoked += [run for run in missed if run.key in cursor.revoking and run.worker]
+        return revoked
 
     def renew(self, cursor: Cursor, now_ms: int) -> list[LiveRun]:
         """Lets open runs of a backfill go by its job as it is now; returns those with a worker.

@@ -6,6 +6,7 @@ transactions then decide.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from tickwheel.server.domain.errors import OutcomeUnknown
@@ -54,6 +55,11 @@ class CassandraLeases(LeaseStore):
         )
         self._take = driver.prepare(
             "UPDATE segments SET epoch = ?, session_id = ?, address = ?, floor_us = ? "
+            "WHERE segment = ? IF epoch = ? AND session_id = ? AND floor_us = ?",
+            Kind.CONDITIONAL,
+        )
+        self._release = driver.prepare(
+            "UPDATE segments SET session_id = '', address = '', floor_us = ? "
             "WHERE segment = ? IF epoch = ? AND session_id = ?",
             Kind.CONDITIONAL,
         )
@@ -134,14 +140,6 @@ class CassandraLeases(LeaseStore):
 
     async def take_segment(self, current: SegmentLease, new: SegmentLease) -> bool:
         """Replaces a lease that is still as given."""
-        return await self._replace(current, new)
-
-    async def release_segment(self, lease: SegmentLease) -> bool:
-        """As the port says."""
-        free = SegmentLease(segment=lease.segment, epoch=lease.epoch, floor_us=lease.floor_us)
-        return await self._replace(lease, free)
-
-    async def _replace(self, current: SegmentLease, new: SegmentLease) -> bool:
         owned = current.epoch > 0
         return await self._settled(
             self._take.bind(
@@ -152,9 +150,19 @@ class CassandraLeases(LeaseStore):
                 new.segment,
                 current.epoch if owned else None,
                 current.session_id if owned else None,
+                current.floor_us if owned else None,
             ),
             self._select_segment.bind(new.segment),
             lambda row: row is not None and _segment(row) == new,
+        )
+
+    async def release_segment(self, lease: SegmentLease) -> bool:
+        """As the port says."""
+        free = replace(lease, session_id="", address="")
+        return await self._settled(
+            self._release.bind(lease.floor_us, lease.segment, lease.epoch, lease.session_id),
+            self._select_segment.bind(lease.segment),
+            lambda row: row is not None and _segment(row) == free,
         )
 
     async def _settled(

@@ -83,11 +83,13 @@ class SqliteLeaseStore(LeaseStore):
                 "INSERT OR IGNORE INTO segments VALUES (?, ?, ?, ?, ?)", *row
             )
         return await self._changed(
-            f"UPDATE segments SET epoch = ?, session_id = ?, address = ?, floor = ? WHERE {_SAME}",
+            f"UPDATE segments SET epoch = ?, session_id = ?, address = ?, floor = ? "
+            f"WHERE {_SAME} AND floor = ?",
             *row[1:],
             current.segment,
             current.epoch,
             current.session_id,
+            current.floor_us,
         )
 
     async def release_segment(self, lease: SegmentLease) -> bool:
