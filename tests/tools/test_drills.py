@@ -7,8 +7,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
+from drills.continuity import Continuity
 from drills.proxy import Proxies
 from drills.targets import Job, Seen, judge
 
@@ -68,6 +70,19 @@ def test_recovery_ends_with_the_last_late_record() -> None:
     assert verdict.recovery_s(2_000, 1_000) == 3
     assert verdict.recovery_s(6_000, 1_000) == 0
     assert verdict.resumed_s(3_950) == 1.05
+
+
+def test_streams_and_holdings_stay_by_what_schedulers_say(tmp_path: Path) -> None:
+    log = tmp_path / "output.log"
+    log.write_text("[info ] worker connected worker=w\n")
+    continuity = Continuity([log])
+    assert len(continuity.breaks()) == 1, "it has not said that it goes on"
+    with log.open("a") as file:
+        file.write("[warning ] the session holds again segments=24\n")
+        file.flush()
+        assert not continuity.breaks()
+        file.write("[info ] segments taken count=1 owned=24\n")
+    assert continuity.breaks() == ["[info ] segments taken count=1 owned=24"]
 
 
 def test_what_comes_after_somebody_woke_who_had_been_replaced() -> None:

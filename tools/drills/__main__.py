@@ -103,6 +103,9 @@ def _on_cluster(running: Rig, fault: Fault, rates: Rates) -> Line:
         resume_limit_s=fault.resume_limit_s,
         errors_allowed=fault.errors_allowed,
         rates=rates,
+        continuing=[running.cluster.log(name) for name in running.names("scheduler")]
+        if fault.streams_stay
+        else None,
     )
 
 

@@ -2,10 +2,12 @@
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, Self
 
+from drills.continuity import Continuity
 from drills.evidence import what_is_told
 from drills.load import Load, Rates
 from drills.targets import FOR_EVER_MS, Seen, Verdict, judge
@@ -62,6 +64,8 @@ class Line:
     errors: list[str]
     errors_allowed: bool
     slowest_s: float
+    #: What tells that streams or holdings did not stay; None where that is not promised.
+    breaks: list[str] | None
 
     @property
     def holds(self) -> bool:
@@ -72,6 +76,7 @@ class Line:
             and self.waking_s <= WAKING_S
             and (self.resume_limit_s is None or self.resumed_s <= self.resume_limit_s)
             and (self.errors_allowed or not self.errors)
+            and not self.breaks
         )
 
     def __str__(self) -> str:
@@ -98,12 +103,17 @@ class Line:
                 wrong.append(f"nothing was published for more than {self.resume_limit_s:g} s")
         if self.errors and not self.errors_allowed:
             wrong.append(f"clients noticed: {self.errors[0]}")
+        stayed = ""
+        if self.breaks is not None:
+            stayed = "streams and holdings stayed, " if not self.breaks else ""
+            wrong.extend(f"streams or holdings did not stay: {each}" for each in self.breaks[:3])
         line = (
             f"{self.name:<20} due {verdict.due:>6,}  published {verdict.published:>6,}  "
             f"missing {len(verdict.missing)}  early {len(verdict.early)}  "
             f"duplicates {verdict.duplicates:>3} (other ce_id {len(verdict.doubled)})  "
             f"unwanted {len(verdict.unwanted)}  stale {len(verdict.stale)}  "
-            f"{resumed}recovery {self.recovery_s:>4.1f} s (after a waking {self.waking_s:.1f} s)  "
+            f"{stayed}{resumed}recovery {self.recovery_s:>4.1f} s "
+            f"(after a waking {self.waking_s:.1f} s)  "
             f"calls {self.calls} (errors {len(self.errors)}, slowest {self.slowest_s:.1f} s)"
         )
         return (
@@ -123,6 +133,7 @@ def run_drill(
     resume_limit_s: float | None = None,
     errors_allowed: bool,
     rates: Rates,
+    continuing: Sequence[Path] | None = None,
 ) -> Line:
     """Runs one.
 
@@ -135,10 +146,12 @@ def run_drill(
         resume_limit_s: how long it may take until anything is published; None: not judged.
         errors_allowed: whether a retrying client may be left with an error.
         rates: the load.
+        continuing: logs of the schedulers that are to go on with streams and holdings as they are.
     """
     topic = f"{name}-{uuid.uuid4().hex[:8]}"
     with watch(topic) as watching, Load(api, topic, rates) as load:
         time.sleep(CALM_S)
+        continuity = Continuity(continuing) if continuing is not None else None
         times = act(load)
         jobs = load.end()
         until_ms = max(now_ms(), *(job.first_ms + 1 for job in jobs))
@@ -164,6 +177,7 @@ def run_drill(
         errors=load.errors,
         errors_allowed=errors_allowed,
         slowest_s=load.slowest_s,
+        breaks=continuity.breaks() if continuity is not None else None,
     )
 
 

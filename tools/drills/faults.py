@@ -29,6 +29,8 @@ class Fault:
     limit_s: float
     #: Seconds until anything is published again, where that is promised by itself.
     resume_limit_s: float | None = None
+    #: The schedulers' streams to workers stay, and what these hold is not handed out again.
+    streams_stay: bool = False
     #: A retrying client may be left with an error.
     errors_allowed: bool = True
     #: It needs engines of three nodes.
@@ -208,7 +210,14 @@ FAULTS = (
     Fault("slow-clock", "a worker's clock steps two seconds back", _step_clock(-2_000), 10),
     Fault("lose-cassandra", "one Cassandra node is lost", _lose_node, 10, needs_nodes=True),
     Fault("lose-broker", "one broker is lost", _lose_broker, 15, needs_nodes=True),
-    Fault("store-outage", "all of Cassandra is away, and comes back", _store_outage, 15, 5),
+    Fault(
+        "store-outage",
+        "all of Cassandra is away for longer than the leases, and comes back",
+        _store_outage,
+        15,
+        5,
+        streams_stay=True,
+    ),
     Fault("store-restart", "all of Cassandra is killed, and started again", _store_restart, 180),
     Fault("rolling-restart", "everything is restarted, one by one", _rolling_restart, 10),
 )
