@@ -5,18 +5,19 @@ import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from engines_fixtures import CassandraServer
 from structlog.testing import capture_logs
 
-from scheduler.making import NOW, SECOND, changed, entry_of, make_job
+from scheduler.making import NOW, SECOND, changed, entry_of, make_job, notice
 from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import SegmentLease, WriteStamp
 from tickwheel.server.domain.names import instant_id, new_uid
-from tickwheel.server.domain.occurrence import ScheduleEntry
+from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
 from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.scheduler import latecomers, repair
 from tickwheel.server.scheduler.lost import lost_row, newest_known_ms
@@ -30,7 +31,7 @@ from tickwheel.server.store.cassandra import (
     open_cassandra,
 )
 from tickwheel.server.store.cassandra.driver import Kind
-from tickwheel.server.store.port import NewJob, Page, Store
+from tickwheel.server.store.port import JobChange, NewJob, Page, Store
 from tickwheel.server.store.sqlite import open_sqlite
 
 HOUR_MS = 3_600_000
@@ -318,3 +319,27 @@ def test_a_job_that_has_run_as_often_as_it_may_is_done() -> None:
     job.spec.schedule.max_runs = 2
     last = run_at(job, NOW + 30 * SECOND)
     assert begin(job, [], [last], NOW + 65 * SECOND) is None
+
+
+async def test_a_change_of_which_nobody_has_told_takes_effect(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its api has ended in the middle of it."""
+    now_ms = SystemClock().now_ms()
+    job = make_job(every_s=1, create_ms=now_ms)
+    row = entry_of(job, now_ms + SECOND)
+    await store.jobs.create([NewJob(job=job, entry=row, inbox=notice(job, now_ms, row))])
+    read_inbox = store.schedule.read_inbox
+
+    async def untold(*where: Any) -> list[InboxEntry]:
+        return [item for item in await read_inbox(*where) if item.version == job.version]
+
+    monkeypatch.setattr(store.schedule, "read_inbox", untold)
+    async with scheduling(store) as scheduler:
+        await until(lambda: scheduler.census.pending() > 0)
+        paused = changed(job, SystemClock().now_ms(), paused=True)
+        told = notice(paused, paused.update_ms)
+        assert await store.jobs.change(JobChange(before=job, after=paused, entry=None, inbox=told))
+        # What was ahead has been taken back.
+        await until(lambda: scheduler.census.pending() == 0)
+        assert not +scheduler.census.repairs

@@ -20,6 +20,7 @@ from tickwheel.server.domain.run import Run
 from tickwheel.server.schedule import ScheduleError
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.holding import Holding
+from tickwheel.server.scheduler.inbox import Inbox, News
 from tickwheel.server.scheduler.lost import (
     has_more_to_come,
     lost_row,
@@ -62,12 +63,15 @@ class _Suspect:
 class Repair:
     """The mending side of one scheduler; it looks at jobs of the segments that are owned."""
 
-    def __init__(self, context: SchedulerContext, reader: Reader, rederiver: Rederiver) -> None:
+    def __init__(
+        self, context: SchedulerContext, reader: Reader, inbox: Inbox, rederiver: Rederiver
+    ) -> None:
         """Makes it.
 
         Args:
             context: the scheduler's.
             reader: takes in what was mended.
+            inbox: takes in changes of which nobody has told.
             rederiver: knows whose rows are being moved.
         """
         self._store = context.store
@@ -78,6 +82,7 @@ class Repair:
         self._repairs = context.repairs
         self._wake = context.wake
         self._reader = reader
+        self._inbox = inbox
         self._rederiver = rederiver
         self._cursor = b""
         self._begun_steady_ms = 0
@@ -120,12 +125,28 @@ class Repair:
 
     async def _look_at_more(self) -> None:
         page = await self._store.jobs.scan(self._cursor, JOBS)
+        await self._take_in_untold(page.items)
         for job in await self._rowless(page.items):
             holding = self._at_rest(job.segment)
             if holding is not None and len(self._suspects) < MAX_SUSPECTS:
                 suspect = _Suspect(job.version, job.segment, holding.epoch, self._clock.steady_ms())
                 self._suspects.setdefault(job.key, suspect)
         self._cursor = page.cursor or b""
+
+    async def _take_in_untold(self, jobs: Iterable[Job]) -> None:
+        """Changes whose api ended, or lost the store, before it could tell of them, stand as well.
+
+        Nobody was answered, so nothing was promised; but an owner that has the job at hand would
+        go by its former version for as long as it has.
+        """
+        untold = [
+            News(job.key, job.segment, job.version)
+            for job in jobs
+            if (holding := self._at_rest(job.segment)) is not None
+            and holding.owner.is_behind(job.uid, job.version)
+        ]
+        if untold:
+            await self._inbox.notice(untold)
 
     async def _rowless(self, jobs: Iterable[Job]) -> list[Job]:
         """Those that have more to come, and no row where their next owner would find it."""

@@ -99,7 +99,7 @@ class Scheduler:
         self._gaps = HistoryGaps(context)
         self._latecomers = Latecomers(store, clock, self._holdings)
         self._strays = Strays(context, schedule_of, self.outcome)
-        self._repair = Repair(context, self._reader, self._rederiver)
+        self._repair = Repair(context, self._reader, self._inbox, self._rederiver)
         self._pauser = Pauser(store, clock)
         self._suspects = Suspects()
         self._stopping = asyncio.Event()
