@@ -113,6 +113,12 @@ def drill(tmp_path_factory: pytest.TempPathFactory, gateway: Path) -> Iterator[D
         drill.create(
             "silent", {"every": "1s"}, runTimeout="1s", retryPolicy={"maxRetryCount": 0}, **reported
         )
+        short = {"runTimeout": "1s", **reported}
+        drill.create("usurped", {"every": "1s"}, overlapPolicy="OVERLAP_CANCEL_OTHER", **short)
+        again = {"maxRetryCount": 1, "initialBackoff": "0.1s"}
+        drill.create("stubborn", {"every": "1s"}, retryPolicy=again, **short)
+        never = {"maxRetryCount": 0}
+        drill.create("hopeless", {"every": "1s"}, retryPolicy=never, pauseAfterFailures=2, **short)
         drill.create(
             "berlin", {"cron": "30 2 * * *", "timeZone": "Europe/Berlin", "dstGap": "DST_GAP_SKIP"}
         )
@@ -153,14 +159,16 @@ def drill(tmp_path_factory: pytest.TempPathFactory, gateway: Path) -> Iterator[D
         drill.call("POST", f"/v1/{cancelled['name']}:cancel", {"reason": "wrong customer"})
         drill.until_run("silent", "FAILED")
         drill.until_run("patient", "SKIPPED")
+        drill.until_run("usurped", "CANCELLED")
+        drill.until_run("hopeless", "SKIPPED")
         drill.until_run("asleep", "SKIPPED")
         drill.call("POST", f"{_USER}/asleep:resume", {})
         drill.mark("resumed")
         # For a second at least, so that the first one would have had an occurrence meanwhile.
         time.sleep(max(0.0, deleted + 1 - time.monotonic()))
         drill.create("twice-named", {"every": "1s"})
-        dev.stop()
         drill.mark("stopped")
+        dev.stop()
         time.sleep(_AWAY_S)
         dev.start()
         drill.mark("back")
@@ -221,6 +229,23 @@ def test_paused_by_whom_and_why(drill: Drill) -> None:
     # It stands for all of the pause, of which nothing is left unexplained.
     assert _of(told, "SUCCEEDED", "ON_TIME")
     assert not [one for one in told if one.outcome == "MISSING"]
+
+
+def test_paused_by_itself_after_failures(drill: Drill) -> None:
+    told = drill.all_of("hopeless")
+    failed = _of(told, "FAILED", "TIMED_OUT")
+    assert len(failed) >= 2
+    paused = _of(told, "SKIPPED", "PAUSED")
+    assert all(one.at > failed[1].at for one in paused)
+    assert all("2 runs in a row have failed" in one.text for one in paused)
+    assert all("by tickwheel" in one.text for one in paused)
+
+
+def test_a_later_run_took_its_place(drill: Drill) -> None:
+    for one in _of(drill.all_of("usurped"), "CANCELLED", "CANCELLED"):
+        (successor,) = re.findall(r"(\S+) has taken its place \(OVERLAP_CANCEL_OTHER\)", one.text)
+        assert one.text.startswith("Cancelled ")
+        assert successor.strip('"') > one.run.rpartition("/")[2]
 
 
 def test_what_lies_ahead(drill: Drill) -> None:
@@ -366,9 +391,19 @@ def test_the_command_line(drill: Drill) -> None:
     assert "… the same for" in shown
 
 
+def _counted(dev: DevProcess, name: str) -> float:
+    lines = httpx.get(f"http://{dev.metrics_address}/metrics").text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(f"{name} "))
+
+
 def test_metrics_count_what_happened(drill: Drill) -> None:
     """Since the restart, as Prometheus reads it; each with the labels of the list alone."""
     drill.call("GET", f"{_USER}/plain")
+    # A run tried again has its dead letter some seconds after the restart.
+    deadline = time.monotonic() + 60
+    while _counted(drill.dev, "tickwheel_runs_dead_letters_total") < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     text = httpx.get(f"http://{drill.dev.metrics_address}/metrics").text
     series: dict[str, float] = {}
     for line in text.splitlines():
@@ -396,6 +431,14 @@ def test_metrics_count_what_happened(drill: Drill) -> None:
     assert total("tickwheel_scheduler_segments") == 64
     assert total("tickwheel_segments_unowned") == 0
     assert total("tickwheel_scheduler_workers") == 1
+    assert total("tickwheel_runs_retried_total") > 0
+    assert total("tickwheel_runs_dead_letters_total") > 0
+    # One is due each second, and is with the worker some seconds before; others wait.
+    assert total("tickwheel_worker_held") > 0
+    assert total("tickwheel_scheduler_runs") > total("tickwheel_worker_held")
+    for gauge in ("tickwheel_worker_unacknowledged", "tickwheel_scheduler_lag_seconds"):
+        assert gauge in series
+    assert total("tickwheel_observing_failures_total") == 0
     called = {"rpc_method": "tickwheel.v1.JobService/GetJob", "rpc_response_status_code": "OK"}
     assert total("rpc_server_call_duration_seconds_count", **called) >= 1
     assert total("db_client_operation_duration_seconds_count", db_operation_name="runs.record") > 0
