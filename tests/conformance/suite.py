@@ -21,6 +21,7 @@ SUBJECTS = (
     "positions",
     "zone_data",
     "run_log",
+    "log_pages",
     "history",
     "open_runs",
     "leases",

@@ -11,12 +11,12 @@ import pytest
 import pytest_asyncio
 from engines_fixtures import CassandraServer
 
-from conformance.world import DAY_MS, HOUR_MS, World, a_spec
+from conformance.world import DAY_MS, HOUR_MS, MINUTE_MS, World, a_spec
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.errors import OutcomeUnknown, StoreUnavailable
 from tickwheel.server.domain.job import Job, Payload, PayloadKind
 from tickwheel.server.domain.lease import SchedulerSession
-from tickwheel.server.domain.run import RunState
+from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.store.cassandra import (
     CassandraOptions,
     SchemaOptions,
@@ -24,6 +24,7 @@ from tickwheel.server.store.cassandra import (
     entries,
     migrate,
     open_cassandra,
+    run_log,
 )
 from tickwheel.server.store.cassandra.claims import ABANDONED_MS, IdClaim, IdClaims, RequestClaims
 from tickwheel.server.store.cassandra.driver import Bound, Driver, Kind
@@ -378,6 +379,43 @@ async def test_dropped_bucket_can_be_written_again(
     entry = world.entry(second, fire_ms)
     await store.jobs.create([NewJob(job=second, entry=entry)])
     assert await world.due(second, fire_ms, fire_ms + 1) == [entry]
+
+
+async def test_run_log_of_several_shards_is_paged_through_in_order(
+    store: CassandraStore, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was recorded twice may stand in two of them."""
+    monkeypatch.setattr(run_log, "SHARD_ROWS", 10)
+    owner = await world.own(29)
+    base_ms = world.now_ms() // MINUTE_MS * MINUTE_MS - 30 * HOUR_MS
+    job = world.job(segment=29)
+    runs = [world.run(job, base_ms + i, update_ms=base_ms + i) for i in range(35)]
+    for some in (runs[20:], runs[:25], runs[3:8]):
+        await store.runs.record(owner.stamp(), some)
+    for limit in (1, 7, 100):
+        read: list[Run] = []
+        cursor: bytes | None = b""
+        while cursor is not None:
+            page = await store.runs.page_log(
+                29, cursor, limit, start_ms=base_ms, end_ms=base_ms + HOUR_MS
+            )
+            read += page.items
+            cursor = page.cursor
+        assert read == runs
+
+
+async def test_a_page_of_the_run_log_is_a_handful_of_statements(
+    store: CassandraStore, world: World
+) -> None:
+    owner = await world.own(30)
+    base_ms = world.now_ms() // HOUR_MS * HOUR_MS - 40 * HOUR_MS
+    job = world.job(segment=30)
+    runs = [world.run(job, base_ms + i, update_ms=base_ms + i) for i in range(1_000)]
+    await store.runs.record(owner.stamp(), runs)
+    before = store.session.sent
+    page = await store.runs.page_log(30, b"", 1_000, start_ms=base_ms, end_ms=base_ms + HOUR_MS)
+    assert list(page.items) == runs
+    assert store.session.sent - before <= 4
 
 
 # -- claims ----------------------------------------------------------------------------------

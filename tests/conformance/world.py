@@ -20,7 +20,8 @@ from tickwheel.v1 import job_pb2, schedule_pb2, target_pb2
 
 T = TypeVar("T")
 
-HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 
 

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, Final, cast
 
 from typing_extensions import override
 
-from simulator.store.cells import Cells
+from simulator.store.cells import Cells, LogKey
 from simulator.store.link import Kind, Link
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.run import Run
@@ -118,6 +119,28 @@ class SimRunStore(RunStore):
             ]
 
         return without_ghosts(await self._link.call(Kind.READ, read))
+
+    @override
+    async def page_log(
+        self,
+        segment: int,
+        cursor: bytes,
+        limit: int,
+        *,
+        start_ms: int = 0,
+        end_ms: int = 1 << 60,
+    ) -> Page[Run]:
+        after = tuple(_decode(cursor, "s")) if cursor else (start_ms,)
+
+        def read() -> list[tuple[LogKey, Run]]:
+            rows = self._cells.segments[segment].log.between(after, (end_ms,))
+            found = ((key, run) for key, _, (_, run) in rows if key != after)
+            return list(islice(found, limit + 1))
+
+        found = await self._link.call(Kind.READ, read)
+        runs = [run for _, run in found[:limit]]
+        more = _encode("s", list(found[limit - 1][0])) if len(found) > limit else None
+        return Page(runs, more)
 
 
 _ALL: Final = (1 << 62,)

@@ -3,12 +3,15 @@
 For stores that cannot refuse such a write: it stands elsewhere than what the present owner writes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from tickwheel.server.domain.run import Run
 
 
-def without_ghosts(runs: Sequence[tuple[int, Run]]) -> list[Run]:
+def without_ghosts(
+    runs: Sequence[tuple[int, Run]], further: Iterable[tuple[int, Run]] = ()
+) -> list[Run]:
     """Leaves out what an owner recorded after its successor had recorded that state or a later one.
 
     An owner knows all states that its predecessors recorded in time, and goes on from them. So a
@@ -17,9 +20,10 @@ def without_ghosts(runs: Sequence[tuple[int, Run]]) -> list[Run]:
 
     Args:
         runs: states, each with the epoch under which it was recorded.
+        further: states of these runs that are known as well, and not asked for.
     """
     states: dict[tuple[str, str], list[tuple[int, Run]]] = {}
-    for epoch, run in runs:
+    for epoch, run in chain(runs, further):
         states.setdefault((run.job_uid, run.run_id), []).append((epoch, run))
     return [
         run

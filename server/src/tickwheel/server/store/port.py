@@ -323,7 +323,30 @@ class RunStore(ABC):
 
     @abstractmethod
     async def read_log(self, segments: Sequence[int], since_ms: int) -> list[Run]:
-        """Log entries with update_ms >= `since_ms`, oldest first within a segment."""
+        """Log entries with update_ms >= `since_ms`, oldest first within a segment.
+
+        All at once: for what was recorded in the last seconds, and by who must see it whole.
+        """
+
+    @abstractmethod
+    async def page_log(
+        self,
+        segment: int,
+        cursor: bytes,
+        limit: int,
+        *,
+        start_ms: int = 0,
+        end_ms: int = 1 << 60,
+    ) -> Page[Run]:
+        """Log entries of one segment with `start_ms` <= update_ms < `end_ms`, oldest first.
+
+        Those of one instant come in a fixed order, those of one run by revision. The log as it
+        stands: what a former owner wrote late is among it (see `log_reader`). What is written
+        while it is paged through is there if its place lies ahead of the cursor.
+
+        Raises:
+            ValueError: the cursor is not one of this engine's.
+        """
 
 
 class OpenRunStore(ABC):

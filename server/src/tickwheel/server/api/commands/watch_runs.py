@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from tickwheel.server.api.filter import RunFilter
 from tickwheel.server.api.segments import Segments
-from tickwheel.server.api.watch.hub import SETTLE_MS, RunHub
+from tickwheel.server.api.watch.hub import SETTLE_MS, RunHub, Watch
+from tickwheel.server.api.watch.past import Past, Shown
 from tickwheel.server.api.watch.position import Position, Trail, digest
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.names import WILDCARD, JobName
@@ -14,6 +15,8 @@ from tickwheel.server.store.port import Store
 
 #: A position older than this is refused: the log would have to be read from too far back, in ms.
 OLDEST_MS = 86_400_000 + SETTLE_MS
+#: Runs of which is remembered what was shown out of the log; of more at once some may come twice.
+MOST_SHOWN = 10_000
 #: How often a token is renewed, in ms.
 _RENEW_MS = 30_000
 
@@ -48,21 +51,19 @@ class WatchRuns:
             StoreUnavailable: the run log cannot be read at the beginning.
         """
         view = _View(self, parent, wanted, resume)
-        watch = await self.hub.open(await view.segments(), view.shows)
+        watch = await self.hub.open(view.shows)
         try:
-            since_ms = self.hub.safe_ms
-            if resume is not None:
-                # A clock that was set back meanwhile must not hide what was recorded since.
-                since_ms = min(resume.since_ms, self.clock.now_ms() - SETTLE_MS)
-            yield Seen(None, view.trail.position(since_ms))
-            if resume is not None:
-                async for seen in view.catch_up(watch.segments, since_ms):
+            if resume is None:
+                await self.hub.widen(watch, await view.segments())
+                yield Seen(None, view.trail.position(self.hub.safe_ms))
+            else:
+                async for seen in view.catch_up(watch, resume.since_ms):
                     yield seen
             opened_ms = renewed_ms = self.clock.steady_ms()
             while True:
                 news = await watch.next()
                 if news.run is not None:
-                    if view.is_new(news.run):
+                    if view.shown.is_new(news.run):
                         yield view.show(news.run, news.safe_ms)
                     continue
                 if news.safe_steady_ms > opened_ms:
@@ -70,7 +71,7 @@ class WatchRuns:
                 further = await view.segments() - watch.segments
                 if further:
                     await self.hub.widen(watch, further)
-                    async for seen in view.catch_up(further, news.safe_ms):
+                    async for seen in view.recent(watch, further, news.safe_ms):
                         yield seen
                 if self.clock.steady_ms() >= renewed_ms + _RENEW_MS:
                     renewed_ms = self.clock.steady_ms()
@@ -90,8 +91,8 @@ class _View:
         self._wanted = wanted
         self._known: frozenset[bytes] = resume.known if resume else frozenset()
         self.trail = Trail(self._known)
-        #: Latest states shown out of the log while the hub was reading as well, by their order.
-        self._caught_up: dict[tuple[str, str], tuple[int, int]] = {}
+        #: What was shown out of the log, for what the hub reads as well.
+        self.shown = Shown(MOST_SHOWN)
 
     async def segments(self) -> frozenset[int]:
         """Where its runs are; of a job, that may change when it is created again."""
@@ -108,18 +109,35 @@ class _View:
             and self._wanted.matches(run)
         )
 
-    async def catch_up(self, segments: Iterable[int], since_ms: int) -> AsyncIterator[Seen]:
-        """What was recorded since an instant, segment by segment so that memory is bounded."""
-        for segment in sorted(segments):
-            for run in await self._command.store.runs.read_log([segment], since_ms):
-                if self.shows(run) and self.is_new(run) and digest(run) not in self._known:
-                    self._caught_up[run.job_uid, run.run_id] = run.order
+    async def catch_up(self, watch: Watch, since_ms: int) -> AsyncIterator[Seen]:
+        """What was recorded since an instant; afterwards the watch sees all segments."""
+        command = self._command
+        past = Past(command.store, command.clock, watch, self.shows)
+        renewed_ms = command.clock.steady_ms() - _RENEW_MS
+        async for since_ms, run in past.settled(self.segments, since_ms):  # noqa: B020
+            if run is not None:
+                if self._is_untold(run):
                     yield self.show(run, since_ms)
+            elif command.clock.steady_ms() >= renewed_ms + _RENEW_MS:
+                renewed_ms = command.clock.steady_ms()
+                yield Seen(None, self.trail.position(since_ms))
+        segments = await self.segments()
+        await command.hub.widen(watch, segments)
+        async for seen in self.recent(watch, segments, since_ms):
+            yield seen
 
-    def is_new(self, run: Run) -> bool:
-        """Whether this state was not shown by catching up."""
-        shown = self._caught_up.get((run.job_uid, run.run_id))
-        return shown is None or shown < run.order
+    async def recent(
+        self, watch: Watch, segments: Iterable[int], since_ms: int
+    ) -> AsyncIterator[Seen]:
+        """What was recorded in segments since an instant; the watch sees them already."""
+        past = Past(self._command.store, self._command.clock, watch, self.shows)
+        async for run in past.recent(segments, since_ms):
+            if self._is_untold(run):
+                yield self.show(run, since_ms)
+
+    def _is_untold(self, run: Run) -> bool:
+        """Whether a state out of the log is to be shown."""
+        return digest(run) not in self._known and self.shown.add(run)
 
     def show(self, run: Run, safe_ms: int) -> Seen:
         """The item for a state."""
@@ -128,6 +146,6 @@ class _View:
 
     def settle(self) -> None:
         """All that was read twice at the beginning has come."""
-        self._caught_up.clear()
+        self.shown.clear()
         self._known = frozenset()
         self.trail.forget_inherited()

@@ -39,16 +39,20 @@ class News:
 class Watch:
     """One who watches."""
 
-    def __init__(self, segments: frozenset[int], wants: Callable[[Run], bool], room: int) -> None:
-        self.segments = segments
+    def __init__(self, wants: Callable[[Run], bool], room: int) -> None:
+        self.segments: frozenset[int] = frozenset()
+        #: News are kept for it.
+        self.listens = False
         self._wants = wants
         self._news: asyncio.Queue[News | Exception] = asyncio.Queue()
         self._room = room
-        self._ended = False
+        self._error: Exception | None = None
 
     def offer(self, news: News) -> None:
         """Puts news into the queue; a watch that does not keep up is ended."""
-        if self._ended or (news.run is not None and not self._wants(news.run)):
+        if self._error is not None or not self.listens:
+            return
+        if news.run is not None and not self._wants(news.run):
             return
         if self._news.qsize() >= self._room:
             if news.run is not None:
@@ -60,11 +64,21 @@ class Watch:
 
     def end(self, error: Exception) -> None:
         """Ends the watch; what it has not read yet is dropped."""
-        if not self._ended:
-            self._ended = True
+        if self._error is None:
+            self._error = error
             while not self._news.empty():
                 self._news.get_nowait()
             self._news.put_nowait(error)
+
+    def check(self) -> None:
+        """Raises what ended the watch, if it was ended, for who does something else than waiting.
+
+        Raises:
+            Overloaded: the watch was read too slowly.
+            ServerStopping: the server ends.
+        """
+        if self._error is not None:
+            raise self._error
 
     async def next(self) -> News:
         """Waits for news.
@@ -101,36 +115,42 @@ class RunHub:
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
 
-    async def open(self, segments: Iterable[int], wants: Callable[[Run], bool]) -> Watch:
-        """Begins a watch: it is given all that can be read from now on, and some from just before.
+    async def open(self, wants: Callable[[Run], bool]) -> Watch:
+        """Takes in a watch, which is given nothing until it is let see segments.
 
         Raises:
             Overloaded: there are too many watches.
             ServerStopping: the server ends.
-            StoreUnavailable: the run log cannot be read.
         """
-        watch = Watch(frozenset(), wants, self._limits.watch_queue)
         if len(self._watches) >= self._limits.max_watches:
             raise Overloaded(f"there are {len(self._watches)} watches already")
-        await self.widen(watch, segments)
+        watch = Watch(wants, self._limits.watch_queue)
+        async with self._reading:
+            await self._take_in(watch, frozenset())
         return watch
 
     async def widen(self, watch: Watch, segments: Iterable[int]) -> None:
-        """Lets a watch see further segments.
+        """Lets a watch see segments: it is given all that can be read of them from now on.
+
+        And some from just before. Of news without a run it is given those from now on.
 
         Raises:
             ServerStopping: the server ends.
             StoreUnavailable: the run log cannot be read.
         """
         async with self._reading:
-            if self._stopping:
-                raise ServerStopping("this server is stopping")
-            await self._learn(frozenset(segments) - self._segments)
-            watch.segments |= frozenset(segments)
-            self._watches.add(watch)
-            self._segments |= watch.segments
-            if self._task is None or self._task.done():
-                self._task = asyncio.create_task(self._run(), name="run-hub")
+            await self._take_in(watch, frozenset(segments))
+            watch.listens = True
+
+    async def _take_in(self, watch: Watch, segments: frozenset[int]) -> None:
+        if self._stopping:
+            raise ServerStopping("this server is stopping")
+        await self._learn(segments - self._segments)
+        watch.segments |= segments
+        self._watches.add(watch)
+        self._segments |= segments
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="run-hub")
 
     def leave(self, watch: Watch) -> None:
         """Ends a watch that nobody reads any more."""

@@ -14,6 +14,7 @@ from tickwheel.server.store.cassandra.inbox import Inbox
 from tickwheel.server.store.cassandra.job_rows import JobRows
 from tickwheel.server.store.cassandra.jobs import CassandraJobs
 from tickwheel.server.store.cassandra.leases import CassandraLeases
+from tickwheel.server.store.cassandra.log_pages import LogPages
 from tickwheel.server.store.cassandra.open_runs import CassandraOpenRuns
 from tickwheel.server.store.cassandra.options import CassandraOptions
 from tickwheel.server.store.cassandra.run_log import RunLog
@@ -84,7 +85,10 @@ class CassandraStore(Store):
         )
         self.schedule = CassandraSchedule(driver, session, entries, inbox, sweeper)
         self.runs = CassandraRuns(
-            session, RunLog(driver, session, clock), TaskHistory(driver, session, clock)
+            session,
+            RunLog(driver, session, clock),
+            LogPages(driver, session),
+            TaskHistory(driver, session, clock),
         )
         self.open_runs = CassandraOpenRuns(driver, session)
         self.leases = CassandraLeases(driver, session, segments)

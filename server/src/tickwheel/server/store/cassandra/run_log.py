@@ -34,7 +34,8 @@ HOURS_AHEAD: Final = 24
 #: Rows of each partition that a page looks at, at least.
 PARTITION_ROWS: Final = 16
 
-_SCOPE: Final = 0
+#: All hours of the index stand in one partition.
+SCOPE: Final = 0
 _PLACE: Final = struct.Struct(">q16si")
 
 
@@ -47,6 +48,11 @@ class Place:
     run_id: str
     #: Two states of a run may be of one millisecond.
     revision: int
+
+    @property
+    def uid_text(self) -> str:
+        """The uid as ids are written."""
+        return uid_from_bytes(self.uid)
 
     def cursor(self) -> bytes:
         """As an opaque page cursor."""
@@ -139,7 +145,7 @@ class RunLog:
             hours[hour_of(run.update_ms)] = max(hours.get(hour_of(run.update_ms), 0), life)
         await self._hours.write(
             {
-                hour: (self._statements.insert_hour.bind(_SCOPE, hour, life, life), life)
+                hour: (self._statements.insert_hour.bind(SCOPE, hour, life, life), life)
                 for hour, life in hours.items()
                 if not self._hours.knows(hour, life)
             }
@@ -164,7 +170,7 @@ class RunLog:
         wanted = set(segments)
         first = bucket_of(since_ms)
         hours = await self._session.read(
-            self._statements.select_hours_from.bind(_SCOPE, hour_of(since_ms))
+            self._statements.select_hours_from.bind(SCOPE, hour_of(since_ms))
         )
         found = await self._session.read_all(
             self._statements.select_buckets_from.bind(part, first)
@@ -221,7 +227,7 @@ class RunLog:
                 part,
                 shard,
                 bound.update_ms,
-                uid_from_bytes(bound.uid),
+                bound.uid_text,
                 bound.run_id,
                 bound.revision,
                 limit,
@@ -249,7 +255,7 @@ class RunLog:
         hour = newest // HOUR_BUCKETS
         while True:
             hours = await self._session.read(
-                self._statements.select_hours_to.bind(_SCOPE, hour, HOURS_AHEAD)
+                self._statements.select_hours_to.bind(SCOPE, hour, HOURS_AHEAD)
             )
             for (present,) in hours:
                 members: dict[int, list[tuple[int, int]]] = {}

@@ -5,6 +5,7 @@ from typing import Final
 
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.run import Run
+from tickwheel.server.store.cassandra.log_pages import LogPages
 from tickwheel.server.store.cassandra.run_log import LogRow, Place, RunLog
 from tickwheel.server.store.cassandra.session import CassandraSession
 from tickwheel.server.store.cassandra.task_history import TaskHistory
@@ -18,9 +19,12 @@ SCAN_ROWS: Final = 5_000
 class CassandraRuns(RunStore):
     """Runs, in the log and in their present states."""
 
-    def __init__(self, session: CassandraSession, log: RunLog, history: TaskHistory) -> None:
+    def __init__(
+        self, session: CassandraSession, log: RunLog, pages: LogPages, history: TaskHistory
+    ) -> None:
         self._session = session
         self._log = log
+        self._pages = pages
         self._history = history
 
     async def record(self, stamp: WriteStamp, runs: Sequence[Run]) -> None:
@@ -89,3 +93,16 @@ class CassandraRuns(RunStore):
     async def read_log(self, segments: Sequence[int], since_ms: int) -> list[Run]:
         """States recorded from an instant on."""
         return await self._log.since(segments, since_ms)
+
+    async def page_log(
+        self,
+        segment: int,
+        cursor: bytes,
+        limit: int,
+        *,
+        start_ms: int = 0,
+        end_ms: int = 1 << 60,
+    ) -> Page[Run]:
+        """States of a segment as they stand, oldest first."""
+        runs, last = await self._pages.read(segment, cursor, limit, start_ms, end_ms)
+        return Page(runs, None if last is None else last.cursor())

@@ -12,7 +12,7 @@ from tickwheel.server.store.port import Page, RunStore
 from tickwheel.server.store.sqlite.cursor import decode_cursor, encode_cursor
 from tickwheel.server.store.sqlite.database import Database
 from tickwheel.server.store.sqlite.fence import check_fence
-from tickwheel.server.store.sqlite.rows import insert
+from tickwheel.server.store.sqlite.rows import insert, read_records
 
 _LATEST = 1 << 62
 
@@ -124,6 +124,32 @@ class SqliteRunStore(RunStore):
         )
         wanted = f"[{','.join(map(str, segments))}]"
         return [decode_run(row[0]) for row in await self._all(sql, wanted, since_ms)]
+
+    async def page_log(
+        self,
+        segment: int,
+        cursor: bytes,
+        limit: int,
+        *,
+        start_ms: int = 0,
+        end_ms: int = 1 << 60,
+    ) -> Page[Run]:
+        """As the port says."""
+        first: tuple[Any, ...] = (start_ms, "", "", 0)
+        after = decode_cursor(cursor, "s", int, str, str, int) if cursor else first
+        sql = (
+            "SELECT record FROM run_log WHERE segment = ? "
+            "AND (update_time, job_id, run_id, revision) > (?, ?, ?, ?) AND update_time < ? "
+            "ORDER BY update_time, job_id, run_id, revision LIMIT ?"
+        )
+        values = (segment, *after, end_ms, limit)
+        rows = await self._database.read(lambda db: read_records(db, sql, values))
+        runs = [decode_run(row[0]) for row in rows]
+        if len(runs) < limit:
+            return Page(runs, None)
+        last = runs[-1]
+        place = (last.update_ms, last.job_uid, last.run_id, last.revision)
+        return Page(runs, encode_cursor("s", *place))
 
     async def _all(self, sql: str, *values: object) -> list[Any]:
         return await self._database.read(lambda db: db.execute(sql, values).fetchall())
