@@ -1,8 +1,12 @@
 """ExplainJob, as far as it depends on who is there; what it says of what is recorded is e2e's."""
 
+import struct
+
+import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from api.harness import ApiUnderTest
+from api.harness import ApiUnderTest, refused
+from tickwheel.server.api.page_token import TokenScope
 from tickwheel.v1 import job_service_pb2
 
 NAME = "users/7/jobs/a"
@@ -32,3 +36,39 @@ async def test_whose_scheduler_is_gone_is_owned_by_nobody(api: ApiUnderTest) -> 
     # Its process was killed: it gave nothing back, and its lease has run out.
     api.clock.advance(2 * 86_400_000)
     assert "no scheduler owns the job's segment" in await told(api)
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        b"7",
+        struct.pack(">qq", 1 << 62, (1 << 62) + 1),
+        struct.pack(">qq", -(1 << 62), 0),
+        struct.pack(">qq", 0, (1 << 63) - 1),
+        struct.pack(">qq", -(1 << 63), (1 << 63) - 1),
+        struct.pack(">qq", 2_000, 1_000),
+        struct.pack(">qq", 1_000, 1_000),
+    ],
+)
+async def test_a_forged_token_is_refused(api: ApiUnderTest, cursor: bytes) -> None:
+    await api.create(api.at(), "a")
+    token = TokenScope("explain", NAME, "None-None").encode(cursor)
+    call = api.jobs.ExplainJob(job_service_pb2.ExplainJobRequest(name=NAME, page_token=token))
+    assert (await refused(call)).summary == (
+        "INVALID_ARGUMENT",
+        "PAGE_TOKEN_INVALID",
+        ["pageToken"],
+    )
+
+
+async def test_pages_at_the_end_of_time(api: ApiUnderTest) -> None:
+    """Where the range ends by default no instant could be asked for."""
+    job = api.at()
+    job.schedule.Clear()
+    job.schedule.every.CopyFrom(Duration(seconds=60))
+    await api.create(job, "a")
+    request = job_service_pb2.ExplainJobRequest(name=NAME, page_size=2)
+    request.start_time.FromJsonString("9999-12-31T12:00:00Z")
+    request.page_token = (await api.jobs.ExplainJob(request)).next_page_token
+    assert request.page_token
+    assert (await api.jobs.ExplainJob(request)).occurrences

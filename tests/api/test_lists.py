@@ -135,13 +135,25 @@ async def test_a_token_whose_cursor_is_none_is_refused(api: ApiUnderTest) -> Non
     """The checksum is no secret: who makes it may put anything behind it."""
     runs = f"{PARENT}/jobs/-"
     nested = b"[" * 2_900
-    for cursor in (nested, b"[", b"7", b"\xff", b'["j",' + nested):
+    numbers = (b'["l",%d]' % (1 << 63), b'["l",-%d]' % (1 << 70), b'["l",true]', b'["l",1e400]')
+    for cursor in (nested, b"[", b"7", b"\xff", b'["j",' + nested, *numbers):
         for call in (
             list_jobs(api, token=TokenScope("jobs", PARENT, "").encode(cursor)),
             list_runs(api, token=TokenScope("runs", runs, "").encode(cursor), parent=runs),
         ):
             refusal = await refused(call)
             assert refusal.summary == ("INVALID_ARGUMENT", "PAGE_TOKEN_INVALID", ["pageToken"])
+
+
+async def test_a_token_with_a_number_beyond_all_is_refused(api: ApiUnderTest) -> None:
+    await make_jobs(api, 1)
+    (name,) = [job.name for job in (await list_jobs(api)).jobs]
+    uid = (await api.stored(name)).uid.encode()
+    for number in (1 << 63, -(1 << 63) - 1, 10**40):
+        cursor = uid + b'["r",%d,""]' % number
+        token = TokenScope("runs", name, "").encode(cursor)
+        refusal = await refused(list_runs(api, token=token, parent=name))
+        assert refusal.summary == ("INVALID_ARGUMENT", "PAGE_TOKEN_INVALID", ["pageToken"])
 
 
 async def test_a_token_of_another_list_is_refused(api: ApiUnderTest) -> None:

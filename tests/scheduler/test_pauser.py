@@ -2,11 +2,21 @@
 
 import asyncio
 
+import pytest
+
 from scheduler.making import NOW, SECOND, assign, entry_of, load, make_job, make_owner
+from simulator.store.cells import Cells
+from simulator.store.engine import SimStore
+from simulator.store.link import DirectLink
+from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.run import RunState
+from tickwheel.server.domain.lease import WriteStamp
+from tickwheel.server.domain.names import instant_id
+from tickwheel.server.domain.run import Run, RunState, Trigger
+from tickwheel.server.scheduler import pauser
 from tickwheel.server.scheduler.live import LiveRun
-from tickwheel.server.scheduler.pauser import Suspects
+from tickwheel.server.scheduler.pauser import Pauser, Suspects
+from tickwheel.server.store.port import NewJob
 
 
 def job_that_pauses(after: int = 3) -> Job:
@@ -52,3 +62,44 @@ async def test_only_failed_runs_of_jobs_that_pause_themselves_count() -> None:
     suspects.note(ended(wanted))
 
     assert await suspects.take() == wanted
+
+
+async def is_paused(between: int, state: RunState) -> bool:
+    """Whether a job pauses after two failures with so many other runs between them."""
+    store = SimStore(Cells(segments=64), DirectLink(), SystemClock())
+    job = job_that_pauses(2)
+    await store.jobs.create([NewJob(job=job, entry=None)])
+    last = between + 1
+    runs = [
+        Run(
+            user=job.user,
+            job_id=job.job_id,
+            job_uid=job.uid,
+            run_id=instant_id(NOW + number * SECOND),
+            segment=job.segment,
+            state=RunState.FAILED if number in (0, last) else state,
+            trigger=Trigger.SCHEDULE,
+            schedule_ms=NOW + number * SECOND,
+            due_ms=NOW + number * SECOND,
+            update_ms=NOW + number * SECOND,
+            end_ms=NOW + number * SECOND,
+        )
+        for number in range(last + 1)
+    ]
+    await store.runs.record(WriteStamp(job.segment, 1, 1), runs)
+    return await Pauser(store, SystemClock()).look_at(job)
+
+
+@pytest.mark.parametrize("state", [RunState.SKIPPED, RunState.CANCELLED])
+async def test_what_did_not_run_counts_neither_way(state: RunState) -> None:
+    assert await is_paused(500, state)
+    assert not await is_paused(1, RunState.SUCCEEDED)
+
+
+@pytest.mark.parametrize("state", [RunState.SKIPPED, RunState.CANCELLED])
+async def test_failures_far_back_are_no_row(
+    state: RunState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pauser, "LOOK_BACK", 400)
+    assert await is_paused(398, state)
+    assert not await is_paused(400, state)

@@ -17,8 +17,13 @@ from tickwheel.server.store.port import JobChange, Store
 _log = structlog.get_logger(__name__)
 
 _ATTEMPTS = 5
-#: In a row, as the history has them; runs that did not happen count neither way.
+#: Runs that are read of the history at a time.
 _PAGE = 200
+#: Runs of the history that are looked through at most: 1,000 failures, the most that a job may ask
+#: for, with nine between any two that were skipped or cancelled, which count neither way. Failures
+#: among more of those are no row that anybody would see as one: the job goes on, and is looked at
+#: again when a run of it fails. A pause that was not asked for would lose what comes due meanwhile.
+LOOK_BACK = 10_000
 ACTOR = "tickwheel"
 
 
@@ -93,11 +98,15 @@ class Pauser:
         return False
 
     async def _has_failed(self, job: Job, most: int) -> bool:
-        """Whether the last `most` runs since the job's last change have all failed."""
-        failed = 0
+        """Whether the last `most` runs since the job's last change have all failed.
+
+        False as well where they lie further back than `LOOK_BACK`.
+        """
+        failed = looked_at = 0
         cursor: bytes | None = b""
-        while cursor is not None:
+        while cursor is not None and looked_at < LOOK_BACK:
             page = await self._store.runs.list_job(job.uid, cursor, _PAGE)
+            looked_at += len(page.items)
             for run in page.items:
                 if run.end_ms and run.end_ms < job.update_ms:
                     return False

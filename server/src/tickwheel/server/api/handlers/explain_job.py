@@ -11,7 +11,13 @@ from tickwheel.server.api.page_token import TokenScope
 from tickwheel.server.api.paging import clamp_page_size, page_count
 from tickwheel.server.api.resource_names import job_name
 from tickwheel.server.api.rules import check
-from tickwheel.server.convert.instants import is_usable, timestamp, timestamp_ms
+from tickwheel.server.convert.instants import (
+    EARLIEST_S,
+    LATEST_S,
+    is_usable,
+    timestamp,
+    timestamp_ms,
+)
 from tickwheel.server.domain.clock import Clock
 from tickwheel.v1 import errors_pb2, job_service_pb2
 
@@ -42,9 +48,8 @@ class ExplainJobHandler:
         scope = TokenScope("explain", request.name, f"{start_ms}-{end_ms}")
         cursor = scope.decode(request.page_token)
         if cursor:
-            if len(cursor) != _CURSOR.size:
-                raise scope.refused("is not a token that this server gave")
-            from_ms, until_ms = _CURSOR.unpack(cursor)
+            with scope.refusing(request.page_token):
+                from_ms, until_ms = _following(cursor)
         else:
             from_ms, until_ms = self._range(start_ms, end_ms)
         count = page_count(request.page_size)
@@ -67,6 +72,22 @@ class ExplainJobHandler:
         if end_ms is None:
             end_ms = self.clock.now_ms() + _HOUR_MS if start_ms is None else start_ms + _DAY_MS
         return (end_ms - _DAY_MS if start_ms is None else start_ms), end_ms
+
+
+def _following(cursor: bytes) -> tuple[int, int]:
+    """The range of which a cursor begins the next page.
+
+    Raises:
+        ValueError: there is no such range.
+    """
+    if len(cursor) != _CURSOR.size:
+        raise ValueError("not a cursor")
+    from_ms, until_ms = _CURSOR.unpack(cursor)
+    # By default a range begins, or ends, a day beyond what may be asked for.
+    first_ms, last_ms = EARLIEST_S * 1000 - _DAY_MS, (LATEST_S + 1) * 1000 + _DAY_MS
+    if not first_ms <= from_ms < until_ms <= last_ms:
+        raise ValueError("not a range")
+    return from_ms, until_ms
 
 
 def _usable_ms(instant: timestamp_pb2.Timestamp, path: str) -> int:

@@ -70,6 +70,8 @@ class Place:
         if cursor[:1] != b"r" or len(cursor) < 1 + _PLACE.size:
             raise ValueError("the page cursor is not one of this store")
         update_ms, uid, revision = _PLACE.unpack_from(cursor, 1)
+        if abs(update_ms) > _FAR_MS:
+            raise ValueError("the page cursor has an instant of no year")
         return cls(update_ms, uid, cursor[1 + _PLACE.size :].decode(), revision)
 
 

@@ -190,4 +190,6 @@ def _bound(cursor: bytes) -> tuple[int, str]:
     if cursor[:1] != b"h" or len(cursor) < 1 + _PLACE.size:
         raise ValueError("the page cursor is not one of this store")
     (at_ms,) = _PLACE.unpack_from(cursor, 1)
+    if abs(at_ms) > _FAR_MS:
+        raise ValueError("the page cursor has an instant of no year")
     return at_ms, cursor[1 + _PLACE.size :].decode()
