@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from scheduler.making import SECOND, entry_of, make_job
+from scheduler.test_ownership import SleepyClock
 from tickwheel.server.domain.clock import SystemClock
-from tickwheel.server.domain.lease import WriteStamp
+from tickwheel.server.domain.errors import StoreUnavailable
+from tickwheel.server.domain.lease import SchedulerSession, WriteStamp
 from tickwheel.server.domain.names import new_uid
 from tickwheel.server.domain.occurrence import ScheduleEntry
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
@@ -67,3 +69,26 @@ async def test_a_segment_is_given_back_after_the_write_that_is_under_way(
     assert lease.session_id == ""
     # Whoever takes it next may have a clock that is behind.
     assert lease.floor_us >= newest_us > 0
+
+
+async def test_who_is_stopped_while_its_session_has_run_out_waits_for_no_store(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, options = SleepyClock(), SchedulerOptions(exclusive=True, membership_ms=20)
+    identity = Identity(session_id=new_uid(), address="local", version="test")
+    scheduler = Scheduler(store, clock, identity, options)
+    running = asyncio.create_task(scheduler.run())
+
+    async def away(_session: SchedulerSession) -> bool:
+        raise StoreUnavailable("away")
+
+    async with asyncio.timeout(20):
+        while not scheduler.epochs():
+            await asyncio.sleep(0.01)
+        monkeypatch.setattr(store.leases, "renew_session", away)
+        clock.slept_ms += options.lease_ms
+        assert scheduler.permission_left_ms() <= 0
+        assert scheduler.epochs(), "it is kept"
+        await scheduler.stop()
+        await running
+    assert not scheduler.epochs()
