@@ -432,3 +432,23 @@ def test_a_run_that_was_begun_too_early_is_that_of_the_schedule_that_was_missed(
     assert seconds(runs) == [10, 14]
     assert runs[0].record == begun
     assert not skipped(store_records(owner))
+
+
+def test_a_schedule_that_held_for_a_moment_counts_nothing_that_was_before_it() -> None:
+    """Jitter carries an occurrence of the instants before it beyond its end, but it is none of its."""
+    changed_ms, again_ms = NOW + 3_500, NOW + 3_520
+    while True:
+        first = make_job(every_s=1)
+        first.spec.schedule.max_runs = 2
+        second = rescheduled(first, changed_ms, 1, max_runs=13)
+        second.spec.schedule.jitter.FromMilliseconds(900)
+        if schedule_of(second).due(NOW + 3 * SECOND, salt=second.uid) > again_ms:
+            break
+    third = rescheduled(second, again_ms, 3, max_runs=18)
+    owner = make_owner()
+    row = entry_of(second, NOW + 4 * SECOND, ordinal=KEEP_ORDINAL)
+    owner.load([row], {second.key: second}, changed_ms, {second.key: [first]})
+    owner.step(changed_ms)
+    owner.change(third, None, again_ms, [first, second])
+    owner.step(again_ms)
+    assert [run.ordinal for run in assign(owner)] == [2]

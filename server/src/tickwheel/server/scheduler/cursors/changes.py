@@ -69,7 +69,9 @@ class Changes:
         if job.delete_ms or job.generation != before.generation:
             cursor.until_ms = min(now_ms, past[before.generation].until_ms)
             if cursor.ordinal > 0:
-                cursor.ordinal = max(0, cursor.ordinal - passed_after_end(cursor))
+                cursor.ordinal = max(
+                    0, cursor.ordinal - passed_after_end(cursor, before.schedule_from_ms)
+                )
             if cursor.next_ms is not None and cursor.next_due_ms > cursor.until_ms:
                 cursor.next_ms = None
         if job.generation != before.generation:

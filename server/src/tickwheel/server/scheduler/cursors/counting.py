@@ -34,14 +34,19 @@ def is_count_known(cursor: Cursor) -> bool:
     return cursor.ordinal >= 0 and not cursor.is_counted_out
 
 
-def passed_after_end(cursor: Cursor) -> int:
+def passed_after_end(cursor: Cursor, from_ms: int) -> int:
     """How many occurrences were counted that, as is known now, came due after the schedule's end.
 
     They were fired before the owner heard of the change; the count is that of what was to be.
+
+    Args:
+        cursor: of the schedule.
+        from_ms: what is nominally before is none of the schedule's, though its jitter may carry it
+            beyond the end.
     """
     schedule = cursor.schedule
     count = 0
-    nominal = schedule.next_after(cursor.until_ms - schedule.spec.jitter_ms - 1)
+    nominal = schedule.next_after(max(from_ms, cursor.until_ms - schedule.spec.jitter_ms) - 1)
     while nominal is not None and nominal <= cursor.passed_ms:
         due_ms = schedule.due(nominal, salt=cursor.job.uid)
         count += due_ms > cursor.until_ms and not is_within(cursor.pauses, due_ms)
