@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from tickwheel.server.domain.course import FOR_EVER_MS, Era, eras
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.run import Run, RunState, Trigger
+from tickwheel.server.domain.run import Limit, Run, RunState, Trigger
 from tickwheel.server.store.port import ChangeRecord
 from tickwheel.v1 import job_service_pb2
 
@@ -122,6 +122,11 @@ class Runs:
             and (run.schedule_ms == at_ms or _stands_for(run, at_ms))
         ]
         return sorted(found, key=lambda run: run.create_ms)
+
+    def held_back(self) -> Limit | None:
+        """The limit over many jobs that holds some of them back."""
+        held = (run for run in self._all if run.state is RunState.PENDING)
+        return next((run.held_by for run in held if run.held_by is not Limit.NONE), None)
 
     def ended_between(self, waiting: Run, until_ms: int) -> Run | None:
         """An earlier run that ended after another one was due: that may have waited for it."""

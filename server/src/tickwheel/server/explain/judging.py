@@ -8,7 +8,7 @@ from tickwheel.server.domain.names import JobName, RunName, instant_id
 from tickwheel.server.domain.run import RunState
 from tickwheel.server.explain.facts import Explained, Life, Runs, Slot, Surroundings
 from tickwheel.server.explain.pausing import pause_at
-from tickwheel.server.explain.phrases import jitter, span
+from tickwheel.server.explain.phrases import LIMITS, jitter, span
 from tickwheel.server.explain.runs import of_run, why_skipped
 from tickwheel.v1 import job_pb2
 from tickwheel.v1.job_service_pb2 import (
@@ -63,9 +63,10 @@ def explain(slot: Slot, runs: Mapping[str, Runs], around: Surroundings) -> Expla
     if run is not None:
         told = of_run(run, slot, mine, around.now_ms)
     elif slot.era is None:
-        told = _said(slot, OCCURRENCE_OUTCOME_NOT_SCHEDULED, slot.reason, f"Not run: {slot.text}")
+        what = "Will not run" if slot.due_ms > around.now_ms else "Not run"
+        told = _said(slot, OCCURRENCE_OUTCOME_NOT_SCHEDULED, slot.reason, f"{what}: {slot.text}")
     elif slot.due_ms > around.now_ms - _ON_ITS_WAY_MS:
-        told = _ahead(slot, slot.era, around.now_ms)
+        told = _ahead(slot, slot.era, mine, around.now_ms)
     else:
         told = _silent(slot, slot.era, around)
     for again in mine.again(slot.at_ms):
@@ -92,7 +93,7 @@ def _odd(slot: Slot) -> str:
     return f" ({slot.text})" if slot.text else ""
 
 
-def _ahead(slot: Slot, era: Era, now_ms: int) -> Explained:
+def _ahead(slot: Slot, era: Era, others: Runs, now_ms: int) -> Explained:
     """What lies ahead."""
     pause = pause_at(slot.life, era, slot.due_ms)
     if pause:
@@ -107,10 +108,24 @@ def _ahead(slot: Slot, era: Era, now_ms: int) -> Explained:
         text += f", due{jitter(slot)}"
     spec = era.job.spec
     if spec.completion == job_pb2.COMPLETION_REPORTED:
-        text += _IF_UNFINISHED.get(spec.overlap_policy, "")
+        text += _if_unfinished(spec)
+    holding = others.held_back()
+    if holding is not None:
+        text += (
+            f"; {LIMITS.get(holding, 'a limit')} holds earlier ones back, and may hold it back, too"
+        )
     if slot.uncounted:
         text += f", unless maxRuns ({spec.schedule.max_runs}) is reached before"
     return _said(slot, OCCURRENCE_OUTCOME_EXPECTED, OCCURRENCE_REASON_AHEAD, text + _odd(slot))
+
+
+def _if_unfinished(spec: job_pb2.Job) -> str:
+    """What becomes of one ahead where it finds earlier runs unfinished."""
+    most = spec.max_in_flight
+    if most and spec.overlap_policy == job_pb2.OVERLAP_ALLOW_ALL:
+        are = "an earlier run is" if most == 1 else f"{most} earlier runs are"
+        return f"; while {are} unfinished it waits (maxInFlight is {most})"
+    return _IF_UNFINISHED.get(spec.overlap_policy, "")
 
 
 def _silent(slot: Slot, era: Era, around: Surroundings) -> Explained:

@@ -140,10 +140,19 @@ def _lateness(
     earlier = others.ended_between(run, first_ms) if _is_reported(slot) else None
     if earlier is not None:
         return OCCURRENCE_REASON_WAITED, f", when run {earlier.run_id} had ended,{held}"
+    if _is_reported(slot) and _could_go_ms(run) - run.due_ms - first.held_ms > LATE_MS:
+        # What it waited for lies before what was asked about, or is known no more.
+        return OCCURRENCE_REASON_WAITED, f", when earlier runs of the job had ended,{held}"
     if first_ms - run.due_ms - first.held_ms <= LATE_MS:
         return OCCURRENCE_REASON_WAITED, f",{held}"
     slow = ", late: its scheduler, its worker, the log, or the way between them was slow or away;"
     return OCCURRENCE_REASON_LATE, f"{slow}{held}"
+
+
+def _could_go_ms(run: Run) -> int:
+    """When nothing but its publishing kept the first attempt any more."""
+    past = run.past_attempts[0] if run.past_attempts else None
+    return (past.due_ms if past is not None else run.attempt_due_ms) or run.due_ms
 
 
 def _limit(held: Run | PastAttempt) -> str:
@@ -195,11 +204,7 @@ def _pending(
             text += "it "
         return OCCURRENCE_REASON_WAITED, f"{text}was due {span(late_ms)} ago"
     if run.blocking_run and run.attempt == 1:
-        spec = slot.life.version_at(slot.due_ms).spec
-        limit = spec.max_in_flight
-        others_too = f", or another of the {limit} that maxInFlight allows" if limit > 1 else ""
-        text = f"Waits until run {run.blocking_run} has ended{others_too}; "
-        return OCCURRENCE_REASON_WAITED, f"{text}it was due {span(late_ms)} ago"
+        return OCCURRENCE_REASON_WAITED, _waiting(run, slot, span(late_ms))
     if run.past_attempts:
         past = run.past_attempts[-1]
         wait_ms = max(0, run.next_attempt_ms - now_ms)
@@ -209,6 +214,21 @@ def _pending(
         )
         return OCCURRENCE_REASON_ATTEMPTS_FAILED, text
     return OCCURRENCE_REASON_LATE, f"Late by {span(late_ms)} already, and not published yet"
+
+
+def _waiting(run: Run, slot: Slot, late: str) -> str:
+    """Why one waits for earlier runs of its job: its record has the first of them when it was due.
+
+    Where many may wait, that one may have ended long since, and others be before it.
+    """
+    spec = slot.life.version_at(slot.due_ms).spec
+    policy = run.overlap_policy or spec.overlap_policy
+    then = f"when it was due, {late} ago, run {run.blocking_run} was still unfinished"
+    if policy == job_pb2.OVERLAP_BUFFER_ALL:
+        return f"Waits its turn behind earlier runs (OVERLAP_BUFFER_ALL): {then}"
+    if policy == job_pb2.OVERLAP_ALLOW_ALL and spec.max_in_flight:
+        return f"Waits its turn behind earlier runs (maxInFlight is {spec.max_in_flight}): {then}"
+    return f"Waits until run {run.blocking_run} has ended; it was due {late} ago"
 
 
 def _skipped(run: Run, slot: Slot) -> str:

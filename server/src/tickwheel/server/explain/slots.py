@@ -139,7 +139,7 @@ def _beyond(slot: Slot, most: int) -> Slot:
         slot,
         era=None,
         reason=job_service_pb2.OCCURRENCE_REASON_MAX_RUNS,
-        text=f"the schedule has come to its end: maxRuns is {most}, and so many came due before",
+        text=f"the schedule ends before that, as maxRuns is {most}",
     )
 
 

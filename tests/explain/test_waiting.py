@@ -1,0 +1,84 @@
+"""Of runs that wait for earlier ones of their job, and of what lies ahead of them."""
+
+import pytest
+
+from explain.telling import AT, lives, reported, run_of, tell
+from scheduler.making import NOW, SECOND, make_job
+from tickwheel.server.domain.run import Limit, PastAttempt, RunState
+from tickwheel.v1 import job_pb2
+
+
+@pytest.mark.parametrize(
+    ("policy", "most", "words"),
+    [
+        (job_pb2.OVERLAP_BUFFER_ONE, 0, "Waits until run R has ended; it was due 1 minute ago."),
+        (
+            job_pb2.OVERLAP_BUFFER_ALL,
+            0,
+            "Waits its turn behind earlier runs (OVERLAP_BUFFER_ALL): when it was due, 1 minute "
+            "ago, run R was still unfinished.",
+        ),
+        (
+            job_pb2.OVERLAP_ALLOW_ALL,
+            2,
+            "Waits its turn behind earlier runs (maxInFlight is 2): when it was due, 1 minute ago, "
+            "run R was still unfinished.",
+        ),
+    ],
+)
+def test_where_many_may_wait_the_run_that_was_first_then_may_have_ended(
+    policy: "job_pb2.Overlap", most: int, words: str
+) -> None:
+    job = reported(make_job(every_s=1), policy)
+    job.spec.max_in_flight = most
+    waiting = run_of(job, state=RunState.PENDING, blocking_run="R", offset=-1)
+    assert tell(lives(job), waiting) == ("IN_PROGRESS", "WAITED", words)
+
+
+def test_a_run_that_waited_was_not_late_though_what_it_waited_for_is_out_of_the_range() -> None:
+    job = reported(make_job(every_s=1), job_pb2.OVERLAP_BUFFER_ALL)
+    more = {"publish_ms": AT + 39_050, "create_ms": AT + 4}
+    told = tell(lives(job), run_of(job, attempt_due_ms=AT + 39_000, **more))
+    assert told[1] == "WAITED"
+    assert "39 seconds after it was due, when earlier runs of the job had ended, by" in told[2]
+    first = PastAttempt(
+        attempt=1, state=RunState.FAILED, due_ms=AT + 39_000, publish_ms=AT + 39_050
+    )
+    again = run_of(job, attempt=2, attempt_due_ms=AT + 50_000, past_attempts=(first,), **more)
+    assert tell(lives(job), again)[1] == "WAITED"
+    assert tell(lives(job), run_of(job, attempt_due_ms=AT, **more))[1] == "LATE"
+    # What a limit holds back puts the attempt off as well.
+    held = {"attempt_due_ms": AT + 39_000, "held_by": Limit.TOPIC_RATE, "held_ms": 38_990}
+    assert "had ended" not in tell(lives(job), run_of(job, **held, **more))[2]
+
+
+@pytest.mark.parametrize(
+    ("most", "words"),
+    [
+        (1, "5.0 s; while an earlier run is unfinished it waits (maxInFlight is 1)."),
+        (3, "5.0 s; while 3 earlier runs are unfinished it waits (maxInFlight is 3)."),
+    ],
+)
+def test_max_in_flight_may_put_off_what_lies_ahead(most: int, words: str) -> None:
+    job = reported(make_job(every_s=1), job_pb2.OVERLAP_ALLOW_ALL)
+    job.spec.max_in_flight = most
+    assert tell(lives(job), now_ms=NOW)[2] == f"Will run in {words}"
+
+
+def test_a_limit_that_holds_earlier_runs_back_may_hold_back_what_lies_ahead() -> None:
+    job = make_job(every_s=1)
+    held = {"state": RunState.PENDING, "held_by": Limit.TOPIC_RATE, "offset": -1}
+    told = tell(lives(job), run_of(job, AT - 3 * SECOND, **held), now_ms=AT - SECOND)
+    assert told[:2] == ("EXPECTED", "AHEAD")
+    assert told[2] == (
+        "Will run in 1.0 s; the rate of its topic (TICKWHEEL_DISPATCH_RATE_PER_TOPIC) holds "
+        "earlier ones back, and may hold it back, too."
+    )
+
+
+def test_of_what_lies_ahead_nothing_is_said_as_of_what_is_past() -> None:
+    job = make_job(every_s=1)
+    job.spec.schedule.max_runs = 2
+    words = "the schedule ends before that, as maxRuns is 2."
+    assert tell(lives(job), now_ms=NOW)[2] == f"Will not run: {words}"
+    assert tell(lives(job))[2] == f"Not run: {words}"
