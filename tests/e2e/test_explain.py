@@ -108,7 +108,7 @@ def drill(tmp_path_factory: pytest.TempPathFactory, gateway: Path) -> Iterator[D
         drill.create("plain", {"every": "1s"})
         drill.create("forgetful", {"every": "1s"}, catchUpWindow="1s")
         drill.create("thrice", {"every": "1s", "maxRuns": 3})
-        drill.create("crowded", {"every": "1s"}, runTimeout="60s", **reported)
+        drill.create("crowded", {"every": "1s"}, runTimeout="600s", **reported)
         drill.create("patient", {"every": "1s"}, overlapPolicy="OVERLAP_BUFFER_ONE", **reported)
         drill.create(
             "silent", {"every": "1s"}, runTimeout="1s", retryPolicy={"maxRetryCount": 0}, **reported
