@@ -526,7 +526,15 @@ async def test_a_busy_job_is_explained_about_now(api: StandIn, tickwheel: Run) -
     assert told[-1].timestamp() >= now
     assert "--start and --end ask for others" in ended.err
     assert "there is more" not in ended.err
+    # However few are wanted, what is about now is among them.
+    api.occurrences = range(now - 86_400, now + 3_600, 2)
+    ended = await tickwheel("explain", NAME, "--limit", "12", "--output", "json")
+    told = [datetime.fromisoformat(json.loads(line)["scheduleTime"]) for line in ended.lines]
+    assert len(told) <= 12
+    assert told[-1].timestamp() > now
+    assert "there is more" not in ended.err
     # A range that was asked for is kept.
+    api.occurrences = range(now - 86_400, now + 3_600, 10)
     start = f"{datetime.fromtimestamp(now - 86_400, UTC):%FT%TZ}"
     ended = await tickwheel("explain", NAME, "--limit", "200", "--start", start)
     assert "there is more: --limit 200 was reached" in ended.err

@@ -4,7 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from cli.conftest import PROGRAM
+from tickwheel.server.dev.main import greet
+from tickwheel.server.settings import Settings
 
 
 def install(folder: Path, name: str, register: str) -> None:
@@ -70,3 +74,10 @@ def test_starting_up_imports_nothing_that_only_commands_need() -> None:
     ).stdout.split()
     assert "tickwheel.client.cli.jobs" in imported
     assert not slow.intersection(imported)
+
+
+def test_where_dev_mode_runs_is_no_line_of_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    greet(Settings(http_address="127.0.0.1:7999"), has_gateway=True)
+    told = capsys.readouterr()
+    assert "REST   http://127.0.0.1:7999\n" in told.out
+    assert not told.err

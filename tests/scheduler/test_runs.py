@@ -244,8 +244,10 @@ def test_a_published_job_needs_no_reports() -> None:
 def test_a_failed_attempt_is_followed_by_the_next_after_its_backoff() -> None:
     owner, job = make_owner(), reported(at_ms=NOW)
     run = published(job, owner)
+    run.assigned_ms = NOW - 5
     say(owner, run, Start(), NOW + 1)
     say(owner, run, FAILED, NOW + 2)
+    assert (run.handed_ms, run.assigned_ms) == ((NOW - 5,), 0)
     pending = store(owner, NOW + 2).records[-1]
     assert (pending.state, pending.attempt, pending.error) == (RunState.PENDING, 2, "no")
     assert pending.next_attempt_ms >= NOW + 2 + SECOND

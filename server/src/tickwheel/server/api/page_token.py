@@ -56,7 +56,7 @@ class TokenScope:
         if raw[:1] != bytes([_VERSION]) or raw[1 + _SCOPE_SIZE : _HEAD] != _checksum(scope, cursor):
             raise self.refused("is not a token that this server gave")
         if scope != self._digest():
-            raise self.refused("belongs to another list: parent and filter have to stay the same")
+            raise self.refused("belongs to another list: what is asked for has to stay the same")
         return cursor
 
     def refused(self, why: str) -> InvalidInput:

@@ -119,7 +119,7 @@ async def _live(
             ):
                 if program is not None:
                     await children.enter_async_context(gateway_child(program, settings))
-                _greet(settings, program is not None)
+                greet(settings, program is not None)
                 await stopped.wait()
             _log.info("stopping")
             worker.stop()
@@ -132,13 +132,15 @@ async def _live(
     await store.close()
 
 
-def _greet(settings: Settings, has_gateway: bool) -> None:
+def greet(settings: Settings, has_gateway: bool) -> None:
+    """Says where everything is: on standard output, for standard error has nothing but logs."""
     rest = (
         f"REST   http://{settings.http_address}"
         if has_gateway
         else "REST   not served: tickwheel-gateway was not found (it is built with Go)"
     )
-    sys.stderr.write(
+    sys.stdout.write(
         f"Tickwheel runs on {settings.data}. Ctrl-C stops it.\n"
         f"  gRPC   {settings.grpc_address}\n  {rest}\n"
     )
+    sys.stdout.flush()

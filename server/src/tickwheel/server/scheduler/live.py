@@ -123,6 +123,8 @@ class LiveRun:
     #: 0 where a former owner did.
     opened_ms: int = 0
     assigned_ms: int = 0
+    #: `assigned_ms` of the attempts before, as far as this owner has seen them, oldest first.
+    handed_ms: tuple[int, ...] = ()
 
     @property
     def key(self) -> AttemptKey:

@@ -471,6 +471,7 @@ class Runs:
         past = past_attempts(former, RunState.FAILED, now_ms)
         run.fire_ms = now_ms + backoff_ms(policy, run.attempt, f"{run.job.uid}/{run.run_id}")
         run.attempt += 1
+        run.handed_ms, run.assigned_ms = (*run.handed_ms, run.assigned_ms), 0
         run.worker = ""
         run.expire_ms = run.deadline_ms = run.silent_ms = 0
         run.held_by, run.held_ms = Limit.NONE, 0

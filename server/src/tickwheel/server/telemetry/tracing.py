@@ -11,6 +11,7 @@ where they have one.
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from opentelemetry.trace import SpanKind, StatusCode
 
@@ -130,15 +131,22 @@ class RunTraces:
             message=run.error if failed else "",
         )
         opened_ms = live.opened_ms or begun_ms
-        assigned_ms = live.assigned_ms or opened_ms
-        self._child(context, "schedule", opened_ms, assigned_ms, {})
-        heard: Attributes = {"tickwheel.worker": run.worker, "tickwheel.run.attempt": run.attempt}
-        answered_ms = max(run.publish_ms or run.update_ms, assigned_ms)
-        self._child(context, "assignment", assigned_ms, answered_ms, heard)
+        handed = _handed(live, run, opened_ms)
+        named = _named(run)
+        assigned_ms = handed[0].from_ms if handed else run.end_ms
+        self._child(context, "schedule", opened_ms, assigned_ms, named)
+        for one in handed:
+            heard: Attributes = {
+                **named,
+                "tickwheel.worker": one.worker,
+                "tickwheel.run.attempt": one.attempt,
+            }
+            self._child(context, "assignment", one.from_ms, max(one.from_ms, one.to_ms), heard)
         if not is_sampled:
-            self._from_record(context, run, begun_ms, assigned_ms)
+            self._from_record(context, run, begun_ms, handed[-1].from_ms if handed else begun_ms)
         stored_ms = self._clock.now_ms()
-        self._child(context, "record", run.update_ms, stored_ms, self._stored, SpanKind.CLIENT)
+        stored: Attributes = {**named, **self._stored}
+        self._child(context, "record", run.update_ms, stored_ms, stored, SpanKind.CLIENT)
 
     def _from_record(self, context: Context, run: Run, begun_ms: int, assigned_ms: int) -> None:
         """What the worker and the executor would have told."""
@@ -205,6 +213,30 @@ class RunTraces:
         )
 
 
+class _Handed(NamedTuple):
+    """An attempt in a worker's hands, until the log had it or it had failed."""
+
+    attempt: int
+    worker: str
+    from_ms: int
+    to_ms: int
+
+
+def _handed(live: LiveRun, run: Run, opened_ms: int) -> list[_Handed]:
+    """The attempts of which it is known when they were handed out, oldest first."""
+    former = zip(reversed(run.past_attempts), reversed(live.handed_ms), strict=False)
+    found = [
+        _Handed(past.attempt, past.worker, at_ms, past.publish_ms or past.end_ms)
+        for past, at_ms in former
+        if at_ms
+    ][::-1]
+    # Where a former owner has handed it out there is only that it was published.
+    if live.assigned_ms or run.publish_ms:
+        at_ms = live.assigned_ms or (found[-1].to_ms if found else opened_ms)
+        found.append(_Handed(run.attempt, run.worker, at_ms, run.publish_ms or run.update_ms))
+    return found
+
+
 def _links(job: Job, run: Run) -> list[Context]:
     """The calls that asked for the run, and that made this version of the job, where known."""
     # Those of the schedule have no detail.
@@ -238,15 +270,22 @@ def _error(error_type: str) -> Attributes:
     return {"error.type": error_type or "_OTHER"}
 
 
+def _named(run: Run) -> Attributes:
+    job = JobName(run.user, run.job_id)
+    return {
+        "tickwheel.job.name": str(job),
+        "tickwheel.run.name": str(RunName(job, run.run_id)),
+        "tickwheel.run.attempt": run.attempt,
+    }
+
+
 def _attributes(run: Run) -> Attributes:
     attributes: Attributes = {
-        "tickwheel.job.name": str(JobName(run.user, run.job_id)),
-        "tickwheel.run.name": str(RunName(JobName(run.user, run.job_id), run.run_id)),
+        **_named(run),
         "tickwheel.run.schedule_time": rfc3339(run.schedule_ms).decode(),
         "tickwheel.run.due_time": rfc3339(run.due_ms).decode(),
         "tickwheel.run.state": run.state.name.lower(),
         "tickwheel.run.trigger": run.trigger.name.lower(),
-        "tickwheel.run.attempt": run.attempt,
         "tickwheel.segment": run.segment,
         "tickwheel.epoch": run.epoch,
     }

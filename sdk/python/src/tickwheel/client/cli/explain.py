@@ -25,6 +25,9 @@ _NARROWER = (
     (timedelta(minutes=90), timedelta(minutes=4)),
     (timedelta(minutes=20), timedelta(minutes=1)),
     (timedelta(minutes=5), timedelta(seconds=15)),
+    (timedelta(minutes=1), timedelta(seconds=10)),
+    (timedelta(seconds=15), timedelta(seconds=5)),
+    (timedelta(seconds=4), timedelta(seconds=2)),
 )
 
 
