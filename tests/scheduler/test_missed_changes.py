@@ -452,3 +452,21 @@ def test_a_schedule_that_held_for_a_moment_counts_nothing_that_was_before_it() -
     owner.change(third, None, again_ms, [first, second])
     owner.step(again_ms)
     assert [run.ordinal for run in assign(owner)] == [2]
+
+
+def test_what_is_recorded_as_due_ends_where_maxruns_ends_the_next_schedule() -> None:
+    """That has the same instants, but comes to its end before; nobody else brings the run up."""
+    changed_ms, heard_ms = NOW + 1_500, NOW + 4_900
+    owner, first = make_owner(), make_job(every_s=1)
+    load(owner, first, entry_of(first, NOW + SECOND))
+    owner.step(heard_ms)
+    recorded = store_records(owner, heard_ms)
+    assert {run.state for run in recorded} == {RunState.PENDING}
+    second = rescheduled(first, changed_ms, 1, max_runs=3)
+    revoked = owner.change(second, None, heard_ms, [first])
+    owner.confirm_revoked([run.key for run in revoked], [], heard_ms)
+    owner.step(heard_ms)
+    assert seconds(assign(owner)) == [2, 3]
+    ended = [run for run in store_records(owner, heard_ms) if run.state is RunState.SKIPPED]
+    assert [run.run_id for run in ended] == [instant_id(NOW + 4 * SECOND)]
+    assert ended[0].skip_reason == run_pb2.SKIP_REASON_UPDATED

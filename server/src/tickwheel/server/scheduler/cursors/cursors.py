@@ -33,8 +33,10 @@ class Cursors:
         self._agenda = Agenda()
         self._recovered = Recovered()
         self._rows = Rows(self._agenda, self._recovered, runs)
-        self._expansion = Expansion(self._agenda, self._recovered, runs, new_traceparent)
         self._orphans = Orphans(self._agenda, self._recovered, runs)
+        self._expansion = Expansion(
+            self._agenda, self._recovered, self._orphans, runs, new_traceparent
+        )
         self._revoking = Revoking(self._agenda, self._recovered, self._orphans, runs)
         self._changes = Changes(self._agenda, self._orphans, self._revoking, compile_schedule)
         self._following = Following(self._agenda, self._revoking, compile_schedule)

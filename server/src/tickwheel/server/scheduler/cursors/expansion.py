@@ -10,6 +10,7 @@ from dataclasses import replace
 from tickwheel.server.domain.course import is_within
 from tickwheel.server.domain.occurrence import EntryKind
 from tickwheel.server.scheduler.cursors.agenda import Agenda
+from tickwheel.server.scheduler.cursors.orphans import Orphans
 from tickwheel.server.scheduler.cursors.recovered import Recovered
 from tickwheel.server.scheduler.live import Cursor, LiveRun
 from tickwheel.server.scheduler.overlap import Later, Skip, Wait
@@ -34,11 +35,13 @@ class Expansion:
         self,
         agenda: Agenda,
         recovered: Recovered,
+        orphans: Orphans,
         runs: Runs,
         new_traceparent: Callable[[], str],
     ) -> None:
         self._agenda = agenda
         self._recovered = recovered
+        self._orphans = orphans
         self._runs = runs
         self._new_traceparent = new_traceparent
 
@@ -77,6 +80,8 @@ class Expansion:
         cursor.is_waiting = False
         while cursor.next_ms is not None:
             if _is_at_end(cursor):
+                if not cursor.backfill_id and not cursor.is_former:
+                    self._orphans.end_counted_out(cursor, now_ms)
                 cursor.next_ms = None
                 break
             nominal_ms, due_ms = cursor.next_ms, cursor.next_due_ms

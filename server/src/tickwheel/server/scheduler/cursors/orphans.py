@@ -10,7 +10,7 @@ from tickwheel.server.domain.run import Run, Trigger
 from tickwheel.server.schedule import Schedule
 from tickwheel.server.scheduler.cursors.agenda import Agenda
 from tickwheel.server.scheduler.cursors.recovered import Recovered
-from tickwheel.server.scheduler.live import live_run_of
+from tickwheel.server.scheduler.live import Cursor, live_run_of
 from tickwheel.server.scheduler.runs import Runs
 from tickwheel.v1 import run_pb2
 
@@ -51,18 +51,34 @@ class Orphans:
             schedules: its schedules; they are looked at only where there are such runs at all.
             now_ms: the present.
         """
-        begun = self._recovered.begun_of(job.uid)
+        begun = self._begun_by_schedule(job)
         spans = tuple(schedules) if begun else ()
         for record in begun:
-            is_foretold = (job.uid, record.run_id) in self._runs.foretold
-            if record.trigger is not Trigger.SCHEDULE or is_foretold:
-                continue
             if not any(span.has(record) for span in spans):
-                self._recovered.take_begun(job.uid, record.run_id)
-                reason = run_pb2.SKIP_REASON_UPDATED
-                if job.delete_ms:
-                    reason = run_pb2.SKIP_REASON_DELETED
-                self._runs.skip(live_run_of(record, job), reason, "", now_ms)
+                self._end(record, job, now_ms)
+
+    def end_counted_out(self, cursor: Cursor, now_ms: int) -> None:
+        """Ends what is recorded as due from where a job's schedule has come to `maxRuns`.
+
+        A former schedule had counted less, or had no such bound. What any other one has still to
+        bring up was due before this one began.
+        """
+        for record in self._begun_by_schedule(cursor.job):
+            if cursor.next_ms is not None and record.schedule_ms >= cursor.next_ms:
+                self._end(record, cursor.job, now_ms)
+
+    def _begun_by_schedule(self, job: Job) -> list[Run]:
+        return [
+            record
+            for record in self._recovered.begun_of(job.uid)
+            if record.trigger is Trigger.SCHEDULE
+            and (job.uid, record.run_id) not in self._runs.foretold
+        ]
+
+    def _end(self, record: Run, job: Job, now_ms: int) -> None:
+        self._recovered.take_begun(job.uid, record.run_id)
+        reason = run_pb2.SKIP_REASON_DELETED if job.delete_ms else run_pb2.SKIP_REASON_UPDATED
+        self._runs.skip(live_run_of(record, job), reason, "", now_ms)
 
     def end_outside_cursors(self, job: Job, now_ms: int, others: Iterable[Span] = ()) -> None:
         """As `end`, where cursors have all of the job's schedules but the `others`."""
