@@ -233,6 +233,34 @@ def test_what_is_handed_out_ahead_is_no_earlier_run(policy: int, with_worker: bo
         assert (instant_id(due), RunState.PENDING, False) in states_then
 
 
+def test_a_skipped_stretch_has_one_run_in_its_way() -> None:
+    """Its record names that run, which would be wrong of what another one kept from running."""
+    owner, job = make_owner(), reported()
+    run = published(job, owner)
+    owner.step(NOW + 10 * SECOND)
+    (first,) = store(owner, NOW + 10 * SECOND).records
+    now = NOW + 12 * SECOND
+    by_hand = replace(entry_of(job, now), kind=EntryKind.MANUAL, run_id=f"{instant_id(now)}-m-a")
+    beside = own_run(job, by_hand, lambda: "")
+    beside.overlap_policy = job_pb2.OVERLAP_ALLOW_ALL
+    owner.trigger(by_hand, beside, now)
+    owner.step(now)
+    assert assign(owner) == [beside]
+    publish(owner, beside, now)
+    store(owner, now)
+    say(owner, run, SUCCEEDED, now)
+    store(owner, now)
+    for turn in (2, 3):
+        owner.step(NOW + turn * 10 * SECOND)
+    skipped = [one for one in store(owner).records if one.state is RunState.SKIPPED]
+    assert (first.blocking_run, first.skipped_count) == (run.run_id, 1)
+    assert [(one.run_id, one.blocking_run) for one in skipped][-1] == (
+        instant_id(NOW + 20 * SECOND),
+        beside.run_id,
+    )
+    assert skipped[-1].skipped_count == 2
+
+
 def test_a_published_job_needs_no_reports() -> None:
     owner, job = make_owner(), make_job(at_ms=NOW)
     (run,) = load(owner, job, entry_of(job, NOW))

@@ -238,7 +238,12 @@ class Expansion:
             self._runs.skip(run, reason, blocking, now_ms)
             return
         stretch = cursor.stretch
-        if stretch is not None and stretch.skip_reason == reason:
+        if (
+            stretch is not None
+            and stretch.skip_reason == reason
+            # The record names the run that was in the way.
+            and stretch.blocking_run == blocking
+        ):
             record = longer(stretch, nominal_ms, now_ms)
             self._runs.ledger.extend(stretch, record)
         else:
