@@ -20,7 +20,7 @@ from tickwheel.server.proof.scope import Scope
 from tickwheel.server.records.log import RecordLog
 from tickwheel.server.store.port import JobChange, NewJob, Store
 from tickwheel.server.store.sqlite import open_sqlite, read_sqlite
-from tickwheel.v1 import schedule_pb2
+from tickwheel.v1 import job_pb2, schedule_pb2
 from tickwheel.v1 import scheduler_service_pb2 as pb
 from tickwheel.worker.publisher.port import Permit
 from tickwheel.worker.publisher.records import record_of
@@ -58,6 +58,7 @@ class Past:
         retention_s: int = 604_800,
         created_ms: int = START_MS - 3_600_000,
         at_ms: int = 0,
+        reported: bool = False,
     ) -> Job:
         """A job that was made an hour before the range, or when it is said.
 
@@ -67,11 +68,14 @@ class Past:
             retention_s: how long its runs are kept.
             created_ms: when it was made.
             at_ms: when it is due, once; 0: it recurs.
+            reported: whether executors say how its runs end.
         """
         made = self.world.job(job_id or None, payload=Payload(PayloadKind.TEXT, b"content"))
         spec = a_spec(retention_s=retention_s)
         every = duration_pb2.Duration(seconds=every_s)
         spec.schedule.CopyFrom(schedule_pb2.Schedule(every=every, time_zone="UTC"))
+        if reported:
+            spec.completion = job_pb2.COMPLETION_REPORTED
         if at_ms:
             spec.schedule.at.FromMilliseconds(at_ms)
         job = dataclasses.replace(
@@ -100,6 +104,7 @@ class Past:
         epoch: int = 1,
         value: bytes | None = None,
         run_id: str = "",
+        attempt: int = 1,
     ) -> Run:
         """Puts an occurrence's record on the log; returns its run, which is not recorded yet."""
         run = self.world.run(
@@ -108,9 +113,10 @@ class Past:
             update_ms=at_ms + late_ms,
             topic=TOPIC,
             run_id=run_id or instant_id(at_ms),
+            attempt=attempt,
         )
         assignment = pb.Assignment(
-            key=pb.RunKey(job_uid=job.uid, run_id=run.run_id, attempt=1),
+            key=pb.RunKey(job_uid=job.uid, run_id=run.run_id, attempt=attempt),
             epoch=epoch,
             due_ms=at_ms,
             schedule_ms=at_ms,
@@ -168,13 +174,14 @@ def _silent(_phase: str, _done: int, _total: int) -> None:
 
 
 @asynccontextmanager
-async def past(folder: Path) -> AsyncGenerator[Past]:
-    """An empty past in a folder."""
+async def past(folder: Path, store: Store | None = None) -> AsyncGenerator[Past]:
+    """An empty past in a folder, or in a store of its own."""
     clock = PastClock()
-    store = await open_sqlite(folder / "tickwheel.db", clock=SystemClock())
+    there = store or await open_sqlite(folder / "tickwheel.db", clock=SystemClock())
     log = await RecordLog.open(folder / "records.db", clock)
     try:
-        yield Past(folder, await World.of(store), log, clock)
+        yield Past(folder, await World.of(there), log, clock)
     finally:
         await log.close()
-        await store.close()
+        if store is None:
+            await there.close()

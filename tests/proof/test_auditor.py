@@ -14,7 +14,7 @@ from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobKey, backfill_run_id, manual_run_id, retry_run_id
-from tickwheel.server.domain.run import RunState, Trigger
+from tickwheel.server.domain.run import Limit, PastAttempt, RunState, Trigger
 from tickwheel.server.proof import judging
 from tickwheel.server.proof.notebook import Notebook, NotebookError
 from tickwheel.server.store.sqlite import read_sqlite
@@ -51,6 +51,19 @@ async def test_a_missing_occurrence(here: Past) -> None:
     assert counts == {"MISSING": 2}
     assert str(job.name) in found[0]
     assert progress.tally.published == len(runs)
+
+
+async def test_what_is_missing_since_a_moment_ago_may_come(
+    here: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await here.fire(await here.job(), end_ms=END_MS - 5_000)
+    _, counts, found = await here.audit()
+    assert counts == {"MISSING": 1}
+    assert "audit it again" not in found[0]
+    monkeypatch.setattr(judging, "FRESH_MS", 86_400_000)
+    _, counts, found = await here.audit()
+    assert counts == {"MISSING": 1}
+    assert "s before it was looked for: audit it again" in found[0]
 
 
 async def test_a_run_whose_record_is_gone(here: Past) -> None:
@@ -112,6 +125,51 @@ async def test_a_record_that_comes_again_long_after_its_run_had_ended(here: Past
     assert counts == {"DOUBLED": 1}
     assert first.run_id in found[0]
     assert progress.tally.duplicates == 3
+
+
+@pytest.mark.parametrize("late_ms", [900, 10 * WIRE_MS])
+async def test_another_ce_id_for_an_occurrence_is_doubled(here: Past, late_ms: int) -> None:
+    published, reported = await here.job(), await here.job(reported=True)
+    for job in (published, reported):
+        first, second, *_ = await here.fire(job)
+        await here.publish(job, first.schedule_ms, late_ms=late_ms, attempt=2)
+        if job is reported:
+            # This one came to a second attempt.
+            again = await here.publish(job, second.schedule_ms, late_ms=late_ms, attempt=2)
+            await here.record(dataclasses.replace(again, revision=2))
+    progress, counts, found = await here.audit()
+    assert counts == {"DOUBLED": 2}, found
+    told = "\n".join(found)
+    assert f"{published.name} run {first.run_id}: attempts [1, 2] are all there" in told
+    assert "attempt 2 is there, and it ended with attempt 1" in told
+    assert progress.tally.duplicates == 0
+
+
+async def test_what_a_limit_held_back_is_not_late(here: Past) -> None:
+    job = await here.job(reported=True)
+    first, second, *_ = await here.fire(job, end_ms=END_MS - 10_000)
+    held = await here.publish(job, END_MS - 10_000, late_ms=30_004)
+    held = dataclasses.replace(
+        held, held_by=Limit.TOPIC_RATE, held_ms=30_000, attempt_due_ms=held.due_ms + 30_000
+    )
+    # The first attempt was held back, the second is late.
+    failed = PastAttempt(
+        attempt=1,
+        state=RunState.FAILED,
+        due_ms=END_MS - 5_000 + 40_000,
+        held_by=Limit.USER_IN_FLIGHT,
+        held_ms=40_000,
+    )
+    await here.publish(job, END_MS - 5_000, late_ms=40_003)
+    retried = await here.publish(job, END_MS - 5_000, late_ms=45_007, attempt=2)
+    retried = dataclasses.replace(
+        retried, past_attempts=(failed,), attempt_due_ms=END_MS - 5_000 + 45_000
+    )
+    await here.record(held, retried)
+    progress, counts, found = await here.audit()
+    assert counts == {}, found
+    assert progress.tally.latest_ms == 7
+    assert first.update_ms - first.due_ms == second.update_ms - second.due_ms == 3
 
 
 async def test_a_record_of_an_owner_that_was_replaced_long_before(here: Past) -> None:

@@ -81,6 +81,24 @@ def test_a_job_of_another_user() -> None:
     assert "JOB: 'users/7/jobs/x' is not a job of --user 8" in told
 
 
+def test_ranges_in_which_nothing_can_be() -> None:
+    at = ("--start-time", "2026-11-23T12:00:00Z", "--end-time")
+    for end in ("2026-11-23T11:00:00Z", "2026-11-23T12:00:00Z"):
+        assert "--end-time has to be after --start-time" in _refused(*at, end)
+    told = _refused("--start-time", "2999-01-01T00:00:00Z")
+    assert "it has to begin ten seconds ago" in told
+    assert "it has to begin ten seconds ago" in _refused("--last", "0s")
+
+
+def test_an_audit_of_a_time_when_nothing_was_due(tmp_path: Path) -> None:
+    _two_jobs(tmp_path)
+    # A job is due from when it was made.
+    at = [_instant(START_MS - day * 86_400_000) for day in (2, 1)]
+    told = _audit(tmp_path, "--start-time", at[0], "--end-time", at[1])
+    assert told.returncode == 0, told.stderr
+    assert "Nothing was due in the range, and nothing is wrong." in told.stdout
+
+
 def test_an_audit_that_found_no_job_proves_nothing(tmp_path: Path) -> None:
     _two_jobs(tmp_path)
     told = _audit(tmp_path, *_RANGE, "--user", "nobody")

@@ -25,14 +25,15 @@ From the jobs, in each version that they had, it works out what ought to have be
 range. Each such occurrence has to be published (its record is on the log) or recorded with the
 reason why not; never before it was due; once; with the content and the target of a version that
 held; under the fence of an owner that the job's own runs do not show to have been replaced; and its
-run must have ended.
+run must have ended, in one way: all final states that the run log has of it are the same.
 
-A record that is there again with the same ce_id is DOUBLED where it came more than 60 s after the
+An occurrence that is there under another ce_id as well, of an attempt that its run did not come to,
+is DOUBLED, whenever that came. A record that is there again with the same ce_id is counted as a
+duplicate, which consumers can drop: it may be of a failover, or of a worker that did not hear of
+its outcome (when that was is not kept). It is DOUBLED, too, where it came more than 60 s after the
 first and after the end of its run: by then every owner knew that it was done, and no worker is
 still at it; or where its content differs though fence and job are the same (of a job that was
-changed each content has to be that of a version that held). All others may be of a failover, or of
-a worker that did not hear of its outcome. When that was is not kept, so such a one is only
-counted, as a duplicate.
+changed each content has to be that of a version that held).
 
 Ends with 0: nothing found. 1: something was, and is listed. 2: arguments. 3: store or log cannot
 be read. It only reads, and takes as much memory for a thousand jobs as for a million; what it has
@@ -47,9 +48,10 @@ was confirmed.
 
 Not proven, and counted as such: runs older than their job's retention; records older than the
 topic's; jobs deleted longer ago than their retention (deleted ones within it are audited); what is
-published while the audit runs; runs still open. Never seen: states that a run had before its
-present one, so two final states of one run are not found; retries and backfills that bear an
-instant before the range and never reached the log. Backfilled runs of the range are audited, also
+published while the audit runs; runs still open; ends that the next owner did not know of, and that
+may have been recorded late by one that had been replaced: within 60 s of the last that it recorded
+in the segment. Never seen: retries and backfills that bear an instant before the range and never
+reached the log. Backfilled runs of the range are audited, also
 of jobs made after it; but which ranges were asked for is not kept, so none is missed. Compacted
 topics cannot be audited: what compaction has removed is found VANISHED.
 """
@@ -64,7 +66,7 @@ def audit(
     job: Annotated[
         str | None,
         typer.Argument(
-            metavar="[JOB]",
+            metavar="JOB",
             show_default=False,
             help="Full name (users/7/jobs/nightly), or id with --user. Default: all.",
         ),
@@ -173,13 +175,16 @@ def _scope(
     from tickwheel.server.proof.scope import SETTLE_MS, Scope
 
     settled_ms = SystemClock().now_ms() - SETTLE_MS
-    end_ms = min(_ms(end_time), settled_ms) if end_time else settled_ms
+    asked_ms = _ms(end_time) if end_time else settled_ms
+    end_ms = min(asked_ms, settled_ms)
     if bool(last) == bool(start_time):
         raise typer.BadParameter("give one of --last and --start-time")
     if last and end_time:
         raise typer.BadParameter("--end-time goes with --start-time, not with --last")
     length_ms = round(duration(last).total_seconds() * 1000) if last else 0
     start_ms = end_ms - length_ms if last else _ms(start_time)
+    if start_ms >= asked_ms and end_time:
+        raise typer.BadParameter("the range is empty: --end-time has to be after --start-time")
     if start_ms >= end_ms:
         raise typer.BadParameter("the range is empty: it has to begin ten seconds ago or earlier")
     job_id = ""

@@ -5,15 +5,17 @@ are held.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from tickwheel.server.audit.ends import RunStatus, two_ends
 from tickwheel.server.audit.expected import Expected, expected
 from tickwheel.server.audit.facts import FOR_EVER_MS, WIRE_MS, LogRecord, Rules, Subject
 from tickwheel.server.audit.findings import Fault, Finding, Tally
 from tickwheel.server.domain.names import backfill_run_id, instant_id, run_id_instant_ms
-from tickwheel.server.domain.run import FINAL_STATES, Run, RunState, Trigger
+from tickwheel.server.domain.run import Run, RunState, Trigger
+from tickwheel.server.schedule.instants import format_instant
 from tickwheel.v1 import job_pb2, run_pb2
 
 
@@ -121,9 +123,9 @@ class _Check:
             elif records:
                 yield self._finding(Fault.UNRECORDED, run_id, "its record has no run")
             elif not one.may_be_absent:
-                yield self._finding(Fault.MISSING, run_id, f"due {one.due_ms}; nothing is known")
+                yield self._finding(Fault.MISSING, run_id, f"{_due(one.due_ms)}; nothing is known")
         if (run is not None or records) and not one.may_fire:
-            yield self._finding(Fault.FORBIDDEN, run_id, f"due {one.due_ms}; it must not fire")
+            yield self._finding(Fault.FORBIDDEN, run_id, f"{_due(one.due_ms)}; it must not fire")
         for stretch in skips[:1]:
             self.tally.skipped += 1
             yield from self._skip(one, run_id, stretch)
@@ -151,7 +153,7 @@ class _Check:
         is_its = not one.may_be_absent or len(stretch.found) == 1
         if is_its and not fits:
             reason = run_pb2.SkipReason.Name(run.skip_reason)
-            yield self._finding(Fault.MISJUDGED, run_id, f"due {one.due_ms}; skipped as {reason}")
+            yield self._finding(Fault.MISJUDGED, run_id, f"{_due(one.due_ms)}; skipped as {reason}")
 
     def _was_unheard(self, skip: Run, records: Sequence[LogRecord]) -> bool:
         """Whether who skipped it could not know of its records: whoever did failed meanwhile."""
@@ -192,7 +194,9 @@ class _Check:
                 for version in versions[one.first :]
             ):
                 yield self._finding(
-                    Fault.OUTDATED, record.run_id, f"due {one.due_ms}; content {record.value!r:.60}"
+                    Fault.OUTDATED,
+                    record.run_id,
+                    f"{_due(one.due_ms)}; the content at {record.place}",
                 )
 
     def _stretches_add_up(self) -> Iterator[Finding]:
@@ -220,7 +224,7 @@ class _Check:
                 continue
             if run.trigger is Trigger.SCHEDULE:
                 if self._is_judged(run.due_ms):
-                    yield self._finding(Fault.UNEXPECTED, run_id, f"due {run.due_ms}")
+                    yield self._finding(Fault.UNEXPECTED, run_id, _due(run.due_ms))
             elif run.due_ms < self.rules.end_ms:
                 self.tally.manual += 1
                 yield from self._run(run, self.records.get(run_id, []))
@@ -229,7 +233,7 @@ class _Check:
                 continue
             skip = self._skip_of_backfill(run_id)
             if skip is None:
-                yield self._finding(Fault.UNRECORDED, run_id, f"due {records[0].due_ms}")
+                yield self._finding(Fault.UNRECORDED, run_id, _due(records[0].due_ms))
             elif self._was_unheard(skip, records):
                 self.tally.unheard += 1
             else:
@@ -278,16 +282,16 @@ class _Check:
         return record.attempt == run.attempt and run.offset in (-1, record.offset)
 
     def _states(self) -> Iterator[Finding]:
-        """One final state, and nothing after it."""
-        by_run: dict[str, list[Run]] = {}
+        """One final state."""
+        by_run: dict[str, dict[RunState, RunStatus]] = {}
         for state in self.case.states:
-            by_run.setdefault(state.run_id, []).append(state)
-        for run_id, states in by_run.items():
+            ends = by_run.setdefault(state.run_id, {})
+            if state.state.is_final:
+                ends.setdefault(state.state, RunStatus.of(state))
+        for run_id, ends in by_run.items():
             self.tally.checks += 1
-            finals = {state.state for state in states if state.state in FINAL_STATES}
-            if len(finals) > 1:
-                names = ", ".join(sorted(state.name for state in finals))
-                yield self._finding(Fault.CONTRADICTED, run_id, f"final states: {names}")
+            if len(ends) > 1:
+                yield self._finding(Fault.CONTRADICTED, run_id, two_ends(ends.values()))
 
     # -- records -----------------------------------------------------------------------------
 
@@ -301,7 +305,7 @@ class _Check:
             if late_ms < -self.rules.clock_ms:
                 yield self._finding(Fault.EARLY, record.run_id, f"by {-late_ms} ms")
             if not self._is_after_the_fact(record):
-                self.tally.add_lateness(late_ms)
+                self.tally.add_lateness(record.given_ms - self._late_from_ms(record))
             since_ms = self._ended_ms(record)
             if since_ms is not None and record.given_ms > since_ms + self.rules.clock_ms:
                 yield self._finding(
@@ -309,12 +313,21 @@ class _Check:
                     record.run_id,
                     f"fence {record.fence}, given {record.given_ms - since_ms} ms after its end",
                 )
-        if len(by_attempt) > 1 and not self._is_reported():
-            yield self._finding(
-                Fault.DOUBLED, records[0].run_id, f"attempts {sorted(by_attempt)} are all there"
-            )
+        yield from self._other_ids(records[0].run_id, sorted(by_attempt))
         for same in by_attempt.values():
             yield from self._duplicates(same)
+
+    def _other_ids(self, run_id: str, attempts: Sequence[int]) -> Iterator[Finding]:
+        """Whether an occurrence is there under a `ce_id` too many: each attempt has its own."""
+        run = self.runs.get(run_id)
+        if len(attempts) > 1 and not self._is_reported():
+            yield self._finding(Fault.DOUBLED, run_id, f"attempts {attempts} are all there")
+        elif run is not None and run.state.is_final and attempts[-1] > run.attempt:
+            yield self._finding(
+                Fault.DOUBLED,
+                run_id,
+                f"attempt {attempts[-1]} is there, and it ended with attempt {run.attempt}",
+            )
 
     def _duplicates(self, records: Sequence[LogRecord]) -> Iterator[Finding]:
         ordered = sorted(records, key=lambda record: record.given_ms)
@@ -331,8 +344,9 @@ class _Check:
                 yield self._finding(
                     Fault.DOUBLED,
                     first.run_id,
-                    f"given {first.given_ms}, and again {second.given_ms - over_ms} ms after it "
-                    f"had ended, fences {first.fence} and {second.fence}",
+                    f"given at {format_instant(first.given_ms)}, and again "
+                    f"{second.given_ms - over_ms} ms after it had ended, at {second.place}, "
+                    f"fences {first.fence} and {second.fence}",
                 )
             elif self.rules.failovers is not None and not any(
                 begun_ms <= second.given_ms and first.given_ms <= ended_ms
@@ -341,7 +355,8 @@ class _Check:
                 yield self._finding(
                     Fault.DOUBLED,
                     first.run_id,
-                    f"given {first.given_ms} and {second.given_ms}, nothing failed over",
+                    f"given at {format_instant(first.given_ms)} and "
+                    f"{format_instant(second.given_ms)}, nothing failed over",
                 )
 
     def _is_after_the_fact(self, record: LogRecord) -> bool:
@@ -349,6 +364,15 @@ class _Check:
         run = self.runs.get(record.run_id)
         is_backfill = run is not None and run.trigger is Trigger.BACKFILL
         return is_backfill or self.case.subject.job.could_run_ms(record.due_ms) > record.due_ms
+
+    def _late_from_ms(self, record: LogRecord) -> int:
+        """When an attempt could go first: it may have waited, or a limit have held it back."""
+        run = self.runs.get(record.run_id)
+        if run is None:
+            return record.due_ms
+        known = {past.attempt: past.due_ms for past in run.past_attempts}
+        known[run.attempt] = run.attempt_due_ms
+        return max(record.due_ms, known.get(record.attempt, 0))
 
     def _ended_ms(self, record: LogRecord) -> int | None:
         """When the record's fence was followed by a higher one."""
@@ -365,9 +389,5 @@ class _Check:
         return Finding(fault, str(self.case.subject.job.name), run_id, text)
 
 
-def by_job(records: Iterable[LogRecord]) -> Mapping[str, list[LogRecord]]:
-    """Records of one window by the uid of their job."""
-    grouped: dict[str, list[LogRecord]] = {}
-    for record in records:
-        grouped.setdefault(record.uid, []).append(record)
-    return grouped
+def _due(at_ms: int) -> str:
+    return f"due {format_instant(at_ms)}"

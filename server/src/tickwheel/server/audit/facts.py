@@ -68,6 +68,11 @@ class LogRecord:
     #: Which owners of the segment were told of it: epoch, and when; as far as that is known.
     told: Sequence[tuple[int, int]] = ()
 
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return f"{self.topic}/{self.partition}@{self.offset}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:

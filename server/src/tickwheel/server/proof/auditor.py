@@ -1,4 +1,4 @@
-"""The audit: jobs, then the log, then each job's occurrences; from where it was interrupted."""
+"""The audit: jobs, the log, all ends, each job's occurrences; on from where it was interrupted."""
 
 import asyncio
 from collections.abc import Callable, Generator, Sequence
@@ -9,6 +9,7 @@ from typing import Final
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobName, run_id_instant_ms
+from tickwheel.server.proof.ends import judge_suspects, read_page
 from tickwheel.server.proof.judging import judge
 from tickwheel.server.proof.log import AuditedLog, Seen
 from tickwheel.server.proof.notebook import Notebook, Progress, Unproven
@@ -62,6 +63,8 @@ class Auditor:
             await self._read_jobs()
         if progress.phase == "records":
             await self._read_records()
+        if progress.phase == "states":
+            await self._compare_states()
         if progress.phase == "occurrences":
             await self._judge_jobs()
         return progress
@@ -92,7 +95,8 @@ class Auditor:
                     for record in await self._store.jobs.history(job.key):
                         topics.add(record.job.spec.target.topic)
             with self._step():
-                self._notebook.add_jobs((job.key for job in jobs), topics)
+                segments = {job.segment for job in jobs}
+                self._notebook.add_jobs((job.key for job in jobs), topics, segments)
                 progress.jobs += len(jobs)
                 if page.cursor is None:
                     self._next_phase("records")
@@ -131,7 +135,7 @@ class Auditor:
                     self._keep(topic, read)
                 self._report("records", self._progress.records, total)
         with self._step():
-            self._next_phase("occurrences")
+            self._next_phase("states")
 
     def _keep(self, topic: str, read: Sequence[Seen]) -> None:
         progress = self._progress
@@ -139,8 +143,8 @@ class Auditor:
         wanted = [
             record
             for record in ours
-            if self._is_in_range(record.due_ms)
-            or self._is_in_range(run_id_instant_ms(record.run_id) or 0)
+            if self._scope.has(record.due_ms)
+            or self._scope.has(run_id_instant_ms(record.run_id) or 0)
         ]
         known = self._notebook.knows({record.uid for record in wanted})
         kept = [record for record in wanted if record.uid in known]
@@ -150,8 +154,37 @@ class Auditor:
         if not self._scope.user:
             progress.unproven.strangers += len(wanted) - len(kept)
 
-    def _is_in_range(self, at_ms: int) -> bool:
-        return self._scope.start_ms <= at_ms < self._scope.end_ms
+    # -- states ------------------------------------------------------------------------------
+
+    async def _compare_states(self) -> None:
+        progress, notebook = self._progress, self._notebook
+        segments = notebook.segments()
+        # The segment that is being read, and where its log goes on.
+        number, _, place = progress.cursor.partition(":")
+        done = segments.index(int(number)) if number else 0
+        cursor = bytes.fromhex(place)
+        while done < len(segments):
+            segment = segments[done]
+            page = await read_page(self._store, notebook, self._scope, segment, cursor)
+            with self._step():
+                progress.tally.checks += page.compared
+                notebook.add_suspects(page.suspects)
+                notebook.add_until(page.until)
+                if page.cursor is None:
+                    judgement = judge_suspects(notebook.suspects(), notebook.until())
+                    notebook.add_findings(judgement.findings)
+                    progress.unproven.late_ends += judgement.late
+                    notebook.clear_suspects()
+                    done += 1
+                cursor = page.cursor or b""
+                if done < len(segments):
+                    progress.cursor = f"{segments[done]}:{cursor.hex()}"
+                else:
+                    self._next_phase("occurrences")
+            self._report("states", done, len(segments))
+        if not segments:
+            with self._step():
+                self._next_phase("occurrences")
 
     # -- occurrences -------------------------------------------------------------------------
 

@@ -10,11 +10,12 @@ from tickwheel.server.audit.findings import Fault, Finding, Tally
 from tickwheel.server.audit.reading import read_runs, read_subject
 from tickwheel.server.convert.instants import duration_ms
 from tickwheel.server.domain.job import Job, Payload
-from tickwheel.server.domain.names import instant_id
+from tickwheel.server.domain.names import instant_id, run_id_instant_ms
 from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.proof.log import digest
 from tickwheel.server.proof.notebook import Notebook, Unproven
 from tickwheel.server.proof.scope import CLOCK_BOUND_MS, Scope
+from tickwheel.server.schedule.instants import format_instant
 from tickwheel.server.store.codec import job_retention_ms
 from tickwheel.server.store.port import Store
 
@@ -24,6 +25,8 @@ WINDOW_RUNS: Final = 1_000
 SHORTEST_MS: Final = 60_000
 #: How long an open run may go unchanged beside what its job allows.
 OPEN_MS: Final = 3_600_000
+#: What came due so shortly before may only be late: a take-over takes 15 s, and then it catches up.
+FRESH_MS: Final = 60_000
 _EVER_MS: Final = 1 << 60
 _BACK_RUNS: Final = 100
 
@@ -152,23 +155,34 @@ class _Judge:
         self._check(mine, [record for record in records if record.run_id in ours], rules)
         for record in records:
             if record.run_id not in known and scope.start_ms <= record.due_ms < scope.end_ms:
-                self._find(Fault.UNRECORDED, record.run_id, f"due {record.due_ms}")
+                due = format_instant(record.due_ms)
+                self._find(Fault.UNRECORDED, record.run_id, f"due {due}, {record.place}")
 
     def _check(self, runs: Sequence[Run], records: Sequence[LogRecord], rules: Rules) -> None:
         by_id = {run.run_id: run for run in runs}
         rules = replace(rules, owners={self.subject.job.segment: _owners(runs)})
         for finding in check(Case(self.subject, runs, records), rules, self.judgement.tally):
             if not self._is_open(finding, by_id.get(finding.run_id)):
-                self.judgement.findings.append(finding)
+                self.judgement.findings.append(self._dated(finding))
         self.judgement.findings.extend(self._early(records))
+
+    def _dated(self, finding: Finding) -> Finding:
+        """Says so where what is not there yet may still come."""
+        if finding.fault not in (Fault.MISSING, Fault.UNRECORDED):
+            return finding
+        age_ms = self.now_ms - (run_id_instant_ms(finding.run_id) or 0)
+        if age_ms >= FRESH_MS:
+            return finding
+        text = f"{finding.text}; {age_ms // 1000} s before it was looked for: audit it again"
+        return replace(finding, text=text)
 
     def _early(self, records: Iterable[LogRecord]) -> Iterator[Finding]:
         for record in records:
             early_ms = record.due_ms - record.given_ms
             if early_ms > self.scope.log_behind_ms:
                 name = str(self.subject.job.name)
-                where = f"{record.topic}/{record.partition}@{record.offset}"
-                yield Finding(Fault.EARLY, name, record.run_id, f"by {early_ms} ms, {where}")
+                text = f"by {early_ms} ms, {record.place}"
+                yield Finding(Fault.EARLY, name, record.run_id, text)
 
     def _is_open(self, finding: Finding, run: Run | None) -> bool:
         """Whether a finding is none, as far as can be known; counts it then."""

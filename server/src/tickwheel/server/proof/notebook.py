@@ -7,21 +7,24 @@ from its last commit. The file survives a killed process; a power cut may cost i
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+from tickwheel.server.audit.ends import RunStatus, Suspect
 from tickwheel.server.audit.facts import LogRecord
 from tickwheel.server.audit.findings import Fault, Finding, Tally
-from tickwheel.server.domain.names import JobKey, run_id_instant_ms
+from tickwheel.server.domain.names import JobKey, JobName, run_id_instant_ms
+from tickwheel.server.domain.run import RunState
 from tickwheel.server.proof.log import Partition, Seen
 
-_FORMAT = 1
+_FORMAT = 2
 
 _SCHEMA = """
 CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE jobs (uid TEXT PRIMARY KEY, user TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE segments (number INTEGER PRIMARY KEY);
 CREATE TABLE topics (name TEXT PRIMARY KEY, own_stamps INTEGER) WITHOUT ROWID;
 CREATE TABLE partitions (
     topic TEXT, number INTEGER, kept_from INTEGER, position INTEGER, end INTEGER,
@@ -34,6 +37,14 @@ CREATE TABLE records (
     key BLOB, value BLOB,
     PRIMARY KEY (uid, instant_ms, topic, partition, offset)
 ) WITHOUT ROWID;
+-- Of the segment whose run log is being read: what differs, and until when each owner was there.
+CREATE TABLE suspects (
+    uid TEXT, run_id TEXT, user TEXT, job_id TEXT,
+    end_state INTEGER, end_epoch INTEGER, end_revision INTEGER, end_ms INTEGER,
+    state INTEGER, epoch INTEGER, revision INTEGER, update_ms INTEGER,
+    PRIMARY KEY (uid, run_id, end_state)
+) WITHOUT ROWID;
+CREATE TABLE owners (epoch INTEGER PRIMARY KEY, until_ms INTEGER);
 CREATE TABLE findings (
     number INTEGER PRIMARY KEY, fault TEXT, subject TEXT, run_id TEXT, text TEXT
 );
@@ -56,6 +67,9 @@ class Unproven:
     published_since: int = 0
     #: Runs that are still open, and may be.
     open: int = 0
+    #: Ends of runs that came to another one by the next owner: they may have been recorded late, by
+    #: who had been replaced.
+    late_ends: int = 0
     #: Records of jobs that the store does not have: long deleted, another cluster's, or newer.
     strangers: int = 0
     #: Records that are not Tickwheel's, and dead letters.
@@ -66,9 +80,10 @@ class Unproven:
 class Progress:
     """How far an audit is. All counts grow."""
 
-    #: "jobs", "records", "occurrences", "done".
+    #: "jobs", "records", "states", "occurrences", "done".
     phase: str = "jobs"
-    #: Where the phase goes on: a store's cursor in hex, or a uid.
+    #: Where the phase goes on: a store's cursor in hex, behind a segment's number in "states"; or a
+    #: uid.
     cursor: str = ""
     jobs: int = 0
     jobs_done: int = 0
@@ -104,7 +119,7 @@ class Notebook:
             if version == 0 and tables == 0:
                 connection.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {_FORMAT};COMMIT;")
             elif version != _FORMAT:
-                raise NotebookError(f"{path} is not a checkpoint of this release")
+                raise NotebookError(f"{path} is not a checkpoint of this release: remove it first")
             notebook = cls(connection)
             if notebook._note("scope") is None:
                 notebook._put("scope", scope_json)
@@ -158,13 +173,18 @@ class Notebook:
 
     # -- jobs and topics ---------------------------------------------------------------------
 
-    def add_jobs(self, keys: Iterable[JobKey], topics: Iterable[str]) -> None:
-        """Notes jobs, and the topics that they publish to."""
+    def add_jobs(
+        self, keys: Iterable[JobKey], topics: Iterable[str], segments: Iterable[int]
+    ) -> None:
+        """Notes jobs, the topics that they publish to, and the segments that they are in."""
         self._db.executemany(
             "INSERT OR IGNORE INTO jobs VALUES (?, ?)", [(key.uid, key.user) for key in keys]
         )
         self._db.executemany(
             "INSERT OR IGNORE INTO topics VALUES (?, NULL)", [(topic,) for topic in topics]
+        )
+        self._db.executemany(
+            "INSERT OR IGNORE INTO segments VALUES (?)", [(segment,) for segment in segments]
         )
 
     def jobs_after(self, uid: str, limit: int) -> list[JobKey]:
@@ -173,6 +193,10 @@ class Notebook:
             "SELECT user, uid FROM jobs WHERE uid > ? ORDER BY uid LIMIT ?", (uid, limit)
         )
         return [JobKey(*row) for row in rows]
+
+    def segments(self) -> list[int]:
+        """All segments that have jobs to audit, in order."""
+        return [row[0] for row in self._db.execute("SELECT number FROM segments ORDER BY number")]
 
     def topics(self) -> list[str]:
         """All topics."""
@@ -269,6 +293,48 @@ class Notebook:
         )
         return [LogRecord(*row) for row in rows]
 
+    # -- states of the segment that is being read --------------------------------------------
+
+    def add_suspects(self, suspects: Iterable[Suspect]) -> None:
+        """Notes ends that differ from what their runs are now, each once."""
+        self._db.executemany(
+            "INSERT OR IGNORE INTO suspects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    each.uid,
+                    each.run_id,
+                    each.name.user,
+                    each.name.job_id,
+                    *astuple(each.end),
+                    *astuple(each.present),
+                )
+                for each in suspects
+            ],
+        )
+
+    def suspects(self) -> Iterator[Suspect]:
+        """All that were noted, one by one."""
+        for uid, run_id, user, job_id, *states in self._db.execute("SELECT * FROM suspects"):
+            end, present = _status(*states[:4]), _status(*states[4:])
+            yield Suspect(JobName(user, job_id), uid, run_id, end, present)
+
+    def add_until(self, until: Mapping[int, int]) -> None:
+        """Notes until when owners have recorded something: by epoch, in Unix milliseconds."""
+        self._db.executemany(
+            "INSERT INTO owners VALUES (?, ?) ON CONFLICT (epoch) DO UPDATE SET "
+            "until_ms = max(until_ms, excluded.until_ms)",
+            list(until.items()),
+        )
+
+    def until(self) -> dict[int, int]:
+        """By epoch, until when its owner has recorded something."""
+        return dict(self._db.execute("SELECT epoch, until_ms FROM owners"))
+
+    def clear_suspects(self) -> None:
+        """The segment is done."""
+        self._db.execute("DELETE FROM suspects")
+        self._db.execute("DELETE FROM owners")
+
     # -- findings ----------------------------------------------------------------------------
 
     def add_findings(self, findings: Iterable[Finding]) -> None:
@@ -297,3 +363,7 @@ class Notebook:
 
     def _put(self, name: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, value))
+
+
+def _status(state: int, epoch: int, revision: int, update_ms: int) -> RunStatus:
+    return RunStatus(RunState(state), epoch, revision, update_ms)

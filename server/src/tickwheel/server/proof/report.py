@@ -20,6 +20,7 @@ _UNPROVEN: Final = {
     "records_expired": "runs whose records the log no longer keeps",
     "published_since": "runs published after the log was read",
     "open": "runs still open, within their time",
+    "late_ends": "ends that differ, which a replaced owner may have recorded late",
     "strangers": "records of jobs that the store does not have",
     "others": "records that are not runs of Tickwheel's (and dead letters)",
 }
@@ -64,6 +65,10 @@ class Report:
             )
         if self.is_clean and not self._progress.jobs:
             target.print(text("No job is there to be audited.", "yellow"))
+        elif self.is_clean and not (
+            self._progress.tally.occurrences or self._progress.tally.manual
+        ):
+            target.print(text("Nothing was due in the range, and nothing is wrong.", "yellow"))
         elif self.is_clean:
             target.print(text("Nothing is missing, early or doubled.", "green"))
         else:

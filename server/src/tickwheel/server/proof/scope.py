@@ -25,6 +25,10 @@ class Scope:
     #: By how much the log's clock may be behind the workers'.
     log_behind_ms: int = 0
 
+    def has(self, at_ms: int) -> bool:
+        """Whether an instant is in the range."""
+        return self.start_ms <= at_ms < self.end_ms
+
     def to_json(self) -> str:
         """For the notebook."""
         return json.dumps(asdict(self))

@@ -128,6 +128,7 @@ class _Bar:
             for phase, text in (
                 ("jobs", "reading jobs"),
                 ("records", "reading records"),
+                ("states", "comparing states, by segment"),
                 ("occurrences", "judging jobs"),
             )
         }
