@@ -354,7 +354,7 @@ def _waiting_backfill(draft: _Draft) -> None:
         {"every": every_ms},
         topic="x0",
         overlap=overlap,
-        timeout_s=75,
+        timeout_s=70,
         retries=2,
         tries=_MANY_TRIES,
     )
