@@ -88,6 +88,16 @@ async def closed_session_is_told(world: World) -> None:
 
 
 @case
+async def closed_session_is_not_renewed(world: World) -> None:
+    """Its scheduler's last renewal may come late."""
+    session = a_session(world)
+    await world.store.leases.open_session(session)
+    await world.store.leases.close_session(session.session_id)
+    assert not await world.store.leases.renew_session(beaten(session))
+    assert await seen(world, session.session_id) == replace(session, closed=True)
+
+
+@case
 async def removed_session_cannot_be_renewed(world: World) -> None:
     session = a_session(world)
     await world.store.leases.open_session(session)

@@ -233,3 +233,12 @@ async def test_a_floor_beyond_the_lease_is_reached_at_once() -> None:
     beat = cells.sessions["mine"].beat
     await keeper.reach_floors()
     assert cells.sessions["mine"].beat == beat
+
+
+async def test_a_session_that_is_being_closed_is_not_renewed_any_more() -> None:
+    keeper, _, _, cells = make()
+    await keeper.open()
+    await asyncio.gather(keeper.renew_once(), keeper.close(), keeper.renew_once())
+    assert cells.sessions["mine"].closed
+    assert cells.sessions["mine"].beat == 2
+    assert keeper.left_ms() <= 0

@@ -8,7 +8,7 @@ import pytest
 from typing_extensions import override
 
 from tickwheel.server.domain.clock import SystemClock
-from tickwheel.server.domain.lease import SchedulerSession, SegmentLease
+from tickwheel.server.domain.lease import SchedulerSession, SegmentLease, WriteStamp
 from tickwheel.server.domain.names import new_uid
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
@@ -116,3 +116,45 @@ async def test_who_slept_after_it_looked_takes_nobody_for_dead_by_that(
     assert [lease.epoch for lease in await store.leases.segments()] == [1, 1]
     await scheduler.stop()
     await running
+
+
+async def test_what_is_being_given_back_when_its_scheduler_stops_is_given_back_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = SchedulerOptions(membership_ms=20, position_ms=3_600_000)
+    identity = Identity(session_id=new_uid(), address="local", version="test")
+    scheduler = Scheduler(store, SystemClock(), identity, options)
+    save, saving, may_save = store.schedule.save_position, 0, asyncio.Event()
+    may_save.set()
+
+    async def save_position(stamp: WriteStamp, position_ms: int) -> None:
+        nonlocal saving
+        saving += 1
+        await may_save.wait()
+        await save(stamp, position_ms)
+
+    monkeypatch.setattr(store.schedule, "save_position", save_position)
+    running = asyncio.create_task(scheduler.run())
+    async with asyncio.timeout(20):
+        await scheduler.ready.wait()
+        assert len(scheduler.owned()) == 2
+        may_save.clear()
+        saving = 0
+        other = SchedulerSession(
+            session_id=new_uid(),
+            address="o:1",
+            beat=1,
+            lease_until_ms=SystemClock().now_ms() + 60_000,
+        )
+        # One of the two is its share.
+        await store.leases.open_session(other)
+        while saving < 1:
+            await asyncio.sleep(0.01)
+        await scheduler.stop()
+        # That of the other one: nobody gives the first one back a second time.
+        while saving < 2:
+            await asyncio.sleep(0.01)
+        may_save.set()
+        await running
+    assert [lease.session_id for lease in await store.leases.segments()] == ["", ""]
+    assert [one.closed for one in await store.leases.sessions() if one != other] == [True]

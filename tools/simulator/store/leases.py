@@ -44,7 +44,7 @@ class SimLeaseStore(LeaseStore):
 
         def work() -> bool:
             present = sessions.get(session.session_id)
-            if present is None or present.beat != session.beat - 1:
+            if present is None or present.closed or present.beat != session.beat - 1:
                 return False
             sessions[session.session_id] = session
             return True

@@ -74,6 +74,8 @@ class Holding:
     #: One writes at a time, in order: the loops, and who gives the segment back.
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     advancing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    #: One gives it back at a time: who has more than its share may be stopped meanwhile.
+    giving: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def taken_in_ms(self) -> int:

@@ -50,6 +50,7 @@ class SessionKeeper:
         self._lapses = self._settled_lapses = 0
         self._holding = asyncio.Event()
         self._renewing = asyncio.Lock()
+        self._is_closed = False
         #: How far the wall clock was ahead of the steady one.
         self._wall_ahead_ms = 0
         self._floors: dict[int, int] = {}
@@ -89,7 +90,8 @@ class SessionKeeper:
                 is to be taken up anew.
         """
         async with self._renewing:
-            await self._renew()
+            if not self._is_closed:
+                await self._renew()
 
     async def _renew(self) -> None:
         before_ms = self._wall_ahead_ms
@@ -177,7 +179,9 @@ class SessionKeeper:
     async def close(self) -> None:
         """Ends the session cleanly: others need not wait for it."""
         self._valid_until_steady_ms = 0
-        await self._leases.close_session(self._identity.session_id)
+        self._is_closed = True
+        async with self._renewing:
+            await self._leases.close_session(self._identity.session_id)
 
     def left_ms(self) -> int:
         """How long the session still holds, in milliseconds; not above 0 when it does not."""

@@ -201,6 +201,12 @@ class Ownership:
         holding = self._holdings.get(segment)
         if holding is None:
             return
+        async with holding.giving:
+            if self._holdings.get(segment) is holding:
+                await self._give_back(holding)
+
+    async def _give_back(self, holding: Holding) -> None:
+        segment = holding.segment
         holding.leaving = True
         held = holding.owner.assigned_runs()
         try:

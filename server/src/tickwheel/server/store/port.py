@@ -396,7 +396,10 @@ class LeaseStore(ABC):
 
     @abstractmethod
     async def renew_session(self, session: SchedulerSession) -> bool:
-        """Writes the session if its beat there is one less; False: it was ended by somebody."""
+        """Writes the session if its beat there is one less and it is not closed.
+
+        False: it was ended.
+        """
 
     @abstractmethod
     async def close_session(self, session_id: str) -> None:

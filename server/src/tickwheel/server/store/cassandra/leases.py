@@ -37,7 +37,7 @@ class CassandraLeases(LeaseStore):
         )
         self._renew = driver.prepare(
             "UPDATE scheduler_sessions SET address = ?, beat = ?, lease_until = ?, closed = ?, "
-            "program = ? WHERE session_id = ? IF beat = ?",
+            "program = ? WHERE session_id = ? IF beat = ? AND closed = false",
             Kind.CONDITIONAL,
         )
         self._close = driver.prepare(
