@@ -283,6 +283,25 @@ def test_what_was_fired_before_the_change_was_heard_of_counts_once() -> None:
     assert seconds(assign(owner)) == [4]
 
 
+@pytest.mark.parametrize("most", [0, 50])
+def test_what_came_due_of_schedules_that_were_missed_counts(most: int) -> None:
+    """Their owner's store was away: it hears of both at once, while it has the first at hand."""
+    owner, first = make_owner(), make_job(every_s=1)
+    first.spec.schedule.max_runs = most
+    load(owner, first, entry_of(first, NOW))
+    second = rescheduled(first, NOW + 2_500, 2)
+    third = rescheduled(second, NOW + 6_500, 1, max_runs=7)
+    now = NOW + 7_200
+    row = entry_of(third, NOW + 7 * SECOND, ordinal=KEEP_ORDINAL)
+    assert owner.wants_past(third, row)
+    told = notice(third, NOW + 6_500, row)
+    revoked = owner.notice(told, third, now, [first, second])
+    owner.confirm_revoked([run.key for run in revoked], (), now)
+    owner.step(now)
+    # 0, 1 and 2 by the first one, 4 and 6 by the second, whose row is still to come: two are left.
+    assert [at for at in seconds(assign(owner)) if at > 6] == [7, 8]
+
+
 def test_a_new_schedule_needs_no_row_to_begin() -> None:
     """The api died between the change and the inbox; the sweep finds the job with its old row."""
     owner, first = make_owner(), make_job(every_s=1)

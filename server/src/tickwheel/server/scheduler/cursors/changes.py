@@ -123,9 +123,12 @@ class Changes:
             return
         present = cursor_over(job, entry, past[job.generation], schedule, is_former=False)
         if entry.ordinal < 0:
+            # What came due of schedules between the two counts as well.
+            is_next = job.generation == cursor.entry.generation + 1
             present.ordinal = (
                 ordinal_at_end(cursor)
-                if is_count_known(cursor) or (cursor.ordinal >= 0 and not is_past_whole)
+                if (is_next and is_count_known(cursor))
+                or (cursor.ordinal >= 0 and not is_past_whole)
                 else counted_before(job.generation, past, schedule, self._compile)
             )
         self._agenda.add(present, now_ms)
