@@ -8,6 +8,7 @@ import pytest
 from typing_extensions import override
 
 from tickwheel.server.domain.clock import SystemClock
+from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.lease import SchedulerSession, SegmentLease, WriteStamp
 from tickwheel.server.domain.names import new_uid
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
@@ -158,3 +159,26 @@ async def test_what_is_being_given_back_when_its_scheduler_stops_is_given_back_o
         await running
     assert [lease.session_id for lease in await store.leases.segments()] == ["", ""]
     assert [one.closed for one in await store.leases.sessions() if one != other] == [True]
+
+
+async def test_what_cannot_be_given_back_at_a_stop_can_be_taken_all_the_same(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = Identity(session_id=new_uid(), address="local", version="test")
+    scheduler = Scheduler(store, SystemClock(), identity, SchedulerOptions())
+    release = store.leases.release_segment
+
+    async def release_segment(lease: SegmentLease) -> bool:
+        if lease.segment == 0:
+            raise StoreUnavailable("timed out")
+        return await release(lease)
+
+    monkeypatch.setattr(store.leases, "release_segment", release_segment)
+    running = asyncio.create_task(scheduler.run())
+    async with asyncio.timeout(20):
+        await scheduler.ready.wait()
+        await scheduler.stop()
+        await running
+    (mine,) = await store.leases.sessions()
+    assert mine.closed
+    assert [one.session_id for one in await store.leases.segments()] == [mine.session_id, ""]

@@ -19,6 +19,7 @@ from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
 from tickwheel.server.domain.report import Answer, Report
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.owner.port import BackfillRequest, TriggerRequest
+from tickwheel.server.scheduler.awaited import Awaited
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.inbox import Inbox, News
@@ -60,27 +61,13 @@ class OwnerDesk:
         self._reader = reader
         self._inbox = inbox
         self._recorder = recorder
-        self._attempts: dict[AttemptKey, asyncio.Future[None]] = {}
+        self._awaited = Awaited()
         self._triggering: dict[tuple[str, str], asyncio.Task[Run]] = {}
         self._backfilling: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     def resolve(self, keys: Iterable[AttemptKey]) -> None:
         """Something is known about these attempts: whoever waits for that goes on."""
-        for key in keys:
-            waiter = self._attempts.pop(key, None)
-            if waiter is not None and not waiter.done():
-                waiter.set_result(None)
-
-    async def _await_attempts(self, keys: Iterable[AttemptKey], seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        waiters: list[asyncio.Future[None]] = []
-        for key in keys:
-            waiter = self._attempts.get(key)
-            if waiter is None:
-                waiter = self._attempts[key] = loop.create_future()
-            waiters.append(waiter)
-        if waiters:
-            await asyncio.wait(waiters, timeout=seconds)
+        self._awaited.resolve(keys)
 
     def _owned(self, segment: int) -> Holding:
         holding = self._holdings.get(segment)
@@ -120,7 +107,7 @@ class OwnerDesk:
             if one.segment in self._holdings
             for attempt in self._holdings[one.segment].owner.revoking(one.key.uid)
         ]
-        await self._await_attempts(revoked, self._options.confirm_ms / 1000)
+        await self._awaited.wait(revoked, self._options.confirm_ms / 1000)
         return [self._is_settled(one) for one in news]
 
     def _is_settled(self, one: News) -> bool:
@@ -243,7 +230,7 @@ class OwnerDesk:
         if revoked:
             self._fleet.revoke(revoked)
             if run.phase is Phase.ASSIGNED:
-                await self._await_attempts([run.key], self._options.confirm_ms / 1000)
+                await self._awaited.wait([run.key], self._options.confirm_ms / 1000)
         await self._write(holding)
         record = run.record
         if record is None or (run.phase is Phase.ASSIGNED and not record.cancel_requested):
@@ -269,7 +256,7 @@ class OwnerDesk:
         early = self._apply(reports, answers, holders, range(len(reports)))
         if early:
             keys = {AttemptKey(r.job_uid, r.run_id, r.attempt) for r in (reports[i] for i in early)}
-            await self._await_attempts(keys, EARLY_REPORT_S)
+            await self._awaited.wait(keys, EARLY_REPORT_S)
             self._apply(reports, answers, holders, early)
         for index, report in enumerate(reports):
             holder = holders[index]

@@ -11,6 +11,7 @@ from dataclasses import replace
 import structlog
 
 from tickwheel.server.convert.schedule import schedule_of
+from tickwheel.server.domain.errors import Fenced, StoreUnavailable
 from tickwheel.server.domain.lease import SegmentLease
 from tickwheel.server.scheduler.bounded import bounded
 from tickwheel.server.scheduler.census import Census
@@ -184,9 +185,12 @@ class Ownership:
             raise
 
     async def leave(self) -> None:
-        """Gives back all that can be; `holdings` has what workers are still at."""
+        """Gives back all that can be; `holdings` has what workers are still at.
+
+        And what could not be written of: others may take that when the session is closed.
+        """
         self._is_ending = True
-        await bounded(self._give(segment) for segment in list(self._holdings))
+        await bounded(self._try_to_give(segment) for segment in list(self._holdings))
 
     def abandon(self) -> None:
         """Lets go of all at once: the session is lost."""
@@ -195,6 +199,13 @@ class Ownership:
         self._let_go(self._holdings)
         self._holdings.clear()
         self.ready.clear()
+
+    async def _try_to_give(self, segment: int) -> None:
+        try:
+            await self._give(segment)
+        except (StoreUnavailable, Fenced) as error:
+            # One write that fails is to hold up none of the others.
+            _log.warning("not given back", segment=segment, error=error.message)
 
     async def _give(self, segment: int) -> None:
         """Gives a segment back cleanly: nothing of it is held, all is written."""
