@@ -23,6 +23,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/sdk/trace"
+	oteltrace "go.opentelemetry.io/otel/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 	"google.golang.org/grpc"
 )
@@ -104,10 +105,6 @@ func (t *telemetry) around(handler http.Handler) http.Handler {
 		otelhttp.WithFilter(func(r *http.Request) bool {
 			return strings.HasPrefix(r.URL.Path, "/v1/")
 		}),
-		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string {
-			// Paths hold names, of which there is no end; the call's own span has its method.
-			return r.Method
-		}),
 	}
 	if t.meters != nil {
 		options = append(options, otelhttp.WithMeterProvider(t.meters))
@@ -121,13 +118,18 @@ func (t *telemetry) around(handler http.Handler) http.Handler {
 	return otelhttp.NewHandler(handler, "REST", options...)
 }
 
-// nameRoute tells what measures a request which of the api's paths it is, without the names in it.
+// nameRoute tells what observes a request which of the api's paths it is, without the names in it,
+// of which there is no end. The span of a request that is for none of them has its method's name.
 func nameRoute(next runtime.HandlerFunc) runtime.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request, params map[string]string) {
-		if labeler, ok := otelhttp.LabelerFromContext(r.Context()); ok {
-			if pattern, ok := runtime.HTTPPattern(r.Context()); ok {
-				labeler.Add(attribute.String("http.route", pattern.String()))
+		if pattern, ok := runtime.HTTPPattern(r.Context()); ok {
+			route := attribute.String("http.route", pattern.String())
+			if labeler, ok := otelhttp.LabelerFromContext(r.Context()); ok {
+				labeler.Add(route)
 			}
+			span := oteltrace.SpanFromContext(r.Context())
+			span.SetName(r.Method + " " + pattern.String())
+			span.SetAttributes(route)
 		}
 		next(w, r, params)
 	}

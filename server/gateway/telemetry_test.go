@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +20,7 @@ import (
 	metricspb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
+	spanpb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/grpc"
 
 	tickwheelv1 "tickwheel.dev/gen/go/tickwheel/v1"
@@ -197,6 +199,55 @@ func TestWhatIsPushedNamesTheProcessAndItsVersion(t *testing.T) {
 				t.Errorf("%s is pushed", metric.GetName())
 			}
 		}
+	}
+}
+
+func TestSpansOfRequestsAreNamedByRouteAndByNothingThatClientsChoose(t *testing.T) {
+	kept, endpoint := receive(t)
+	seen, err := startTelemetry(context.Background(), settings{otlpEndpoint: endpoint, traceRatio: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(seen.around(serveTo(t)))
+	defer server.Close()
+	for _, asked := range [][2]string{
+		{http.MethodGet, "/v1/users/7/jobs"}, {http.MethodPost, "/v1/users/7/jobs/secret-name:pause"},
+		{http.MethodGet, "/v1/secret-name"}, {"SECRET", "/v1/users/7/jobs"},
+	} {
+		request, _ := http.NewRequest(asked[0], server.URL+asked[1], nil)
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+	}
+	seen.stop()
+	routes := map[string]string{}
+	for _, request := range kept.traces {
+		for _, of := range request.GetResourceSpans() {
+			for _, scope := range of.GetScopeSpans() {
+				for _, span := range scope.GetSpans() {
+					if span.GetKind() != spanpb.Span_SPAN_KIND_SERVER {
+						continue
+					}
+					routes[span.GetName()] = ""
+					for _, attribute := range span.GetAttributes() {
+						if attribute.GetKey() == "http.route" {
+							routes[span.GetName()] = attribute.GetValue().GetStringValue()
+						}
+					}
+				}
+			}
+		}
+	}
+	want := map[string]string{
+		"GET /v1/{parent=users/*}/jobs":        "/v1/{parent=users/*}/jobs",
+		"POST /v1/{name=users/*/jobs/*}:pause": "/v1/{name=users/*/jobs/*}:pause",
+		"GET":                                  "",
+		"HTTP":                                 "",
+	}
+	if !maps.Equal(routes, want) {
+		t.Errorf("%v", routes)
 	}
 }
 
