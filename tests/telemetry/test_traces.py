@@ -24,6 +24,7 @@ from tickwheel.worker.telemetry import names
 pytestmark = pytest.mark.timeout(1200)
 
 TOPIC = "traced"
+CREATE = "POST /v1/{parent=users/*}/jobs"
 REPORTED = {"completion": "COMPLETION_REPORTED", "runTimeout": "30s"}
 
 
@@ -76,13 +77,13 @@ def _call_trace(seen: Collector, api: str, store: str) -> list[Span]:
         for span in spans:
             if (span.service, span.name) == (api, "jobs.create"):
                 trace = of_trace(spans, span.trace_id)
-                if any(one.name == "POST" for one in trace):
+                if any(one.name == CREATE for one in trace):
                     return trace
         return None
 
     trace: list[Span] = seen.until(whole, "the trace of CreateJob")
     method = "tickwheel.v1.JobService/CreateJob"
-    rest = _one(trace, "tickwheel-gateway", "POST")
+    rest = _one(trace, "tickwheel-gateway", CREATE)
     call = _one(trace, "tickwheel-gateway", method)
     served = _one(trace, api, method)
     stored = _one(trace, api, "jobs.create")
@@ -133,7 +134,9 @@ def _run_trace(
     assert root.attributes["tickwheel.run.name"] == run["name"]
     assert root.attributes["tickwheel.run.state"] == "succeeded"
     for service, name in wanted - {(scheduler, "run"), ("user-program", "the user's own work")}:
-        assert _one(trace, service, name).parent_id == root.span_id, name
+        span = _one(trace, service, name)
+        assert span.parent_id == root.span_id, name
+        assert span.attributes["tickwheel.run.name"] == run["name"], name
     sent = _one(trace, worker, f"send {TOPIC}")
     processed = _one(trace, "user-program", f"process {TOPIC}")
     assert (sent.kind, processed.kind) == ("PRODUCER", "CONSUMER")

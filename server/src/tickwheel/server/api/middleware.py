@@ -5,7 +5,7 @@ One interceptor, because each one costs a task's worth of work for every call.
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import aclosing, contextmanager
 from typing import Any, Protocol, TypeAlias
 
@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 
 from tickwheel.server.api.errors import Overloaded, ServerStopping, grpc_code, status_of
 from tickwheel.server.api.limits import ApiLimits
+from tickwheel.server.api.subject import subject
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.trace import current_trace_id, enter
 
@@ -25,8 +26,6 @@ _OURS = "/tickwheel."
 _INTERNAL = "/tickwheel.internal."
 #: Unary calls that wait for something to come, without doing anything.
 _WAITING = frozenset({"/tickwheel.v1.ExecutorService/PullRecords"})
-#: Of a call that is about many runs so many are named in its line.
-_NAMED = 10
 _DETAILS_KEY = "grpc-status-details-bin"
 
 _log = structlog.get_logger()
@@ -93,15 +92,15 @@ class CallsInProgress:
         await self._idle.wait()
 
 
-#: Is told the status of a call when it ends.
-CallEnd = Callable[[str], None]
+#: Is told the status of a call when it ends, and what it was about (see `subject`).
+CallEnd = Callable[[str, Mapping[str, Any]], None]
 
 
 class CallObserver(Protocol):
     """Hears of calls. Within a call its trace is the current one."""
 
     def begin(self, method: str, traceparent: str) -> CallEnd:
-        """A call begins; what it returns is called with its status when it ends.
+        """A call begins; what it returns is called when it ends.
 
         Args:
             method: full name, with a slash before it.
@@ -119,7 +118,7 @@ class Unobserved:
         return _ignore
 
 
-def _ignore(code: str) -> None:
+def _ignore(code: str, about: Mapping[str, Any]) -> None:
     return None
 
 
@@ -231,7 +230,8 @@ class Middleware(grpc.aio.ServerInterceptor):
                 found, status.message, ((_DETAILS_KEY, status.SerializeToString()),)
             )
         finally:
-            ended(code)
+            about = subject(request)
+            ended(code, about)
             # A line costs a tenth of a call that creates a job; most say that all is well.
             is_usual = code == grpc.StatusCode.OK.name or method.startswith(_INTERNAL)
             log = _log.debug if is_usual else _log.info
@@ -241,7 +241,7 @@ class Middleware(grpc.aio.ServerInterceptor):
                 code=code,
                 ms=self._clock.steady_ms() - began_ms,
                 trace=current_trace_id(),
-                **_subject(request),
+                **about,
             )
 
 
@@ -250,25 +250,3 @@ def _traceparent(context: Context) -> str:
         if key == "traceparent":
             return value if isinstance(value, str) else value.decode("ascii", "replace")
     return ""
-
-
-def _reported(names: Sequence[str], count: int) -> dict[str, Any]:
-    """What executors report of; the trace of one that reports of a single run is the call's."""
-    if count == 1:
-        return {"job": names[0].partition("/runs/")[0], "run": names[0]}
-    return {"runs": names, "count": count}
-
-
-def _subject(request: Any) -> dict[str, Any]:
-    """What a call is about, by its resource names; nothing else of a request is logged."""
-    reports = getattr(request, "runs", None)
-    if reports:
-        return _reported([report.attempt.run for report in reports[:_NAMED]], len(reports))
-    name = getattr(request, "name", "") or getattr(request, "parent", "")
-    if not isinstance(name, str) or not name:
-        return {}
-    if "/runs/" in name:
-        return {"job": name.partition("/runs/")[0], "run": name}
-    if "/jobs/" in name:
-        return {"job": name}
-    return {"parent": name}

@@ -1,7 +1,7 @@
 """Calls as they are served and made: one span and one duration each."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import grpc
@@ -13,12 +13,21 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from typing_extensions import override
 
+from tickwheel.server.api.middleware import CallEnd
 from tickwheel.server.trace import continue_as, enter, is_sampled
 from tickwheel.worker.telemetry.names import RPC_SERVER
 from tickwheel.worker.telemetry.setup import Telemetry
 from tickwheel.worker.telemetry.timing import Timing
 
 _SYSTEM = {"rpc.system.name": "grpc"}
+#: What a call was about, as its span has it.
+_ABOUT = {
+    "job": "tickwheel.job.name",
+    "run": "tickwheel.run.name",
+    "attempt": "tickwheel.run.attempt",
+    "runs": "tickwheel.run.names",
+    "count": "tickwheel.run.count",
+}
 _PROPAGATOR = TraceContextTextMapPropagator()
 _NO_PARENT = Context()
 #: Statuses that are the server's fault (semantic conventions for gRPC).
@@ -34,8 +43,8 @@ class ObservedCalls:
         self._duration = telemetry.histogram(RPC_SERVER)
         self._tracer = telemetry.tracer if telemetry.spans is not None else None
 
-    def begin(self, method: str, traceparent: str) -> Callable[[str], None]:
-        """A call begins; returns what is to be called with its status when it ends."""
+    def begin(self, method: str, traceparent: str) -> CallEnd:
+        """A call begins; returns what is to be called when it ends."""
         name = method.removeprefix("/")
         # Whether it is traced is known before a span is made: one that is not kept costs 20 us.
         if not is_sampled(enter(traceparent)) or self._tracer is None:
@@ -54,7 +63,7 @@ class _Call:
         self._method = method
         self._begun = time.perf_counter()
 
-    def end(self, code: str) -> None:
+    def end(self, code: str, about: Mapping[str, Any]) -> None:
         self._duration.record(time.perf_counter() - self._begun, "grpc", self._method, code)
 
 
@@ -65,8 +74,11 @@ class _TracedCall(_Call):
         self._token = otel_context.attach(trace.set_span_in_context(span))
 
     @override
-    def end(self, code: str) -> None:
-        super().end(code)
+    def end(self, code: str, about: Mapping[str, Any]) -> None:
+        super().end(code, about)
+        for key, value in about.items():
+            if key in _ABOUT:
+                self._span.set_attribute(_ABOUT[key], value)
         self._span.set_attribute("rpc.response.status_code", code)
         if code in _FAULTS:
             self._span.set_attribute("error.type", code)
