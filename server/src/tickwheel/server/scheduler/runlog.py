@@ -1,11 +1,12 @@
-"""A line for each run that has ended: those that failed always, all of them at level debug."""
+"""A line for each attempt that has failed, and at level debug for each run that has ended."""
 
 import logging
 from collections.abc import Iterable
 
 import structlog
 
-from tickwheel.server.domain.run import RunState
+from tickwheel.server.domain.run import Run, RunState
+from tickwheel.server.schedule.instants import format_instant
 from tickwheel.server.scheduler.live import LiveRun
 
 _log = structlog.get_logger(__name__)
@@ -27,4 +28,24 @@ def log_ended(runs: Iterable[LiveRun]) -> None:
             trace=run.trace_id,
             attempt=run.attempt,
             **({"error_type": run.error_type} if run.error_type else {}),
+        )
+
+
+def log_retried(records: Iterable[Run]) -> None:
+    """Says of which runs an attempt has failed and another one follows; no errors' texts either."""
+    for run in records:
+        if run.state is not RunState.PENDING or not run.past_attempts:
+            continue
+        failed = run.past_attempts[-1]
+        # Later states of one that waits have its former attempts, too.
+        if failed.end_ms != run.update_ms:
+            continue
+        _log.info(
+            "attempt failed",
+            job=str(run.name.job),
+            run=str(run.name),
+            trace=run.trace_id,
+            attempt=failed.attempt,
+            error_type=failed.error_type,
+            again_at=format_instant(run.next_attempt_ms),
         )

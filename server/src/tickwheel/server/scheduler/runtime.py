@@ -37,7 +37,7 @@ from tickwheel.server.scheduler.rederiver import Rederiver, ZoneData, unwatched
 from tickwheel.server.scheduler.repair import Repair
 from tickwheel.server.scheduler.repairs import Mended, Repairs
 from tickwheel.server.scheduler.resuming import Resuming
-from tickwheel.server.scheduler.runlog import log_ended
+from tickwheel.server.scheduler.runlog import log_ended, log_retried
 from tickwheel.server.scheduler.strays import Strays
 from tickwheel.server.scheduler.takeover import Takeover
 from tickwheel.server.scheduler.versions import Versions
@@ -106,7 +106,7 @@ class Scheduler:
         #: Workers are to publish nothing of ours any more.
         self._is_over = False
         #: Hear of states of runs once they are stored, each once.
-        self.on_recorded: Listeners[[Sequence[Run]]] = Listeners()
+        self.on_recorded: Listeners[[Sequence[Run]]] = Listeners(log_retried)
         #: Hear of runs whose end has been stored.
         self.on_ended: Listeners[[Sequence[LiveRun]]] = Listeners(log_ended)
 
