@@ -229,7 +229,8 @@ class Fleet:
     def _outcomes(self, link: WorkerLink, outcomes: pb.Outcomes) -> None:
         needless: list[pb.RunKey] = []
         for outcome in outcomes.outcomes:
-            link.let_go(key_of(outcome.key))
+            for one in (link, *self._departed):
+                one.let_go(key_of(outcome.key))
             if not self._listener.outcome(outcome, link.worker_id):
                 needless.append(outcome.key)
         if needless:
@@ -270,6 +271,10 @@ class Fleet:
                 _log.warning("worker silent", worker=link.worker_id)
                 self._depart(link)
                 self.place()
+        if self._listener.permission_left_ms() <= 0:
+            # Nothing can be handed out; they may come back with what they hold, see `gathered`.
+            self._departed = [link for link in self._departed if link.held or link.unconfirmed()]
+            return
         freed = [link for link in self._departed if link.permitted_until_ms <= now]
         if not freed:
             return
@@ -404,6 +409,19 @@ class Fleet:
             )
         if waiting:
             await asyncio.gather(*waiting)
+
+    async def gathered(self) -> None:
+        """Returns once all workers whose streams have broken are back, and all said what they did.
+
+        Who is away for longer than its lease is not waited for.
+        """
+        deadline = self._clock.steady_ms() + self._options.worker_lease_ms
+        await self.settle({})
+        while any(link.worker_id not in self._links for link in self._departed):
+            if self._clock.steady_ms() >= deadline:
+                return
+            await self._clock.sleep(0.01)
+        await self.settle({})
 
     async def answered(self) -> None:
         """Returns once all workers have dropped what was revoked, or after a worker's lease."""

@@ -56,6 +56,8 @@ class Resuming:
         await self._keeper.reach_floors()
         # What was changed meanwhile holds for what workers have waited with, and so do windows.
         await self._inbox.reread()
+        # What workers have published was not missed, though their streams have broken meanwhile.
+        await self._fleet.gathered()
         for holding in self._holdings.values():
             missed = holding.owner.take_back_missed(self._clock.now_ms())
             self._fleet.revoke(missed)
