@@ -12,7 +12,7 @@ from scheduler.test_runs import published, reported, say
 from simulator.store.cells import Cells
 from simulator.store.engine import SimStore
 from simulator.store.link import DirectLink
-from tickwheel.server.domain.errors import Fenced
+from tickwheel.server.domain.errors import Fenced, StoreUnavailable
 from tickwheel.server.domain.lease import SegmentLease
 from tickwheel.server.domain.report import Heartbeat, Start
 from tickwheel.server.scheduler.context import SchedulerContext
@@ -131,6 +131,33 @@ async def test_what_is_taken_after_it_was_read_is_found_at_the_next_try(
     assert owner.keeper.left_ms() <= 0
     with pytest.raises(SessionLostError):
         await owner.resuming.go_on()
+
+
+async def test_a_store_that_answers_some_and_not_others_is_not_begun_with_anew(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = owner.store.leases.take_segment
+    tried: list[int] = []
+
+    async def one_answer_in_three(current: SegmentLease, lease: SegmentLease) -> bool:
+        tried.append(lease.segment)
+        if len(tried) % SEGMENTS:
+            raise StoreUnavailable("timed out")
+        return await take(current, lease)
+
+    monkeypatch.setattr(owner.store.leases, "take_segment", one_answer_in_three)
+    owner.clock.ms += 60_000
+    tries = 0
+    while not await owner.resuming.go_on():
+        assert owner.keeper.left_ms() <= 0
+        tries += 1
+        assert tries < 2 * SEGMENTS
+    # The next time all are to be taken again.
+    owner.clock.ms += 60_000
+    monkeypatch.setattr(owner.store.leases, "take_segment", take)
+    before = owner.leases()
+    assert await owner.resuming.go_on()
+    assert all(a.floor_us > b.floor_us for a, b in zip(owner.leases(), before, strict=True))
 
 
 async def test_our_own_write_that_came_late_is_no_loss(

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import structlog
 
+from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.lease import SegmentLease
 from tickwheel.server.scheduler.bounded import bounded
 from tickwheel.server.scheduler.context import SchedulerContext
@@ -37,6 +38,9 @@ class Resuming:
         self._holdings = context.holdings
         self._wake = context.wake
         self._inbox = inbox
+        #: Segments that were taken again since the session ran out for this time.
+        self._again: set[int] = set()
+        self._again_for = 0
 
     async def go_on(self) -> bool:
         """Takes all that is owned again. False: the store is not back yet, or away again.
@@ -77,21 +81,29 @@ class Resuming:
         holdings = list(self._holdings.values())
         self._check_ours(holdings, rows)
         newest_us = max(self._clock.now_us(), self._keeper.newest_us)
-        missed: list[int] = []
+        if self._again_for != self._keeper.lapses:
+            self._again_for = self._keeper.lapses
+            self._again.clear()
 
         async def take(holding: Holding) -> None:
             row = rows[holding.segment]
             lease = replace(row, floor_us=max(row.floor_us + 1, newest_us))
-            if await self._leases.take_segment(row, lease):
+            try:
+                was_taken = await self._leases.take_segment(row, lease)
+            except StoreUnavailable as error:
+                # One that comes back may answer some and not others: it is not begun anew for that.
+                _log.warning("not taken again", segment=row.segment, error=error.message)
+                return
+            if was_taken:
                 holding.lease = lease
                 self._keeper.set_floor(lease.segment, lease.floor_us)
-            else:
-                missed.append(lease.segment)
+                self._again.add(lease.segment)
 
-        await bounded(take(holding) for holding in holdings)
+        await bounded(take(each) for each in holdings if each.segment not in self._again)
+        missed = sorted(each.segment for each in holdings if each.segment not in self._again)
         if missed:
-            # The row has changed since it was read: the next reading tells by whom.
-            _log.warning("segments not taken again yet", segments=sorted(missed))
+            # Where a row has changed since it was read the next reading tells by whom.
+            _log.warning("segments not taken again yet", segments=missed)
         return not missed
 
     def _check_ours(self, holdings: Iterable[Holding], rows: list[SegmentLease]) -> None:
