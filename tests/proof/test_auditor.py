@@ -145,6 +145,20 @@ async def test_another_ce_id_for_an_occurrence_is_doubled(here: Past, late_ms: i
     assert progress.tally.duplicates == 0
 
 
+async def test_an_attempt_that_a_former_owner_could_tell_nobody_of_is_not_doubled(
+    here: Past,
+) -> None:
+    """The next one heard how the first attempt had ended, and knew of no second."""
+    job = await here.job(reported=True)
+    first, *_ = await here.fire(job)
+    await here.publish(job, first.schedule_ms, late_ms=900, attempt=2)
+    later = dataclasses.replace(first, revision=9, epoch=2, update_ms=first.schedule_ms + 5_000)
+    await here.record(later)
+    progress, counts, found = await here.audit()
+    assert counts == {}, found
+    assert progress.tally.unheard == 1
+
+
 async def test_what_a_limit_held_back_is_not_late(here: Past) -> None:
     job = await here.job(reported=True)
     first, second, *_ = await here.fire(job, end_ms=END_MS - 10_000)

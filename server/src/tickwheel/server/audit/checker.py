@@ -5,7 +5,7 @@ are held.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -156,7 +156,7 @@ class _Check:
             yield self._finding(Fault.MISJUDGED, run_id, f"{_due(one.due_ms)}; skipped as {reason}")
 
     def _was_unheard(self, skip: Run, records: Sequence[LogRecord]) -> bool:
-        """Whether who skipped it could not know of its records: whoever did failed meanwhile."""
+        """Whether who skipped or ended it could not know of records: who did failed meanwhile."""
         given_ms = max(record.given_ms for record in records)
         if given_ms > skip.update_ms + self.rules.clock_ms:
             return False
@@ -313,21 +313,24 @@ class _Check:
                     record.run_id,
                     f"fence {record.fence}, given {record.given_ms - since_ms} ms after its end",
                 )
-        yield from self._other_ids(records[0].run_id, sorted(by_attempt))
+        yield from self._other_ids(records[0].run_id, by_attempt)
         for same in by_attempt.values():
             yield from self._duplicates(same)
 
-    def _other_ids(self, run_id: str, attempts: Sequence[int]) -> Iterator[Finding]:
+    def _other_ids(
+        self, run_id: str, by_attempt: Mapping[int, Sequence[LogRecord]]
+    ) -> Iterator[Finding]:
         """Whether an occurrence is there under a `ce_id` too many: each attempt has its own."""
-        run = self.runs.get(run_id)
-        if len(attempts) > 1 and not self._is_reported():
-            yield self._finding(Fault.DOUBLED, run_id, f"attempts {attempts} are all there")
-        elif run is not None and run.state.is_final and attempts[-1] > run.attempt:
-            yield self._finding(
-                Fault.DOUBLED,
-                run_id,
-                f"attempt {attempts[-1]} is there, and it ended with attempt {run.attempt}",
-            )
+        run, last = self.runs.get(run_id), max(by_attempt)
+        if len(by_attempt) > 1 and not self._is_reported():
+            text = f"attempts {sorted(by_attempt)} are all there"
+            yield self._finding(Fault.DOUBLED, run_id, text)
+        elif run is not None and run.state.is_final and last > run.attempt:
+            if self._was_unheard(run, by_attempt[last]):
+                self.tally.unheard += 1
+                return
+            text = f"attempt {last} is there, and it ended with attempt {run.attempt}"
+            yield self._finding(Fault.DOUBLED, run_id, text)
 
     def _duplicates(self, records: Sequence[LogRecord]) -> Iterator[Finding]:
         ordered = sorted(records, key=lambda record: record.given_ms)
