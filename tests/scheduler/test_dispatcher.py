@@ -1,5 +1,6 @@
 """What goes to the workers when a topic's rate lets only a few go."""
 
+from dataclasses import replace
 from typing import cast
 
 from scheduler.making import NOW, SECOND, make_owner
@@ -109,3 +110,15 @@ def test_a_share_that_grows_holds_at_once_and_for_what_has_its_slot_already() ->
     stage.clock.ms += 500
     # 99.5 s of the former rate are 0.995 of the present one.
     assert late_ms(stage.hand_out()) == [1_495]
+
+
+def test_what_is_taken_back_leaves_its_room_to_others() -> None:
+    """A change may take it back for good: then no end of it ever comes."""
+    stage = Stage(DispatchLimits(in_flight_per_topic={"*": 1}))
+    first, second = a_run(), a_run()
+    assert stage.hand_out(first, second) == [first]
+    stage.owner.runs.drop(first)
+    assert stage.hand_out() == [second]
+    # One that has its name by now is another one.
+    stage.owner.runs.drop(replace(second))
+    assert stage.hand_out(a_run()) == []

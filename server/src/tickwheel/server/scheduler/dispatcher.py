@@ -43,6 +43,9 @@ class Dispatcher:
         self._throttle.set_share(len(self._holdings), self._segments, now_ms)
         ready: list[LiveRun] = []
         for holding in self._holdings.values():
+            # First: one that is computed again has the same name.
+            for run in holding.owner.take_dropped():
+                self._throttle.dropped(run, now_ms)
             if holding.ready and not holding.leaving:
                 ready.extend(holding.owner.take_ready())
         for run in self._throttle.admit(self._paced(ready, now_ms), now_ms):

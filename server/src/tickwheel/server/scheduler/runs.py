@@ -66,6 +66,7 @@ class Runs:
         self._ready: dict[AttemptKey, LiveRun] = {}
         self._timers = Timers()
         self._to_revoke: list[LiveRun] = []
+        self._dropped: list[LiveRun] = []
         #: Runs that are done for the schedule since the position, and when they came to be so;
         #: reading the schedule again is therefore harmless.
         self.done: dict[tuple[str, str], int] = {}
@@ -235,6 +236,13 @@ class Runs:
         self._live.pop((*run.name, run.dead_letter), None)
         self.unfinished.discard(run)
         self.lingering.discard(run)
+        if run.is_reported:
+            self._dropped.append(run)
+
+    def take_dropped(self) -> list[LiveRun]:
+        """What was dropped, of what counts towards the operator's limits once it is handed out."""
+        dropped, self._dropped = self._dropped, []
+        return dropped
 
     # -- to and from the workers -------------------------------------------------------------
 

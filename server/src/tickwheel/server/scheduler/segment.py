@@ -241,6 +241,10 @@ class SegmentOwner:
         both = (self._cursors.next_ms(), self.runs.next_ms())
         return min((at for at in both if at is not None), default=None)
 
+    def take_dropped(self) -> list[LiveRun]:
+        """Runs that were taken back and take up no limit's room any more."""
+        return self.runs.take_dropped()
+
     def take_ready(self) -> list[LiveRun]:
         """Runs to hand to a worker, in order of due instant, higher priority first."""
         return self.runs.take_ready()

@@ -154,6 +154,12 @@ class Throttle:
                     del counts[name]
             self._room = True
 
+    def dropped(self, run: LiveRun, now_ms: int) -> None:
+        """A run was taken back: nobody has it, and perhaps it is not computed again."""
+        counted = self._counted.get(run.name)
+        if counted is not None and counted[1] is run:
+            self.ended(run, now_ms)
+
     def _note_room(self, user: str, topic: str, now_ms: int) -> None:
         """A limit that is reached is about to be so no longer; what waits for it was held back."""
         if not self._parked:
