@@ -326,7 +326,9 @@ class _Check:
             text = f"attempts {sorted(by_attempt)} are all there"
             yield self._finding(Fault.DOUBLED, run_id, text)
         elif run is not None and run.state.is_final and last > run.attempt:
-            if self._was_unheard(run, by_attempt[last]):
+            # Whoever ended it may have been told of the attempt, but had it tried anew by then.
+            is_formers = all(record.fence < run.epoch for record in by_attempt[last])
+            if is_formers or self._was_unheard(run, by_attempt[last]):
                 self.tally.unheard += 1
                 return
             text = f"attempt {last} is there, and it ended with attempt {run.attempt}"
