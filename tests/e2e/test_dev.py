@@ -260,7 +260,8 @@ def test_preview_over_rest(dev: DevProcess) -> None:
     assert times == ["2026-11-24T01:30:00Z", "2026-11-25T01:30:00Z"]
 
 
-def test_the_trace_of_a_call_reaches_the_record(dev: DevProcess) -> None:
+def test_the_trace_of_a_run_by_hand_reaches_the_record(dev: DevProcess) -> None:
+    """It is one of its own, linked to the call's, and kept where that one is."""
     _create(dev, "traced", {"at": _due_in(3600)})
     trace = "0af7651916cd43dd8448eb211c80319c"
     run = httpx.post(
@@ -268,9 +269,10 @@ def test_the_trace_of_a_call_reaches_the_record(dev: DevProcess) -> None:
         json={},
         headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"},
     ).json()
-    assert run["traceId"] == trace
+    assert run["traceId"] != trace
     (record,) = _records(dev, "traced", 1)
-    assert record["headers"]["traceparent"].split("-")[1] == trace
+    _, trace_id, _, flags = record["headers"]["traceparent"].split("-")
+    assert (trace_id, flags) == (run["traceId"], "01")
 
 
 def test_it_goes_on_where_it_was_and_stops_quickly(tmp_path: Path, gateway: Path) -> None:

@@ -97,6 +97,8 @@ def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(gobuild, "ROOT", tmp_path)
     monkeypatch.setattr(gateway_module, "_MODULE", tmp_path / "gateway")
     (tmp_path / "gateway").mkdir()
+    (tmp_path / "server").mkdir()
+    (tmp_path / "server" / "pyproject.toml").write_text('[project]\nversion = "1.2.3"\n')
     (tmp_path / "gateway" / "main.go").write_text("package main")
     go = program(
         tmp_path / "go",
