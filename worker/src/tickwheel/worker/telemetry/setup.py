@@ -188,9 +188,12 @@ class Telemetry:
 
     def _serve(self) -> bool:
         host, _, port = self.options.metrics_address.rpartition(":")
+        # Before it is served: to look up what is installed takes a while, and until then any path
+        # would be answered by the metrics.
+        pages = _pages(self._registry, self.options)
         try:
             self._server, _ = start_http_server(int(port), host, self._registry)
-            self._server.set_app(_pages(self._registry, self.options))
+            self._server.set_app(pages)
         except OSError as error:
             if self.options.metrics_required:
                 address = self.options.metrics_address
