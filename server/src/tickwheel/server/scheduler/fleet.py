@@ -417,19 +417,28 @@ class Fleet:
         """
         deadline = self._clock.steady_ms() + self._options.worker_lease_ms
         await self.settle({})
-        while any(link.worker_id not in self._links for link in self._departed):
-            if self._clock.steady_ms() >= deadline:
-                return
-            await self._clock.sleep(0.01)
-        await self.settle({})
+        if await self._before(
+            deadline, lambda: all(link.worker_id in self._links for link in self._departed)
+        ):
+            await self.settle({})
 
     async def answered(self) -> None:
         """Returns once all workers have dropped what was revoked, or after a worker's lease."""
         deadline = self._clock.steady_ms() + self._options.worker_lease_ms
-        while self._clock.steady_ms() < deadline and any(
-            link.unconfirmed() for link in (*self._links.values(), *self._departed)
-        ):
+        await self._before(
+            deadline,
+            lambda: (
+                not any(link.unconfirmed() for link in (*self._links.values(), *self._departed))
+            ),
+        )
+
+    async def _before(self, deadline_ms: int, is_so: Callable[[], bool]) -> bool:
+        """Waits until something is so; False: it was not before an instant of the steady clock."""
+        while not is_so():
+            if self._clock.steady_ms() >= deadline_ms:
+                return False
             await self._clock.sleep(0.01)
+        return True
 
     def acknowledge(self, worker_id: str, keys: Iterable[pb.RunKey]) -> None:
         """The outcomes of these runs are stored; the worker may forget them."""

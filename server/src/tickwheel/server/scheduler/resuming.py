@@ -38,9 +38,8 @@ class Resuming:
         self._holdings = context.holdings
         self._wake = context.wake
         self._inbox = inbox
-        #: Segments that were taken again since the session ran out for this time.
-        self._again: set[int] = set()
-        self._again_for = 0
+        #: Segments that were taken again, and which time it was that the session had run out.
+        self._again: dict[int, int] = {}
 
     async def go_on(self) -> bool:
         """Takes all that is owned again. False: the store is not back yet, or away again.
@@ -55,7 +54,7 @@ class Resuming:
             # First of all: who looks at the leases from here on sees that we live.
             await self._keeper.renew_once()
         lapses = self._keeper.lapses
-        if not self._keeper.is_renewed or not await self._take_again():
+        if not self._keeper.is_renewed or not await self._take_again(lapses):
             return False
         await self._keeper.reach_floors()
         # What was changed meanwhile holds for what workers have waited with, and so do windows.
@@ -75,15 +74,16 @@ class Resuming:
         self._wake.set()
         return True
 
-    async def _take_again(self) -> bool:
-        """Whether all is ours; False: one that may be ours could not be taken."""
+    async def _take_again(self, lapses: int) -> bool:
+        """Whether all is ours; False: one that may be ours could not be taken.
+
+        Args:
+            lapses: the keeper's, before the first of it was taken again.
+        """
         rows = await self._leases.segments()
         holdings = list(self._holdings.values())
         self._check_ours(holdings, rows)
         newest_us = max(self._clock.now_us(), self._keeper.newest_us)
-        if self._again_for != self._keeper.lapses:
-            self._again_for = self._keeper.lapses
-            self._again.clear()
 
         async def take(holding: Holding) -> None:
             row = rows[holding.segment]
@@ -97,10 +97,13 @@ class Resuming:
             if was_taken:
                 holding.lease = lease
                 self._keeper.set_floor(lease.segment, lease.floor_us)
-                self._again.add(lease.segment)
+                self._again[lease.segment] = lapses
 
-        await bounded(take(each) for each in holdings if each.segment not in self._again)
-        missed = sorted(each.segment for each in holdings if each.segment not in self._again)
+        def left() -> list[Holding]:
+            return [each for each in holdings if self._again.get(each.segment) != lapses]
+
+        await bounded(take(each) for each in left())
+        missed = sorted(each.segment for each in left())
         if missed:
             # Where a row has changed since it was read the next reading tells by whom.
             _log.warning("segments not taken again yet", segments=missed)
