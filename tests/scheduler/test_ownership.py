@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 import pytest
-from typing_extensions import override
 
+from scheduler.clocks import SleepyClock
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.lease import SchedulerSession, SegmentLease, WriteStamp
@@ -70,17 +70,6 @@ async def test_what_a_scheduler_took_that_began_while_we_looked_is_its_own(
     assert [lease.session_id for lease in await read_segments()] == [other.session_id] * 2
     await scheduler.stop()
     await running
-
-
-class SleepyClock(SystemClock):
-    """Runs on while its process stands still."""
-
-    def __init__(self) -> None:
-        self.slept_ms = 0
-
-    @override
-    def steady_ms(self) -> int:
-        return super().steady_ms() + self.slept_ms
 
 
 async def test_who_slept_after_it_looked_takes_nobody_for_dead_by_that(

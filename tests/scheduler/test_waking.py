@@ -5,11 +5,10 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 import pytest
-from typing_extensions import override
 
+from scheduler.clocks import SleepyClock
 from scheduler.making import entry_of, make_job, notice
 from scheduler.test_fleet import Stream
-from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.names import instant_id, new_uid
 from tickwheel.server.domain.run import RunState
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
@@ -17,25 +16,6 @@ from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.store.port import NewJob, Store
 from tickwheel.server.store.sqlite import open_sqlite
 from tickwheel.v1 import scheduler_service_pb2 as pb
-
-
-class SleepyClock(SystemClock):
-    """Runs on while its process stands still."""
-
-    def __init__(self) -> None:
-        self.slept_ms = 0
-
-    @override
-    def steady_ms(self) -> int:
-        return super().steady_ms() + self.slept_ms
-
-    @override
-    def now_ms(self) -> int:
-        return super().now_ms() + self.slept_ms
-
-    @override
-    def now_us(self) -> int:
-        return super().now_us() + self.slept_ms * 1000
 
 
 @pytest.fixture
