@@ -11,6 +11,7 @@ from pathlib import Path
 from simulator.defects import DEFECTS
 from simulator.generate import plan_of
 from simulator.plan import Plan
+from simulator.provoking import provoke
 from simulator.runner import check_hash_seed, run_plan, run_plans, warm_up
 from simulator.shrink import same_fault, shrink
 from simulator.totals import Totals
@@ -34,7 +35,7 @@ def main() -> int:
     options = parser.parse_args()
     prepare = DEFECTS.get(options.defect)
     check_hash_seed()
-    plans = list(_plans(options.what, not options.plain, options.backfills, options.outages))
+    plans = list(_plans(options))
     if options.trace:
         report = run_plan(plans[0], verbose=True, prepare=prepare)
         Path(options.trace).write_text("\n".join([*report.lines, ""]))
@@ -57,14 +58,20 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _plans(words: list[str], reported: bool, backfills: bool, outages: bool) -> Iterator[Plan]:
-    for word in words:
+def _plans(options: argparse.Namespace) -> Iterator[Plan]:
+    for word in options.what:
         if word.endswith(".json"):
             yield Plan.of_json(Path(word).read_text())
             continue
         first, _, last = word.partition("-")
         for seed in range(int(first), int(last or first) + 1):
-            yield plan_of(seed, reported=reported, backfills=backfills, outages=outages)
+            plan = plan_of(
+                seed,
+                reported=not options.plain,
+                backfills=options.backfills,
+                outages=options.outages,
+            )
+            yield provoke(plan, options.defect) if options.defect else plan
 
 
 def _tell(report: Report) -> None:
