@@ -1,5 +1,6 @@
 """What is counted of runs: each kind is there as 0 before its first, and who is to blame is told."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -136,6 +137,9 @@ def test_attempts_that_are_followed_by_another_one_and_dead_letters() -> None:
         (run,) = runs
         assert owner.failed(run.key, "w", refusal, now_ms)
         store(owner, metrics, now_ms)
+        if run.record is not None and run.record.state is RunState.PENDING:
+            # As when a limit holds it back.
+            metrics.recorded([replace(run.record, update_ms=now_ms + 1)])
         now_ms += 60 * SECOND
         owner.step(now_ms)
         runs = assign(owner)

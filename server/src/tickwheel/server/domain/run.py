@@ -162,6 +162,16 @@ class Run:
         return (self.epoch, self.revision)
 
     @property
+    def follows_failure(self) -> bool:
+        """Whether this is the state with which another attempt follows one that has failed.
+
+        Later ones of a run that goes on waiting have its former attempts, too.
+        """
+        if self.state is not RunState.PENDING or not self.past_attempts:
+            return False
+        return self.past_attempts[-1].end_ms == self.update_ms
+
+    @property
     def trace_id(self) -> str:
         """32 hex digits, or empty."""
         return self.traceparent[3:35]

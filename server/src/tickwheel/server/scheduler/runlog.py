@@ -34,12 +34,9 @@ def log_ended(runs: Iterable[LiveRun]) -> None:
 def log_retried(records: Iterable[Run]) -> None:
     """Says of which runs an attempt has failed and another one follows; no errors' texts either."""
     for run in records:
-        if run.state is not RunState.PENDING or not run.past_attempts:
+        if not run.follows_failure:
             continue
         failed = run.past_attempts[-1]
-        # Later states of one that waits have its former attempts, too.
-        if failed.end_ms != run.update_ms:
-            continue
         _log.info(
             "attempt failed",
             job=str(run.name.job),

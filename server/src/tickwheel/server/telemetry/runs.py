@@ -72,7 +72,7 @@ class RunMetrics:
                 self._due.add(1, trigger)
             if _is_published_now(run):
                 self._late(run, trigger)
-            if run.state is RunState.PENDING and run.past_attempts and not run.publish_ms:
+            if run.follows_failure:
                 self._retried.add(1)
             if run.state.is_final:
                 if run.dead_letter_topic:
