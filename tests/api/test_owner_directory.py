@@ -65,3 +65,5 @@ async def test_the_owner_is_told_by_which_schedule_a_backfill_was_counted() -> N
     await owners.backfill(request)
     await owners.backfill(replace(request, generation=0))
     assert [asked.generation for asked in endpoint.backfills] == [2, 3]
+    # For its logs and traces.
+    assert {asked.job.job_id for asked in endpoint.backfills} == {job.job_id}

@@ -1,4 +1,4 @@
-"""What the span of a call says of the runs that the call is about."""
+"""What the span of a call says of what the call is about."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from tickwheel.internal.v1 import owner_service_pb2
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.api.server import Service, start_grpc_server
 from tickwheel.server.telemetry.calls import ObservedCalls
-from tickwheel.v1 import executor_service_pb2, job_service_pb2
+from tickwheel.v1 import cluster_service_pb2, executor_service_pb2, job_pb2, job_service_pb2
 from tickwheel.worker.telemetry.setup import Telemetry, TelemetryOptions
 
 JOB = "users/7/jobs/a"
@@ -116,6 +116,38 @@ async def test_of_what_is_named_and_of_what_is_no_name() -> None:
     assert await _about(method, request) == about
     long = job_service_pb2.CancelRunRequest(name=NAMES[0] + "x" * 10_000)
     assert len(str((await _about(method, long))["tickwheel.run.name"])) == 300
+
+
+_REF = owner_service_pb2.JobRef(user="7", job_id="a", job_uid="u")
+_RUN_ID = NAMES[0].rpartition("/")[2]
+_ITS_JOB = {"tickwheel.job.name": JOB}
+_ITS_RUN = {**_ITS_JOB, "tickwheel.run.name": NAMES[0]}
+
+
+@pytest.mark.parametrize(
+    ("request_", "about"),
+    [
+        (job_service_pb2.CreateJobRequest(parent="users/7", job_id="a"), _ITS_JOB),
+        (job_service_pb2.CreateJobRequest(parent="users/7"), {}),
+        (job_service_pb2.UpdateJobRequest(job=job_pb2.Job(name=JOB)), _ITS_JOB),
+        (owner_service_pb2.TriggerRunRequest(job=_REF, run_id=_RUN_ID), _ITS_RUN),
+        (owner_service_pb2.CancelRunRequest(job=_REF, run_id=_RUN_ID), _ITS_RUN),
+        (owner_service_pb2.StartBackfillRequest(job=_REF), _ITS_JOB),
+        (owner_service_pb2.NotifyJobsRequest(jobs=[_REF]), _ITS_JOB),
+        (owner_service_pb2.NotifyJobsRequest(jobs=[_REF, _REF]), {}),
+        # One that asks may be older.
+        (owner_service_pb2.CancelRunRequest(job={"job_uid": "u"}, run_id=_RUN_ID), {}),
+        (owner_service_pb2.StopWorkerRequest(worker_id="w1"), {"tickwheel.worker": "w1"}),
+        (
+            cluster_service_pb2.DrainWorkerRequest(name="cluster/workers/w1"),
+            {"tickwheel.worker": "w1"},
+        ),
+    ],
+)
+async def test_of_what_names_it_in_another_way(request_: Message, about: dict[str, str]) -> None:
+    package, _, short = request_.DESCRIPTOR.full_name.rpartition(".")
+    method = f"{package}.AnyService/{short.removesuffix('Request')}"
+    assert await _about(method, request_) == about
 
 
 async def test_of_a_report_that_says_nothing() -> None:

@@ -233,7 +233,9 @@ def _asked_traces(seen: Collector, url: str, api: str, scheduler: str) -> list[l
             call, trace = of_trace(spans, trace_id), of_trace(spans, run["traceId"])
             served = [span for span in call if (span.service, span.kind) == (api, "SERVER")]
             roots = [span for span in trace if span.name == "run"]
-            return (call, trace) if served and roots else None
+            # Where the owner is another process its part comes by itself.
+            has_all = scheduler in {span.service for span in call}
+            return (call, trace) if served and roots and has_all else None
 
         call, trace = seen.until(whole, f"the trace of {run['name']}, and that of {method}")
         served = _one(call, api, f"tickwheel.v1.JobService/{method}")
@@ -244,6 +246,9 @@ def _asked_traces(seen: Collector, url: str, api: str, scheduler: str) -> list[l
         assert (served.trace_id, served.span_id) == root.links[0]
         # And to the one that created the job.
         assert len(root.links) == 2
+        for span in call:
+            if span.kind == "SERVER" and span.name.startswith("tickwheel."):
+                assert span.attributes["tickwheel.job.name"] == "users/7/jobs/asked", span
         traces.append(trace)
     return traces
 

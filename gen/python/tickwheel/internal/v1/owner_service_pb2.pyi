@@ -11,16 +11,18 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class JobRef(_message.Message):
-    __slots__ = ("user", "job_uid", "segment", "version")
+    __slots__ = ("user", "job_uid", "segment", "version", "job_id")
     USER_FIELD_NUMBER: _ClassVar[int]
     JOB_UID_FIELD_NUMBER: _ClassVar[int]
     SEGMENT_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
     user: str
     job_uid: str
     segment: int
     version: int
-    def __init__(self, user: _Optional[str] = ..., job_uid: _Optional[str] = ..., segment: _Optional[int] = ..., version: _Optional[int] = ...) -> None: ...
+    job_id: str
+    def __init__(self, user: _Optional[str] = ..., job_uid: _Optional[str] = ..., segment: _Optional[int] = ..., version: _Optional[int] = ..., job_id: _Optional[str] = ...) -> None: ...
 
 class NotifyJobsRequest(_message.Message):
     __slots__ = ("jobs",)

@@ -3,13 +3,23 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tickwheel.internal.v1.owner_service_pb2 import RunReport
+from tickwheel.internal.v1.owner_service_pb2 import (
+    CancelRunRequest,
+    JobRef,
+    NotifyJobsRequest,
+    RunReport,
+    StartBackfillRequest,
+    StopWorkerRequest,
+    TriggerRunRequest,
+)
 from tickwheel.v1.executor_service_pb2 import RunAttempt
+from tickwheel.v1.job_service_pb2 import CreateJobRequest, UpdateJobRequest
 
 #: Of a call that is about many runs so many are named.
 _NAMED = 10
 #: Names are told as they were sent, right or wrong; one that is right is shorter.
 _LONGEST = 300
+_WORKERS = "cluster/workers/"
 
 
 def subject(request: Any) -> dict[str, Any]:
@@ -17,17 +27,46 @@ def subject(request: Any) -> dict[str, Any]:
 
     Returns:
         `job`, `run` and, of a report, `attempt`; where several are reported `count` and the first
-        of them, `runs`; `parent` of a list. Nothing of what names nothing, as a stream.
+        of them, `runs`; `worker`; `parent` of a list. Nothing of what names nothing, as a stream.
     """
     reports = getattr(request, "runs", None) or getattr(request, "reports", None)
     if reports:
         return _reported([_attempt(report) for report in reports[:_NAMED]], len(reports))
-    name = getattr(request, "name", "") or getattr(request, "parent", "")
+    name = _name(request)
     if not isinstance(name, str) or not name:
         return {}
     if "/runs/" in name:
         return _run(name)
+    if name.startswith(_WORKERS):
+        return {"worker": name[len(_WORKERS) :][:_LONGEST]}
     return {"job" if "/jobs/" in name else "parent": name[:_LONGEST]}
+
+
+def _name(request: Any) -> Any:
+    """The resource that a request is about, or in which it looks or makes one."""
+    match request:
+        case CreateJobRequest(job_id=job_id) if job_id:
+            return f"{request.parent}/jobs/{job_id}"
+        case UpdateJobRequest():
+            return request.job.name
+        case StopWorkerRequest():
+            return f"{_WORKERS}{request.worker_id}"
+        case NotifyJobsRequest(jobs=[ref]):
+            return _owned(ref, "")
+        case TriggerRunRequest() | CancelRunRequest():
+            return _owned(request.job, request.run_id)
+        case StartBackfillRequest():
+            return _owned(request.job, "")
+        case _:
+            return getattr(request, "name", "") or getattr(request, "parent", "")
+
+
+def _owned(ref: JobRef, run_id: str) -> str:
+    """What one server asks another about; empty where the one that asks does not say."""
+    if not ref.job_id:
+        return ""
+    job = f"users/{ref.user}/jobs/{ref.job_id}"
+    return f"{job}/runs/{run_id}" if run_id else job
 
 
 def _attempt(report: Any) -> RunAttempt:

@@ -222,7 +222,13 @@ class OwnerDirectory(Owners):
 
 
 def _ref(job: Job) -> pb.JobRef:
-    return pb.JobRef(user=job.user, job_uid=job.uid, segment=job.segment, version=job.version)
+    return pb.JobRef(
+        user=job.user,
+        job_uid=job.uid,
+        job_id=job.job_id,
+        segment=job.segment,
+        version=job.version,
+    )
 
 
 def _refs(jobs: Iterable[Job]) -> pb.NotifyJobsRequest:

@@ -27,6 +27,7 @@ _ABOUT = {
     "attempt": "tickwheel.run.attempt",
     "runs": "tickwheel.run.names",
     "count": "tickwheel.run.count",
+    "worker": "tickwheel.worker",
 }
 _PROPAGATOR = TraceContextTextMapPropagator()
 _NO_PARENT = Context()
