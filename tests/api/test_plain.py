@@ -51,7 +51,7 @@ def requests(draw: st.DrawFn) -> job_service_pb2.CreateJobRequest:
     )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(requests())
 def test_plain_requests_obey_the_rules(request: job_service_pb2.CreateJobRequest) -> None:
     if is_plain(request):

@@ -156,4 +156,4 @@ class Partition(RuleBasedStateMachine):
 
 
 TestPartition = Partition.TestCase
-TestPartition.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestPartition.settings = settings(max_examples=200, stateful_step_count=40)

@@ -150,4 +150,4 @@ class Deliveries(RuleBasedStateMachine):
 
 
 TestDeliveries = Deliveries.TestCase
-TestDeliveries.settings = settings(max_examples=60, deadline=None)
+TestDeliveries.settings = settings(max_examples=60)

@@ -26,7 +26,6 @@ SECOND = 1_000_000_000
 
 thorough = settings(
     max_examples=effort(150),
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )

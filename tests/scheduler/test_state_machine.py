@@ -281,7 +281,6 @@ def test_runs_come_to_the_states_that_are_drawn() -> None:
             stateful_step_count=40,
             derandomize=True,
             database=None,
-            deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
         ),
     )

@@ -96,7 +96,7 @@ class WheelMachine(RuleBasedStateMachine):
         self.model = [entry for entry in self.model if entry[3].run not in runs]
 
 
-WheelMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+WheelMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestWheel = WheelMachine.TestCase
 
 
