@@ -267,7 +267,7 @@ def test_an_earlier_run_was_unfinished(drill: Drill) -> None:
 def test_a_cancellation_that_waits_for_its_executor(drill: Drill) -> None:
     (running,) = _of(drill.all_of("crowded"), "IN_PROGRESS", "ON_TIME")
     assert "no executor has reported its start" in running.text
-    assert "its cancellation was asked for" in running.text
+    assert 'its cancellation was asked for: "wrong customer"' in running.text
 
 
 def test_no_executor_reported_in_time(drill: Drill) -> None:
@@ -299,6 +299,16 @@ def test_held_back_by_a_limit_on_runs_in_flight(drill: Drill) -> None:
     waiting = _of(told, "IN_PROGRESS", "WAITED")
     assert "TICKWHEEL_MAX_IN_FLIGHT_PER_TOPIC" in waiting[0].text
     assert not [one for one in told if one.reason == "LATE" and one.at > drill.marks["back"]]
+
+
+def test_what_is_before_a_range_matters_for_it(drill: Drill) -> None:
+    now = datetime.now(UTC)
+    ahead = now + timedelta(minutes=1), now + timedelta(minutes=1, seconds=2)
+    unfinished = drill.until_run("crowded", "PUBLISHED")["name"].rpartition("/")[2]
+    for one in _of(drill.explain("crowded", *ahead), "EXPECTED", "AHEAD"):
+        assert f"(OVERLAP_SKIP); run {unfinished} is unfinished now." in one.text
+    for one in _of(drill.explain("at-a-rate", *ahead), "EXPECTED", "AHEAD"):
+        assert "(TICKWHEEL_DISPATCH_RATE_PER_TOPIC) holds earlier ones back" in one.text
 
 
 def test_nobody_is_behind_for_it(drill: Drill) -> None:

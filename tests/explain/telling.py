@@ -1,5 +1,6 @@
 """What the tests of explanations are made of."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -54,13 +55,18 @@ def lives(job: Job, *former: tuple[Job, str]) -> list[Life]:
 
 
 def tell(
-    past: list[Life], *runs: Run, at_ms: int = AT, now_ms: int = AT + 60 * SECOND, **around: Any
+    past: list[Life],
+    *runs: Run,
+    at_ms: int = AT,
+    now_ms: int = AT + 60 * SECOND,
+    before: Sequence[Run] = (),
+    **around: Any,
 ) -> tuple[str, str, str]:
-    """Outcome, reason and text of one instant."""
+    """Outcome, reason and text of one instant; `before` are runs before what is asked about."""
     (slot,) = slots(past, at_ms, at_ms + 1)
     uid = past[-1].job.uid
     around.setdefault("done_ms", {uid: now_ms})
-    told = explain(slot, {uid: Runs(runs)}, Surroundings(now_ms=now_ms, **around))
+    told = explain(slot, {uid: Runs(runs, before)}, Surroundings(now_ms=now_ms, **around))
     assert told.text.endswith(".")
     return (*names(told), told.text)
 

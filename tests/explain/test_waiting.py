@@ -52,6 +52,64 @@ def test_a_run_that_waited_was_not_late_though_what_it_waited_for_is_out_of_the_
     assert "had ended" not in tell(lives(job), run_of(job, **held, **more))[2]
 
 
+def test_what_a_run_waited_for_is_named_where_it_lies_before_the_range() -> None:
+    job = reported(make_job(every_s=1), job_pb2.OVERLAP_BUFFER_ONE)
+    waited = run_of(job, publish_ms=AT + 39_050, create_ms=AT + 4, attempt_due_ms=AT + 39_000)
+    earlier = run_of(job, AT - 5 * SECOND, end_ms=AT + 39_000)
+    others = [
+        run_of(job, AT - 2 * SECOND, state=RunState.SKIPPED, end_ms=AT + 38_000),
+        earlier,
+        run_of(job, AT - 9 * SECOND, end_ms=AT - 5 * SECOND),
+    ]
+    told = tell(lives(job), waited, before=others)
+    assert told[1] == "WAITED"
+    assert f"39 seconds after it was due, when run {earlier.run_id} had ended, by" in told[2]
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        (
+            job_pb2.OVERLAP_SKIP,
+            "5.0 s, unless an earlier run is still unfinished then (OVERLAP_SKIP); run {} is "
+            "unfinished now.",
+        ),
+        (
+            job_pb2.OVERLAP_CANCEL_OTHER,
+            "5.0 s; an earlier run that is still unfinished then is cancelled "
+            "(OVERLAP_CANCEL_OTHER); run {} is unfinished now.",
+        ),
+        (job_pb2.OVERLAP_ALLOW_ALL, "5.0 s."),
+    ],
+)
+def test_what_is_in_the_way_now_of_what_lies_ahead_is_named(
+    policy: "job_pb2.Overlap", words: str
+) -> None:
+    job = reported(make_job(every_s=1), policy)
+    running = run_of(job, AT - 30 * SECOND, state=RunState.RUNNING)
+    before = [
+        run_of(job, AT - 20 * SECOND, state=RunState.PENDING, offset=-1),
+        running,
+        run_of(job, AT - 40 * SECOND),
+    ]
+    told = tell(lives(job), now_ms=NOW, before=before)
+    assert told[2] == f"Will run in {words.format(running.run_id)}"
+    waiting = before[0].run_id
+    told = tell(lives(job), now_ms=NOW, before=[before[0], before[2]])
+    assert told[2] == f"Will run in {words.format(waiting)}"
+
+
+@pytest.mark.parametrize("most", [0, 2])
+def test_nothing_is_in_the_way_of_what_happens_once(most: int) -> None:
+    policy = job_pb2.OVERLAP_ALLOW_ALL if most else job_pb2.OVERLAP_SKIP
+    job = reported(make_job(at_ms=AT), policy)
+    job.spec.max_in_flight = most
+    assert tell(lives(job), now_ms=NOW)[2] == "Will run in 5.0 s."
+    # Unless somebody has run it by hand.
+    by_hand = run_of(job, AT - 30 * SECOND, run_id="R-m-1", state=RunState.RUNNING)
+    assert "R-m-1 is unfinished now" in tell(lives(job), now_ms=NOW, before=[by_hand])[2]
+
+
 @pytest.mark.parametrize(
     ("most", "words"),
     [
@@ -74,6 +132,7 @@ def test_a_limit_that_holds_earlier_runs_back_may_hold_back_what_lies_ahead() ->
         "Will run in 1.0 s; the rate of its topic (TICKWHEEL_DISPATCH_RATE_PER_TOPIC) holds "
         "earlier ones back, and may hold it back, too."
     )
+    assert tell(lives(job), now_ms=AT - SECOND, before=[run_of(job, NOW, **held)]) == told
 
 
 def test_of_what_lies_ahead_nothing_is_said_as_of_what_is_past() -> None:

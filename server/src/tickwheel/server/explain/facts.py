@@ -87,20 +87,27 @@ class Surroundings:
 class Runs:
     """The runs of one job in a range, as they can be asked for."""
 
-    def __init__(self, runs: Sequence[Run]) -> None:
-        """Takes them in any order."""
+    def __init__(self, runs: Sequence[Run], before: Sequence[Run] = ()) -> None:
+        """Takes those of the range, and as many as are known of those before it.
+
+        Args:
+            runs: in any order.
+            before: newest first; some may be among `runs` as well.
+        """
         self._by_id = {run.run_id: run for run in runs}
+        self._all = runs
+        #: Newest first, as `runs` are where it matters.
+        self._known = [*runs, *(run for run in before if run.run_id not in self._by_id)]
         self._stretches = [
             run
-            for run in runs
+            for run in self._known
             if run.state is RunState.SKIPPED
             and run.trigger is Trigger.SCHEDULE
             and run.skipped_count > 1
         ]
-        self._all = runs
 
     def scheduled(self) -> list[Run]:
-        """Those that occurrences of the schedule have brought about."""
+        """Those of the range that occurrences of the schedule have brought about."""
         return [run for run in self._all if run.trigger is Trigger.SCHEDULE]
 
     def at(self, run_id: str, at_ms: int) -> Run | None:
@@ -125,15 +132,25 @@ class Runs:
 
     def held_back(self) -> Limit | None:
         """The limit over many jobs that holds some of them back."""
-        held = (run for run in self._all if run.state is RunState.PENDING)
+        held = (run for run in self._known if run.state is RunState.PENDING)
         return next((run.held_by for run in held if run.held_by is not Limit.NONE), None)
+
+    def unfinished(self) -> Run | None:
+        """One that is not finished now: one that is with an executor, or else the first."""
+        found: Run | None = None
+        for run in self._known:
+            if run.state in (RunState.PUBLISHED, RunState.RUNNING):
+                return run
+            if not run.state.is_final:
+                found = run
+        return found
 
     def ended_between(self, waiting: Run, until_ms: int) -> Run | None:
         """An earlier run that ended after another one was due: that may have waited for it."""
         return next(
             (
                 run
-                for run in self._all
+                for run in self._known
                 if run.schedule_ms < waiting.schedule_ms
                 and waiting.due_ms < run.end_ms <= until_ms
                 and run.state is not RunState.SKIPPED

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from tickwheel.server.convert.instants import duration_ms
 from tickwheel.server.domain.course import FOR_EVER_MS, Era
 from tickwheel.server.domain.names import JobName, RunName, instant_id
-from tickwheel.server.domain.run import RunState
+from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.explain.facts import Explained, Life, Runs, Slot, Surroundings
 from tickwheel.server.explain.pausing import pause_at
 from tickwheel.server.explain.phrases import LIMITS, jitter, span
@@ -108,7 +108,7 @@ def _ahead(slot: Slot, era: Era, others: Runs, now_ms: int) -> Explained:
         text += f", due{jitter(slot)}"
     spec = era.job.spec
     if spec.completion == job_pb2.COMPLETION_REPORTED:
-        text += _if_unfinished(spec)
+        text += _if_unfinished(spec, others.unfinished())
     holding = others.held_back()
     if holding is not None:
         text += (
@@ -119,13 +119,19 @@ def _ahead(slot: Slot, era: Era, others: Runs, now_ms: int) -> Explained:
     return _said(slot, OCCURRENCE_OUTCOME_EXPECTED, OCCURRENCE_REASON_AHEAD, text + _odd(slot))
 
 
-def _if_unfinished(spec: job_pb2.Job) -> str:
-    """What becomes of one ahead where it finds earlier runs unfinished."""
+def _if_unfinished(spec: job_pb2.Job, unfinished: Run | None) -> str:
+    """What becomes of one ahead where it finds earlier runs unfinished, as one may be now."""
+    if unfinished is None and spec.schedule.HasField("at"):
+        return ""  # Nothing of the schedule is before it.
     most = spec.max_in_flight
     if most and spec.overlap_policy == job_pb2.OVERLAP_ALLOW_ALL:
         are = "an earlier run is" if most == 1 else f"{most} earlier runs are"
-        return f"; while {are} unfinished it waits (maxInFlight is {most})"
-    return _IF_UNFINISHED.get(spec.overlap_policy, "")
+        text = f"; while {are} unfinished it waits (maxInFlight is {most})"
+    else:
+        text = _IF_UNFINISHED.get(spec.overlap_policy, "")
+    if text and unfinished is not None:
+        text += f"; run {unfinished.run_id} is unfinished now"
+    return text
 
 
 def _silent(slot: Slot, era: Era, around: Surroundings) -> Explained:

@@ -82,7 +82,7 @@ def of_run(run: Run, slot: Slot, others: Runs, now_ms: int) -> Explained:
             reason, text = _published(run, slot, others)
             text += _reported(run, now_ms)
     if run.cancel_requested:
-        text += "; its cancellation was asked for"
+        text += f"; its cancellation was asked for{quoted(run.error)}"
     if slot.text:
         text += f" ({slot.text})"
     name = RunName(JobName(run.user, run.job_id), run.run_id)

@@ -64,9 +64,7 @@ class ExplainJob:
         more = len(found) > count
         shown = found[:count]
         until_ms = found[count].at_ms if more else end_ms
-        runs = {
-            life.job.uid: Runs(await self._runs(life, shown, start_ms, until_ms)) for life in lives
-        }
+        runs = {life.job.uid: await self._runs(life, shown, start_ms, until_ms) for life in lives}
         around = await self._surroundings(lives)
         told = {slot.at_ms: explain(slot, runs, around) for slot in shown}
         for life in lives:
@@ -98,10 +96,8 @@ class ExplainJob:
             for job in wanted
         ]
 
-    async def _runs(
-        self, life: Life, shown: Sequence[Slot], start_ms: int, until_ms: int
-    ) -> list[Run]:
-        """The job's runs of a range, and the record that stands for its beginning, if one does."""
+    async def _runs(self, life: Life, shown: Sequence[Slot], start_ms: int, until_ms: int) -> Runs:
+        """The job's runs of a range, and of those before it what matters for it."""
         uid = life.job.uid
         found: dict[str, Run] = {}
         cursor: bytes | None = b""
@@ -117,24 +113,24 @@ class ExplainJob:
             wanted = [(uid, instant_id(slot.at_ms)) for slot in mine]
             asked = await self.store.runs.get_many([key for key in wanted if key[1] not in found])
             found.update((run.run_id, run) for run in asked.values())
-        if mine and instant_id(mine[0].at_ms) not in found:
-            before = await self._standing_for(uid, mine[0].at_ms)
-            if before is not None:
-                found[before.run_id] = before
-        return list(found.values())
+        before = await self._before(uid, mine[0].at_ms) if mine else ()
+        return Runs(list(found.values()), before)
 
-    async def _standing_for(self, uid: str, at_ms: int) -> Run | None:
-        """The record of a skipped stretch that began before an instant."""
+    async def _before(self, uid: str, at_ms: int) -> list[Run]:
+        """The last runs before an instant, newest first: it may have waited for one of them.
+
+        As far back as the last one of the schedule, which may be the record of a skipped stretch
+        that the instant is in.
+        """
         cursor: bytes | None = b""
-        passed = 0
-        while cursor is not None and passed < _MAX_BACK:
+        found: list[Run] = []
+        while cursor is not None and len(found) < _MAX_BACK:
             page = await self.store.runs.list_job(uid, cursor, _BACK, end_ms=at_ms)
-            for run in page.items:
-                if run.trigger is Trigger.SCHEDULE:
-                    return run if run.last_schedule_ms >= at_ms else None
-            passed += len(page.items)
+            found += page.items
+            if any(run.trigger is Trigger.SCHEDULE for run in page.items):
+                break
             cursor = page.cursor
-        return None
+        return found
 
     async def _surroundings(self, lives: Sequence[Life]) -> Surroundings:
         segments = {life.job.uid: life.job.segment for life in lives}
