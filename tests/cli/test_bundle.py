@@ -1,14 +1,18 @@
 """What of logs goes into the debug bundle."""
 
 import asyncio
+import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from tickwheel.server.bundle import Part, Sources, gather
+from tickwheel.server.cli_debug import app
 from tickwheel.server.logexcerpt import excerpt
 
 GATEWAY = """\
@@ -101,3 +105,35 @@ def test_passwords_in_urls_are_hidden(tmp_path: Path) -> None:
     assert "hunt" not in part.text
     assert "http://(hidden)@host/x" in part.text
     assert '"to": "a@b"' in part.text
+
+
+def test_an_address_that_is_none_is_named() -> None:
+    parts = {part.name: part.said for part in gathered([], ("a b",))}
+    assert "http://a b/about does not answer" in parts["about-a-b.json"]
+
+
+def test_what_speaks_no_http_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            for _ in ("about", "metrics"):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(1_000)
+                    connection.sendall(b"\x00\x00\x18\x04\x00\n")
+
+        place = f"127.0.0.1:{listener.getsockname()[1]}"
+        with ThreadPoolExecutor(1) as threads:
+            served = threads.submit(serve)
+            parts = {part.name: part.said for part in gathered([], (place,))}
+            served.result(10)
+    said = parts[f"metrics-{place.replace(':', '-')}.txt"]
+    assert said == f"what answers at http://{place}/metrics does not speak HTTP"
+
+
+def test_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:
+    target = str(tmp_path / "nowhere" / "x.zip")
+    nobody = ("--address", "127.0.0.1:1", "--metrics", "127.0.0.1:1")
+    told = CliRunner().invoke(app, ["bundle", "--file", target, *nobody])
+    assert told.exit_code == 2
+    assert "cannot be written: No such file or directory" in " ".join(told.output.split())

@@ -3,13 +3,13 @@
 import asyncio
 import json
 import re
-import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
+from http.client import HTTPException, InvalidURL
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -125,8 +125,11 @@ def _fetched(name: str, url: str) -> Part:
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
             return Part(name, answer.read().decode())
-    except (OSError, ValueError, urllib.error.URLError) as error:
+    except (OSError, ValueError, InvalidURL) as error:
         return Part(name, missing=f"{url} does not answer: {error}")
+    except HTTPException:
+        # As at the port of gRPC; what came instead is no text.
+        return Part(name, missing=f"what answers at {url} does not speak HTTP")
 
 
 def _log(path: Path) -> Part:

@@ -75,7 +75,12 @@ def bundle(
         now=now,
     )
     parts = asyncio.run(gather(sources))
-    write(target, parts, now)
+    try:
+        write(target, parts, now)
+    except OSError as error:
+        raise typer.BadParameter(
+            f"{target} cannot be written: {error.strerror}", param_hint="--file"
+        ) from error
     for part in parts:
         typer.echo(f"{part.name}: {part.said}")
     typer.echo(f"written to {target}")
