@@ -21,14 +21,17 @@ def state(state: RunState, revision: int, skipped: int = 0) -> Run:
     )
 
 
-def test_a_stretch_that_had_grown_when_it_was_stored_knew_of_no_end_before_it() -> None:
-    late, stretch = state(RunState.SUCCEEDED, 1), state(RunState.SKIPPED, 2, skipped=3)
-    assert without_ghosts([(3, late), (4, stretch)]) == [stretch]
-    # It goes on after what a former owner had skipped of it, and was told.
-    begun = state(RunState.SKIPPED, 1, skipped=2)
-    assert without_ghosts([(3, begun), (4, stretch)]) == [begun, stretch]
+def test_who_begins_anew_did_not_know_of_a_late_end() -> None:
+    late, stretch = state(RunState.SUCCEEDED, 1), state(RunState.SKIPPED, 1, skipped=3)
+    longer = state(RunState.SKIPPED, 2, skipped=4)
+    assert without_ghosts([(3, late), (4, stretch), (4, longer)]) == [stretch, longer]
+
+
+def test_a_stretch_goes_on_after_what_a_former_owner_had_skipped_of_it() -> None:
+    begun, longer = state(RunState.SKIPPED, 1, skipped=2), state(RunState.SKIPPED, 2, skipped=3)
+    assert without_ghosts([(3, begun), (4, longer)]) == [begun, longer]
 
 
 def test_two_ends_of_which_the_second_owner_knew_the_first_both_count() -> None:
-    first, second = state(RunState.SUCCEEDED, 1), state(RunState.SKIPPED, 2, skipped=1)
+    first, second = state(RunState.SUCCEEDED, 1), state(RunState.SKIPPED, 2, skipped=2)
     assert without_ghosts([(3, first), (4, second)]) == [first, second]

@@ -5,15 +5,18 @@ runs a real worker with one of them.
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
+from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import WriteStamp
+from tickwheel.server.domain.names import JobKey
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.scheduler.inbox import Inbox
 from tickwheel.server.scheduler.keeper import SessionKeeper, SessionLostError
 from tickwheel.server.scheduler.ledger import Ledger
 from tickwheel.server.scheduler.reader import Reader
 from tickwheel.server.scheduler.repair import Repair
+from tickwheel.server.scheduler.segment import SegmentOwner
 from tickwheel.worker.clock import Moment
 from tickwheel.worker.publisher.port import Permit
 from tickwheel.worker.source import Source
@@ -52,6 +55,22 @@ def forgotten_outcomes() -> None:
             former(ledger, record)
 
     _replace(Ledger, "add", add)
+
+
+def forgotten_ends() -> None:
+    """An owner does not read which runs its predecessor has brought to an end."""
+    former = SegmentOwner.recover
+
+    def recover(
+        owner: SegmentOwner,
+        log: Iterable[Run],
+        rows: Iterable[Run] = (),
+        jobs: Mapping[JobKey, Job] | None = None,
+        now_ms: int = 0,
+    ) -> None:
+        former(owner, [run for run in log if not run.state.is_final], rows, jobs, now_ms)
+
+    _replace(SegmentOwner, "recover", recover)
 
 
 def no_lease_check() -> None:
@@ -93,5 +112,12 @@ def _replace(owner: type, name: str, by: object) -> None:
 
 DEFECTS: dict[str, Callable[[], None]] = {
     made.__name__.replace("_", "-"): made
-    for made in (no_permission, no_due_check, forgotten_outcomes, no_lease_check, no_second_look)
+    for made in (
+        no_permission,
+        no_due_check,
+        forgotten_outcomes,
+        forgotten_ends,
+        no_lease_check,
+        no_second_look,
+    )
 }

@@ -123,6 +123,9 @@ class Cells:
         self.requests: dict[tuple[str, str], Request] = {}
         #: By job and run: (epoch, revision) and the present state.
         self.history: dict[str, dict[str, tuple[tuple[int, int], Run]]] = {}
+        #: Final states that the log had while who recorded them owned the segment: whoever came
+        #: next could read them. For the judge.
+        self.ends_in_time: list[Run] = []
         self.sessions: dict[str, SchedulerSession] = {}
         self.leases: dict[int, SegmentLease] = {}
         #: Told of each take-over, for the judge.

@@ -27,9 +27,13 @@ class SimRunStore(RunStore):
         log = self._cells.segments[stamp.segment].log
 
         def append() -> None:
+            lease = self._cells.leases.get(stamp.segment)
+            is_in_time = lease is not None and lease.epoch == stamp.epoch
             for run in runs:
                 key = (run.update_ms, run.job_uid, run.run_id, run.revision)
                 log.put(key, stamp.timestamp_us, (stamp.epoch, run))
+                if is_in_time and run.state.is_final:
+                    self._cells.ends_in_time.append(run)
 
         def follow() -> None:
             for run in runs:

@@ -5,7 +5,7 @@ the rows of the open runs, and only when both are there may a schedule's row mov
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tickwheel.server.domain.run import Run
 
@@ -33,6 +33,8 @@ class Ledger:
     _closed: dict[RunKey, Run] = field(default_factory=dict[RunKey, Run])
     #: Rows of open runs that were tried to be written, and may be there.
     _tried: set[RunKey] = field(default_factory=set[RunKey])
+    #: So many of the records, the first ones, were tried to be written, and may be there.
+    _tried_records: int = 0
 
     def __bool__(self) -> bool:
         return bool(self.records or self._opened or self._closed)
@@ -41,11 +43,19 @@ class Ledger:
         """A state of a run."""
         self.records.append(record)
 
-    def extend(self, former: Run, longer: Run) -> None:
-        """A skipped stretch has grown; what is not written yet of it is written once."""
-        if self.records and self.records[-1] is former:
-            self.records.pop()
-        self.records.append(longer)
+    def extend(self, former: Run, longer: Run) -> Run:
+        """A skipped stretch has grown; returns its state by that.
+
+        What nobody has tried to write of it is written once, as the same state. No revision is left
+        out: by the first one it is told that a former owner's late word was not known (see
+        `store.ghosts`).
+        """
+        is_untried = len(self.records) > self._tried_records
+        if is_untried and self.records[-1] is former:
+            self.records[-1] = replace(longer, revision=former.revision)
+        else:
+            self.records.append(longer)
+        return self.records[-1]
 
     def open(self, record: Run) -> None:
         """The run goes on without its schedule's row."""
@@ -68,11 +78,13 @@ class Ledger:
         """What is to be written now."""
         batch = Batch(self.records, list(self._opened.values()), list(self._closed.values()))
         self.records, self._opened, self._closed = [], {}, {}
+        self._tried_records = 0
         return batch
 
     def put_back(self, batch: Batch) -> None:
         """A batch that could not be written: it comes again, before what came meanwhile."""
         self.records[:0] = batch.records
+        self._tried_records = len(batch.records)
         self._closed = _by_key(batch.closed) | self._closed
         opened = _by_key(batch.opened)
         self._tried |= opened.keys() - self._closed.keys()

@@ -6,7 +6,7 @@ For stores that cannot refuse such a write: it stands elsewhere than what the pr
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
-from tickwheel.server.domain.run import Run, RunState
+from tickwheel.server.domain.run import Run
 
 
 def without_ghosts(
@@ -38,13 +38,6 @@ def without_ghosts(
 def _is_unaware(state: Run, former: Run) -> bool:
     """Whether who recorded a state cannot have known that of a former owner.
 
-    Revisions alone do not tell: of two states that are made at once only the second is stored, and
-    a skipped stretch that has grown before it was stored begins with a later one.
+    Revisions alone do not tell: of two states that are made at once only the second is stored.
     """
-    if state.revision <= former.revision:
-        return True
-    goes_on = not state.state.is_final
-    has_grown = state.state is RunState.SKIPPED and state.skipped_count > 1
-    return former.state.is_final and (
-        goes_on or (has_grown and former.state is not RunState.SKIPPED)
-    )
+    return state.revision <= former.revision or (former.state.is_final and not state.state.is_final)

@@ -244,8 +244,7 @@ class Expansion:
             # The record names the run that was in the way.
             and stretch.blocking_run == blocking
         ):
-            record = longer(stretch, nominal_ms, now_ms)
-            self._runs.ledger.extend(stretch, record)
+            record = self._runs.ledger.extend(stretch, longer(stretch, nominal_ms, now_ms))
         else:
             segment, epoch = self._runs.segment, self._runs.epoch
             record = replace(
