@@ -299,7 +299,8 @@ class Cursor:
     ordinal: int
     #: The last occurrence that it has passed.
     passed_ms: int = 0
-    #: Open runs by nominal instant, ascending: those for which the row still has to stand.
+    #: Open runs by nominal instant: those for which the row still has to stand. In no order: what
+    #: was taken back and is opened again stands behind later ones that stayed.
     open: dict[int, LiveRun] = field(default_factory=dict[int, LiveRun])
     #: Taken back, but not yet confirmed by the workers: nothing new is computed meanwhile.
     revoking: dict[AttemptKey, LiveRun] = field(default_factory=dict[AttemptKey, LiveRun])
@@ -343,15 +344,20 @@ class Cursor:
         """When the occurrence at `next_ms` comes due; not to be asked where there is none."""
         return self.schedule.due(self.next_ms or 0, salt=self.job.uid)
 
-    def reopen(self, run: LiveRun) -> None:
-        """A run for which the row has to stand again."""
-        self.open = dict(sorted({**self.open, run.schedule_ms: run}.items()))
+    def go_back(self, to: tuple[int, int]) -> None:
+        """Goes over its occurrences again from one on: that one's instant and ordinal.
+
+        Where it has gone back further, and not come as far again, it stays there.
+        """
+        self.stretch = None
+        if self.next_ms is None or to[0] < self.next_ms:
+            self.next_ms, self.ordinal = to
+            self.passed_ms = min(self.passed_ms, self.next_ms - 1)
 
     def first_open(self) -> tuple[int, int] | None:
         """Instant and ordinal of the first occurrence not yet done; None when all are."""
         candidates: list[tuple[int, int]] = []
         if self.open:
-            # One that was taken over, or is tried again, stands behind later ones.
             run = self.open[min(self.open)]
             candidates.append((run.schedule_ms, run.ordinal))
         if self.revoking:

@@ -64,8 +64,7 @@ class Changes:
         cursor.pauses = _pauses(cursor.pauses, before, past.get(before.generation), now_ms)
         rewind = self._revoking.take_back(cursor, after_ms=since_ms)
         if rewind is not None:
-            cursor.next_ms, cursor.ordinal = rewind
-            cursor.passed_ms = min(cursor.passed_ms, rewind[0] - 1)
+            cursor.go_back(rewind)
         if job.delete_ms or job.generation != before.generation:
             cursor.until_ms = min(now_ms, past[before.generation].until_ms)
             if cursor.ordinal > 0:

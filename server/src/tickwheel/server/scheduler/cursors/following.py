@@ -78,12 +78,12 @@ class Following:
         then_ms = cursor.next_ms
         if then_ms is not None and former.due(then_ms, salt=job.uid) <= since_ms:
             return []
-        ahead = [run.schedule_ms for run in cursor.open.values() if run.due_ms > since_ms]
+        ahead = sorted(run.schedule_ms for run in cursor.open.values() if run.due_ms > since_ms)
         if not cursor.revoking and are_next(job, cursor.schedule, since_ms, ahead, then_ms):
             return []
         rewind = self._revoking.take_back(cursor, after_ms=since_ms)
         if rewind is not None:
-            cursor.ordinal = rewind[1]
+            cursor.go_back(rewind)
         cursor.next_ms = first_due_after(job, cursor.schedule, since_ms)
         cursor.stretch = None
         self._agenda.look_again(cursor, now_ms)

@@ -26,24 +26,28 @@ class Revoking:
 
         That is an instant and its ordinal; None: nothing was taken back. The caller moves it.
         """
-        rewind: tuple[int, int] | None = None
-        for run in list(cursor.open.values()):
-            if run.due_ms <= after_ms or run.phase not in (Phase.READY, Phase.ASSIGNED):
-                continue
-            if run.has_row:
-                # It goes on without the cursor.
-                continue
-            rewind = rewind or (run.schedule_ms, run.ordinal)
-            self._take_back(cursor, run)
-        return rewind
+        return self._take_back(
+            cursor,
+            [
+                run
+                for run in cursor.open.values()
+                if run.due_ms > after_ms
+                and run.phase in (Phase.READY, Phase.ASSIGNED)
+                # Else it goes on without the cursor.
+                and not run.has_row
+            ],
+        )
 
-    def _take_back(self, cursor: Cursor, run: LiveRun) -> None:
-        del cursor.open[run.schedule_ms]
-        if run.phase is Phase.ASSIGNED:
-            cursor.revoking[run.key] = run
-        else:
-            self._drop(run)
-        run.phase = Phase.DROPPED
+    def _take_back(self, cursor: Cursor, runs: list[LiveRun]) -> tuple[int, int] | None:
+        """Drops open runs; tells the first of them, as `take_back`."""
+        for run in runs:
+            del cursor.open[run.schedule_ms]
+            if run.phase is Phase.ASSIGNED:
+                cursor.revoking[run.key] = run
+            else:
+                self._drop(run)
+            run.phase = Phase.DROPPED
+        return min(((run.schedule_ms, run.ordinal) for run in runs), default=None)
 
     def take_back_ahead(self, uid: str, now_ms: int) -> list[LiveRun]:
         """Takes back what was handed out ahead of its instant: another run of the job comes first.
@@ -57,8 +61,7 @@ class Revoking:
         rewind = self.take_back(cursor, after_ms=now_ms)
         if rewind is None:
             return []
-        cursor.next_ms, cursor.ordinal = rewind
-        cursor.stretch = None
+        cursor.go_back(rewind)
         self._agenda.look_again(cursor, now_ms)
         return [run for key, run in cursor.revoking.items() if key not in before and run.worker]
 
@@ -77,15 +80,13 @@ class Revoking:
                 and run.record is None
                 and is_missed(cursor.job.spec, run.due_ms, now_ms)
             ]
-            if not missed or cursor.backfill_id:
+            if cursor.backfill_id:
                 continue
-            for run in missed:
-                self._take_back(cursor, run)
-            first = missed[0]
+            rewind = self._take_back(cursor, missed)
+            if rewind is None:
+                continue
             # Those between them that stay open are passed over.
-            cursor.next_ms, cursor.ordinal = first.schedule_ms, first.ordinal
-            cursor.passed_ms = min(cursor.passed_ms, first.schedule_ms - 1)
-            cursor.stretch = None
+            cursor.go_back(rewind)
             self._agenda.look_again(cursor, now_ms)
             revoked += [run for run in missed if run.key in cursor.revoking and run.worker]
         return revoked
@@ -115,9 +116,9 @@ class Revoking:
             return False
         if started:
             run.phase = Phase.ASSIGNED
-            cursor.reopen(run)
+            cursor.open[run.schedule_ms] = run
         elif cursor.backfill_id:
-            cursor.reopen(run)
+            cursor.open[run.schedule_ms] = run
             self._runs.renew(run, cursor.job, now_ms)
         else:
             self._drop(run)
@@ -129,7 +130,7 @@ class Revoking:
         """The outcome of a run has come; it stays, though it may have been taken back."""
         cursor = run.cursor
         if cursor is not None and cursor.revoking.pop(run.key, None) is not None:
-            cursor.reopen(run)
+            cursor.open[run.schedule_ms] = run
             self._agenda.look_again_at_all_of(run.job.uid, 0)
 
     def _drop(self, run: LiveRun) -> None:
