@@ -53,6 +53,9 @@ def test_environment_and_flags(monkeypatch: pytest.MonkeyPatch, told: list[Worke
         (["--scheduler-addresses", ","], "scheduler_addresses"),
         (["--worker-id", "x" * 129], "worker_id"),
         (["--log-level", "loud"], "log_level"),
+        (["--metrics-address", "nowhere"], "metrics_address"),
+        (["--metrics-address", "127.0.0.1:"], "metrics_address"),
+        (["--worker-health-address", "127.0.0.1:65536"], "worker_health_address"),
     ],
 )
 def test_nonsense_is_named(flags: list[str], named: str, told: list[WorkerSettings]) -> None:

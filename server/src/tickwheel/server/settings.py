@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tickwheel.server.store.port import MAX_SEGMENTS
-from tickwheel.worker.settings import Address
+from tickwheel.worker.settings import Address, ServedAddress
 
 
 class Engine(StrEnum):
@@ -81,7 +81,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TICKWHEEL_", extra="ignore")
 
-    grpc_address: Address = Field(
+    grpc_address: ServedAddress = Field(
         default="127.0.0.1:7420", description="host:port on which gRPC is served"
     )
     advertised_address: Address = Field(
@@ -169,7 +169,7 @@ class Settings(BaseSettings):
         description="runs per second by topic, over the whole cluster: as above; 0 for any",
     )
     gateway: str = Field(default="", description="the gateway's program; searched for where empty")
-    metrics_address: Address = Field(
+    metrics_address: ServedAddress = Field(
         default="127.0.0.1:7490",
         description="host:port on which metrics are served for Prometheus; none where empty",
     )

@@ -14,8 +14,17 @@ def _without_userinfo(value: str) -> str:
     return value
 
 
+def _with_port(value: str) -> str:
+    _, colon, port = value.rpartition(":")
+    if value and not (colon and port.isdecimal() and int(port) < 1 << 16):
+        raise ValueError(f"it is to be host:port, and is {value}")
+    return value
+
+
 #: Whoever cannot reach one logs it.
 Address = Annotated[str, AfterValidator(_without_userinfo)]
+#: Where a process serves. gRPC would take the port modulo 65,536.
+ServedAddress = Annotated[Address, AfterValidator(_with_port)]
 
 
 class WorkerSettings(BaseSettings):
@@ -43,10 +52,10 @@ class WorkerSettings(BaseSettings):
     worker_window_bytes: int = Field(
         default=64 << 20, ge=1, description="Bytes of assignments held at once, at most."
     )
-    worker_health_address: Address = Field(
+    worker_health_address: ServedAddress = Field(
         default="", description="host:port for gRPC health; none if empty."
     )
-    metrics_address: Address = Field(
+    metrics_address: ServedAddress = Field(
         default="127.0.0.1:7490", description="host:port for Prometheus; none if empty."
     )
     otlp_endpoint: str = Field(
