@@ -5,6 +5,7 @@ import pytest
 from explain.telling import AT, lives, reported, run_of, tell
 from scheduler.making import NOW, SECOND, make_job
 from tickwheel.server.domain.run import Limit, PastAttempt, RunState
+from tickwheel.server.schedule.instants import format_instant
 from tickwheel.v1 import job_pb2
 
 
@@ -139,5 +140,10 @@ def test_of_what_lies_ahead_nothing_is_said_as_of_what_is_past() -> None:
     job = make_job(every_s=1)
     job.spec.schedule.max_runs = 2
     words = "the schedule ends before that, as maxRuns is 2."
+    assert tell(lives(job), now_ms=NOW)[2] == f"Will not run: {words}"
+    assert tell(lives(job))[2] == f"Not run: {words}"
+    job.spec.schedule.max_runs = 0
+    job.spec.schedule.end_time.FromMilliseconds(AT)
+    words = f"the schedule ends at its endTime, {format_instant(AT)}."
     assert tell(lives(job), now_ms=NOW)[2] == f"Will not run: {words}"
     assert tell(lives(job))[2] == f"Not run: {words}"

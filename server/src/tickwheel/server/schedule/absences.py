@@ -131,7 +131,7 @@ def _left_out(schedule: Schedule, start_ms: int, end_ms: int) -> Iterator[Iterat
         yield _plain(schedule.series, start_ms, before_ms, text, Why.BEFORE_START)
         start_ms = spec.start_ms
     if spec.end_ms is not None and end_ms > spec.end_ms:
-        text = f"the schedule ended at its endTime, {format_instant(spec.end_ms)}"
+        text = f"the schedule ends at its endTime, {format_instant(spec.end_ms)}"
         after_ms = max(spec.end_ms, start_ms)
         yield _plain(schedule.series, after_ms, end_ms, text, Why.AFTER_END)
         end_ms = spec.end_ms
