@@ -4,10 +4,14 @@ import struct
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from typing_extensions import override
 
-from api.harness import ApiUnderTest, refused
+from api.harness import ApiUnderTest, Silent, refused
+from tickwheel.internal.v1 import owner_service_pb2
 from tickwheel.server.api.page_token import TokenScope
-from tickwheel.v1 import job_service_pb2
+from tickwheel.server.domain.names import instant_id
+from tickwheel.server.domain.run import RunState
+from tickwheel.v1 import cluster_service_pb2, job_service_pb2
 
 NAME = "users/7/jobs/a"
 
@@ -36,6 +40,44 @@ async def test_whose_scheduler_is_gone_is_owned_by_nobody(api: ApiUnderTest) -> 
     # Its process was killed: it gave nothing back, and its lease has run out.
     api.clock.advance(2 * 86_400_000)
     assert "no scheduler owns the job's segment" in await told(api)
+
+
+class _Owner(Silent):
+    """A scheduler that owns one segment."""
+
+    def __init__(self, segment: int) -> None:
+        self._owned = cluster_service_pb2.OwnedSegment(segment=segment)
+
+    def give(self, worker: str) -> None:
+        self._owned.worker = worker
+
+    @override
+    async def describe(self) -> owner_service_pb2.DescribeSchedulerResponse:
+        scheduler = cluster_service_pb2.Scheduler(segments=[self._owned])
+        return owner_service_pb2.DescribeSchedulerResponse(scheduler=scheduler)
+
+
+async def test_that_no_worker_serves_it_is_why_a_run_waits(api: ApiUnderTest) -> None:
+    await api.create(api.at(), "a")
+    job = await api.stored(NAME)
+    due_ms = job.spec.schedule.at.ToMilliseconds()
+    api.clock.advance(3_660_000)
+    run = api.owners.run_of(job, due_ms, run_id=instant_id(due_ms), state=RunState.PENDING)
+    await api.owners.record([run])
+    owner = api.owners.endpoints["local"] = _Owner(job.segment)
+    late = "Late by 1 minute already, and not published yet"
+
+    async def text() -> str:
+        request = job_service_pb2.ExplainJobRequest(name=NAME)
+        (one,) = (await api.jobs.ExplainJob(request)).occurrences
+        return one.text
+
+    assert await text() == f"{late}: no worker serves the job's segment."
+    owner.give("cluster/workers/w1")
+    assert await text() == f"{late}."
+    # Who owns it does not answer: nothing is known of workers.
+    del api.owners.endpoints["local"]
+    assert await text() == f"{late}."
 
 
 @pytest.mark.parametrize(

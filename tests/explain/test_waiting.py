@@ -67,6 +67,18 @@ def test_what_a_run_waited_for_is_named_where_it_lies_before_the_range() -> None
     assert f"39 seconds after it was due, when run {earlier.run_id} had ended, by" in told[2]
 
 
+def test_why_nothing_is_published_is_said_as_far_as_it_is_known() -> None:
+    job = make_job(every_s=1)
+    late = "Late by 1 minute already, and not published yet"
+    waiting = run_of(job, state=RunState.PENDING, offset=-1)
+    told = tell(lives(job), waiting)
+    assert told == ("IN_PROGRESS", "LATE", f"{late}; it was handed to worker w1.")
+    told = tell(lives(job), waiting, unserved=frozenset({job.uid}))
+    assert told[1:] == ("LATE", f"{late}: no worker serves the job's segment.")
+    nobodys = run_of(job, state=RunState.PENDING, offset=-1, worker="")
+    assert tell(lives(job), nobodys)[2] == f"{late}."
+
+
 @pytest.mark.parametrize(
     ("policy", "words"),
     [

@@ -127,7 +127,7 @@ def build_api(
             cancel_run=CancelRunHandler(CancelRun(store, owners)),
             retry_run=RetryRunHandler(RetryRun(store, owners, GetRun(store))),
             watch_runs=WatchRunsHandler(WatchRuns(store, clock, hub, segments), clock),
-            explain_job=ExplainJobHandler(ExplainJob(store, clock), clock),
+            explain_job=ExplainJobHandler(ExplainJob(store, schedulers, clock), clock),
         )
     )
     reports = ReportRuns(store, owners, segments)

@@ -82,6 +82,8 @@ class Surroundings:
     done_ms: Mapping[str, int] = field(default_factory=dict[str, int])
     #: Uids of jobs whose segment has no owner now.
     unowned: frozenset[str] = frozenset()
+    #: Uids of jobs whose segment has an owner, but no worker; asked for only where a run waits.
+    unserved: frozenset[str] = frozenset()
 
 
 class Runs:
@@ -129,6 +131,10 @@ class Runs:
             and (run.schedule_ms == at_ms or _stands_for(run, at_ms))
         ]
         return sorted(found, key=lambda run: run.create_ms)
+
+    def any_pending(self) -> bool:
+        """Whether one of the range is not published yet."""
+        return any(run.state is RunState.PENDING for run in self._all)
 
     def held_back(self) -> Limit | None:
         """The limit over many jobs that holds some of them back."""

@@ -61,7 +61,7 @@ def explain(slot: Slot, runs: Mapping[str, Runs], around: Surroundings) -> Expla
     mine = runs.get(life.job.uid) or Runs(())
     run = mine.at(instant_id(slot.at_ms), slot.at_ms)
     if run is not None:
-        told = of_run(run, slot, mine, around.now_ms)
+        told = of_run(run, slot, mine, around)
     elif slot.era is None:
         what = "Will not run" if slot.due_ms > around.now_ms else "Not run"
         told = _said(slot, OCCURRENCE_OUTCOME_NOT_SCHEDULED, slot.reason, f"{what}: {slot.text}")

@@ -3,7 +3,7 @@
 from tickwheel.server.convert.instants import duration_ms
 from tickwheel.server.domain.names import JobName, RunName
 from tickwheel.server.domain.run import Limit, PastAttempt, Run, RunState
-from tickwheel.server.explain.facts import Explained, Life, Runs, Slot
+from tickwheel.server.explain.facts import Explained, Life, Runs, Slot, Surroundings
 from tickwheel.server.explain.pausing import pause_at
 from tickwheel.server.explain.phrases import LIMITS, jitter, place, quoted, span
 from tickwheel.server.schedule.instants import format_instant
@@ -55,21 +55,21 @@ _OUTCOMES = {
 }
 
 
-def of_run(run: Run, slot: Slot, others: Runs, now_ms: int) -> Explained:
+def of_run(run: Run, slot: Slot, others: Runs, around: Surroundings) -> Explained:
     """What became of an occurrence that has a run.
 
     Args:
         run: its own, or the record that stands for it and others.
         slot: the occurrence.
         others: the job's runs of about that time.
-        now_ms: the present.
+        around: what else there is to know.
     """
     match run.state:
         case RunState.SKIPPED:
             reason = _SKIPS.get(run.skip_reason, OCCURRENCE_REASON_UNSPECIFIED)
             text = _skipped(run, slot)
         case RunState.PENDING:
-            reason, text = _pending(run, slot, others, now_ms)
+            reason, text = _pending(run, slot, around)
         case RunState.FAILED:
             reason = _FAILURES.get(run.error_type, OCCURRENCE_REASON_ATTEMPTS_FAILED)
             text = f"Failed{_at(run.end_ms)} {_tries(run)}{quoted(run.error)}{_last(run)}"
@@ -80,7 +80,7 @@ def of_run(run: Run, slot: Slot, others: Runs, now_ms: int) -> Explained:
             text = f"Cancelled{_at(run.end_ms)}{quoted(run.error)}{_last(run)}"
         case _:
             reason, text = _published(run, slot, others)
-            text += _reported(run, now_ms)
+            text += _reported(run, around.now_ms)
     if run.cancel_requested:
         text += f"; its cancellation was asked for{quoted(run.error)}"
     if slot.text:
@@ -192,8 +192,9 @@ def _past_already(slot: Slot) -> str:
 
 
 def _pending(
-    run: Run, slot: Slot, others: Runs, now_ms: int
+    run: Run, slot: Slot, around: Surroundings
 ) -> "tuple[job_service_pb2.OccurrenceReason, str]":
+    now_ms = around.now_ms
     late_ms = max(0, now_ms - run.due_ms)
     if run.held_by is not Limit.NONE:
         # No record says when the limit lets it go, but that of its being published.
@@ -213,7 +214,12 @@ def _pending(
             f"{run.attempt} follows in {span(wait_ms)}"
         )
         return OCCURRENCE_REASON_ATTEMPTS_FAILED, text
-    return OCCURRENCE_REASON_LATE, f"Late by {span(late_ms)} already, and not published yet"
+    text = f"Late by {span(late_ms)} already, and not published yet"
+    if run.job_uid in around.unserved:
+        text += ": no worker serves the job's segment"
+    elif run.worker:
+        text += f"; it was handed to worker {run.worker}"
+    return OCCURRENCE_REASON_LATE, text
 
 
 def _waiting(run: Run, slot: Slot, late: str) -> str:

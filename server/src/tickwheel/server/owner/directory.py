@@ -104,7 +104,7 @@ class OwnerDirectory(Owners):
                     self._fresh_until_ms = 0
                     continue
             except (SegmentUnowned, StoreUnavailable) as error:
-                _log.debug("owner not reached", job=job.uid, error=error.message)
+                _log.debug("owner not reached", job=str(job.name), error=error.message)
             self._fresh_until_ms = 0
             await self._clock.sleep(RETRY_S)
         raise ChangeUnconfirmed(

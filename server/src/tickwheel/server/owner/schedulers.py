@@ -51,6 +51,11 @@ class Overview:
         living = {one.session_id for one in self.sessions if self.is_live(one)}
         return [one.segment for one in self.leases if one.session_id not in living]
 
+    def unserved(self) -> list[int]:
+        """Segments that no worker serves, by their owners' word: what is due there waits."""
+        owned = (one for told in self.told.values() for one in told.scheduler.segments)
+        return [one.segment for one in owned if not one.worker]
+
 
 class Schedulers:
     """Reads the sessions, and asks each scheduler."""

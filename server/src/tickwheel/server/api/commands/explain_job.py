@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from tickwheel.server.api.errors import invalid
@@ -13,6 +13,7 @@ from tickwheel.server.domain.run import Run, Trigger
 from tickwheel.server.explain.facts import Explained, Life, Runs, Slot, Surroundings, life_of
 from tickwheel.server.explain.judging import explain
 from tickwheel.server.explain.slots import slots
+from tickwheel.server.owner.schedulers import Schedulers
 from tickwheel.server.store.port import Store
 from tickwheel.v1 import errors_pb2
 
@@ -39,6 +40,7 @@ class ExplainJob:
     """Reads what is known of a job, and says what it means."""
 
     store: Store
+    schedulers: Schedulers
     clock: Clock
 
     async def run(self, name: JobName, start_ms: int, end_ms: int, count: int) -> Explanation:
@@ -66,6 +68,8 @@ class ExplainJob:
         until_ms = found[count].at_ms if more else end_ms
         runs = {life.job.uid: await self._runs(life, shown, start_ms, until_ms) for life in lives}
         around = await self._surroundings(lives)
+        if any(known.any_pending() for known in runs.values()):
+            around = replace(around, unserved=await self._unserved(lives))
         told = {slot.at_ms: explain(slot, runs, around) for slot in shown}
         for life in lives:
             told = {**_unexpected(life, runs[life.job.uid], set(told), around), **told}
@@ -149,6 +153,10 @@ class ExplainJob:
                 uid for uid, segment in segments.items() if leases[segment].session_id not in living
             ),
         )
+
+    async def _unserved(self, lives: Sequence[Life]) -> frozenset[str]:
+        segments = set((await self.schedulers.overview()).unserved())
+        return frozenset(life.job.uid for life in lives if life.job.segment in segments)
 
 
 def _unexpected(
