@@ -19,3 +19,6 @@ def test_that_nobody_fires_or_publishes_is_said(capsys: pytest.CaptureFixture[st
     cluster = pb.Cluster(segment_count=4, workers=[pb.Worker(name="cluster/workers/w1")])
     assert "no scheduler" not in shown(cluster, capsys)
     assert "no worker" not in shown(cluster, capsys)
+    # It may have workers.
+    silent = pb.Scheduler(name="cluster/schedulers/s", answering=False)
+    assert "no worker" not in shown(pb.Cluster(schedulers=[silent]), capsys)

@@ -25,7 +25,8 @@ def print_cluster(found: cluster_service_pb2.Cluster) -> None:
     if unowned:
         ids = numbers(found.unowned_segments)
         target.print(text(f"no scheduler owns {unowned} of them, and nothing fires: {ids}", "red"))
-    if not found.workers:
+    # Of a scheduler that does not answer it is not known which workers it has.
+    if not found.workers and all(one.answering for one in found.schedulers):
         target.print(text("no worker is connected, and nothing is published", "red"))
     if found.lag.ToMilliseconds():
         target.print(text(f"behind by {_length(found.lag)}", "yellow"))
