@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from e2e.dev_process import DevProcess
+from tickwheel.server.bench.measure import children
 
 TICKWHEEL = Path(sys.executable).with_name("tickwheel")
 
@@ -68,3 +70,21 @@ def test_arguments_that_make_no_sense_are_named(tmp_path: Path) -> None:
     assert (unknown.returncode, "there is no workload W9" in unknown.stderr) == (2, True)
     lone = bench("--kafka-bootstrap", "127.0.0.1:9092", cwd=tmp_path)
     assert (lone.returncode, "need --address" in lone.stderr) == (2, True)
+
+
+def test_what_it_has_started_ends_with_it(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [TICKWHEEL, "bench", "W3", "--quick"],
+        cwd=tmp_path,
+        env={**os.environ, "TICKWHEEL_GATEWAY": "/none"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stderr is not None
+        assert running.stderr.readline() == "embedded: W3 200/s for 3 s\n"
+        (dev,) = children(running.pid)
+        running.terminate()
+        assert running.wait(30) == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(dev, 0)

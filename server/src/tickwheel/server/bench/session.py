@@ -1,6 +1,8 @@
 """One call of the bench from a shell: what is run, what is printed, how it ends."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 
 import typer
@@ -49,11 +51,14 @@ class Session:
             beside: is measured after them.
 
         Raises:
-            typer.Exit: with 1, where a run was lost or early, or something broke off.
+            typer.Exit: with 1, where a run was lost or early, or something broke off; with 143
+                after SIGTERM, when all that was started has been ended.
         """
         facts = circumstances()
         try:
-            results = uvloop.run(self._all(labs, beside))
+            results = uvloop.run(self._until_told(self._all(labs, beside)))
+        except asyncio.CancelledError as error:
+            raise typer.Exit(128 + signal.SIGTERM) from error
         except NotReadyError as error:
             typer.echo(f"tickwheel bench: {error}", err=True)
             raise typer.Exit(1) from error
@@ -65,6 +70,13 @@ class Session:
             show(Console(highlight=False), results)
         if broken(results):
             raise typer.Exit(1)
+
+    @staticmethod
+    async def _until_told(measuring: Coroutine[None, None, list[Result]]) -> list[Result]:
+        """Cancelled by SIGTERM, as by Ctrl-C: what runs for the bench must not outlive it."""
+        task = asyncio.ensure_future(measuring)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await task
 
     async def _all(self, labs: Sequence[Lab], beside: Beside | None) -> list[Result]:
         results = [result for lab in labs for result in await run_on(lab, self._workloads, _say)]
