@@ -1,11 +1,14 @@
 """The model of cost: it adds up, and says what it cannot do."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import typer
 
+from scale.__main__ import app
 from scale.coefficients import Coefficients, described
 from scale.measured import kept, renewed
 from scale.model import BUSY, MAX_SEGMENTS, Demand, need, scheduler_standing
@@ -16,6 +19,17 @@ FREE = Coefficients(
     **{name: 0.0 for name, *_ in described()},
 )
 ONE = Demand(jobs=0, runs_per_s=1_000, created_per_s=0, kept_days=0)
+
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "scale.md"
+
+
+@pytest.mark.parametrize(
+    "words", sorted(set(re.findall(r'make bench-scale ARGS=("[^"]+"|\w+)', DOCUMENT.read_text())))
+)
+def test_the_commands_of_the_document_are_there(words: str) -> None:
+    name, *rest = words.strip('"').split()
+    assert typer.main.get_group(app).commands[name].make_context(name, rest)
 
 
 def test_processes_are_as_many_as_their_work_takes() -> None:

@@ -141,7 +141,7 @@ def simulation(
 
 @app.command()
 def stored(
-    engine: Annotated[Engines, typer.Option(help="embedded, or real (Cassandra and Kafka).")],
+    engine: Annotated[Engines, typer.Argument(help="embedded, or real (Cassandra and Kafka).")],
     pairs: Annotated[int, typer.Option(min=0, help="More of them.")] = 5,
     keep: Annotated[Path, typer.Option(help="Where the jobs stay.")] = Path("build/stored"),
     report: Folder = _FOLDER,

@@ -16,7 +16,7 @@ from typing_extensions import override
 from bench.engines_lab import EnginesCluster, cassandra_session
 from scale.stub_worker import RECORDS
 from tickwheel.server.bench.measure import cpu_seconds
-from tickwheel.server.bench.topic import Topic
+from tickwheel.server.bench.topic import Topic, come
 from tickwheel.server.bench.verdict import Seen
 
 # The driver has no types.
@@ -24,7 +24,6 @@ from tickwheel.server.bench.verdict import Seen
 
 #: How long the schedulers may take to share the segments evenly.
 _SHARE_S = 60.0
-_COUNT_EVERY_S = 0.2
 #: Schedulers that spend no more than this in a second have written all that there was to write:
 #: this part of a core each.
 _CALM_CORES = 0.04
@@ -67,17 +66,15 @@ class _Notes(Topic):
         self._cluster = cluster
 
     @override
-    async def arrived(self, count: int, deadline_s: float) -> None:
-        # Nobody tells of a file that has grown.
-        while self._count() < count and time.time() < deadline_s:  # noqa: ASYNC110
-            await asyncio.sleep(_COUNT_EVERY_S)
+    async def arrived(self, count: int, patience_s: float) -> None:
+        await come(self._count, count, patience_s)
         await self._cluster.calm()
 
     @override
     async def read(self, count: int) -> list[Seen]:
         return self._seen()
 
-    def _count(self) -> int:
+    async def _count(self) -> int:
         return sum(file.read_bytes().count(b"\n") for file in self._files if file.exists())
 
     def _seen(self) -> list[Seen]:

@@ -27,7 +27,7 @@ _TIMEOUT_S = 60.0
 AHEAD_S = 8.0
 #: After the last run, outcomes are still being written.
 SETTLE_S = 3.0
-#: How long records are waited for after the last one was due.
+#: How long records are waited for after the last one was due, and after the last one that came.
 PATIENCE_S = 60.0
 
 

@@ -102,7 +102,7 @@ async def fire(
     if amid is not None:
         await amid()
     await until(last_s)
-    await topic.arrived(len(expected), last_s + PATIENCE_S)
+    await topic.arrived(len(expected), PATIENCE_S)
     await asyncio.sleep(SETTLE_S)
     firing.add(begin, await bench.reading())
     seen = await topic.read(len(expected))

@@ -4,7 +4,7 @@ import asyncio
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, cast
@@ -32,8 +32,8 @@ class Topic(ABC):
     name: str
 
     @abstractmethod
-    async def arrived(self, count: int, deadline_s: float) -> None:
-        """Waits until so many records are there, or `time.time()` has reached the deadline.
+    async def arrived(self, count: int, patience_s: float) -> None:
+        """Waits until so many records are there, or none has come for so long.
 
         Costs the log next to nothing, so that it may be done while something is measured.
         """
@@ -76,10 +76,8 @@ class _KafkaTopic(Topic):
         self._consumer = consumer
         self._places = [TopicPartition(name, number) for number in range(PARTITIONS)]
 
-    async def arrived(self, count: int, deadline_s: float) -> None:
-        # Kafka tells nobody what has come: it has to be asked.
-        while await self._count() < count and time.time() < deadline_s:  # noqa: ASYNC110
-            await asyncio.sleep(_COUNT_EVERY_S)
+    async def arrived(self, count: int, patience_s: float) -> None:
+        await come(self._count, count, patience_s)
 
     async def _count(self) -> int:
         ends = cast("dict[TopicPartition, int]", await self._consumer.end_offsets(self._places))
@@ -104,7 +102,7 @@ class _EmbeddedTopic(Topic):
         self.name = name
         self._client = client
 
-    async def arrived(self, count: int, deadline_s: float) -> None:
+    async def arrived(self, count: int, patience_s: float) -> None:
         # The embedded log cannot be counted without being read, by the process that is measured.
         return
 
@@ -128,6 +126,15 @@ class _EmbeddedTopic(Topic):
             if pulled:
                 await self._client.ack_records(self.name, request.group, pulled)
         return seen
+
+
+async def come(counted: Callable[[], Awaitable[int]], count: int, patience_s: float) -> None:
+    """Waits until so many are counted, or for so long no more than before: nobody tells of them."""
+    there, since_s = 0, time.monotonic()
+    while there < count and time.monotonic() < since_s + patience_s:
+        await asyncio.sleep(_COUNT_EVERY_S)
+        if (found := await counted()) > there:
+            there, since_s = found, time.monotonic()
 
 
 def _ce_id(headers: Iterable[tuple[str, bytes]]) -> str:
