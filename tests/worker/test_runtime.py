@@ -239,6 +239,37 @@ async def test_a_scheduler_may_tell_it_to_stop(world: World) -> None:
     assert world.running.done()
 
 
+async def test_who_is_retired_takes_the_time_that_it_needs(world: World) -> None:
+    world.publisher.held_up = True
+    await world.scheduler.say(assignments(assignment("a", NOW_MS)))
+    await world.time.advance(10)
+    await world.scheduler.say(pb.ConnectResponse(stop=pb.WorkerStop()))
+    await world.time.advance(30_000)
+    assert world.running is not None
+    assert not world.running.done()
+    world.publisher.held_up = False
+    world.publisher.release()
+    await world.time.advance(100)
+    assert world.running.done()
+    assert [outcome.key for outcome in world.scheduler.outcomes()] == [key("a")]
+
+
+@pytest.mark.parametrize(("is_hurried", "within_ms"), [(True, 13_600), (False, 61_000)])
+async def test_who_is_retired_ends_in_the_end(
+    world: World, is_hurried: bool, within_ms: int
+) -> None:
+    world.publisher.held_up = True
+    await world.scheduler.say(assignments(assignment("a", NOW_MS)))
+    await world.time.advance(10)
+    await world.scheduler.say(pb.ConnectResponse(stop=pb.WorkerStop()))
+    await world.time.advance(10_000)
+    if is_hurried:
+        world.worker.stop()
+    await world.time.advance(within_ms - 10_000)
+    assert world.running is not None
+    assert world.running.done()
+
+
 async def test_a_stop_does_not_wait_for_ever(world: World) -> None:
     world.publisher.held_up = True
     world.scheduler.acknowledges = False

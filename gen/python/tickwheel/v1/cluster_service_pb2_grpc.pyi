@@ -37,8 +37,9 @@ class ClusterServiceStub:
     """Gives the schedulers and workers as this api sees them."""
     DrainWorker: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.DrainWorkerRequest, _cluster_service_pb2.Worker]
     """Asks a worker to take no more assignments, to give back what is not due yet, and
-    to end. Answered when it has been told, not when it is empty. Draining a worker
-    that drains changes nothing.
+    to end when all that was due is in the log and told, or after a minute. Answered
+    when it has been told, not when it is empty. Draining a worker that drains changes
+    nothing.
 
     Errors: NOT_FOUND (WORKER_NOT_FOUND), UNAVAILABLE (SEGMENT_UNOWNED: nobody has told
     it, and a scheduler that may know it does not answer), UNIMPLEMENTED
@@ -54,8 +55,9 @@ class ClusterServiceAsyncStub(ClusterServiceStub):
     """Gives the schedulers and workers as this api sees them."""
     DrainWorker: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.DrainWorkerRequest, _cluster_service_pb2.Worker]  # type: ignore[assignment]
     """Asks a worker to take no more assignments, to give back what is not due yet, and
-    to end. Answered when it has been told, not when it is empty. Draining a worker
-    that drains changes nothing.
+    to end when all that was due is in the log and told, or after a minute. Answered
+    when it has been told, not when it is empty. Draining a worker that drains changes
+    nothing.
 
     Errors: NOT_FOUND (WORKER_NOT_FOUND), UNAVAILABLE (SEGMENT_UNOWNED: nobody has told
     it, and a scheduler that may know it does not answer), UNIMPLEMENTED
@@ -80,8 +82,9 @@ class ClusterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cluster_service_pb2.Worker, _abc.Awaitable[_cluster_service_pb2.Worker]]:
         """Asks a worker to take no more assignments, to give back what is not due yet, and
-        to end. Answered when it has been told, not when it is empty. Draining a worker
-        that drains changes nothing.
+        to end when all that was due is in the log and told, or after a minute. Answered
+        when it has been told, not when it is empty. Draining a worker that drains changes
+        nothing.
 
         Errors: NOT_FOUND (WORKER_NOT_FOUND), UNAVAILABLE (SEGMENT_UNOWNED: nobody has told
         it, and a scheduler that may know it does not answer), UNIMPLEMENTED

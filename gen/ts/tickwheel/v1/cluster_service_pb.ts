@@ -365,8 +365,9 @@ export const ClusterService: GenService<{
   },
   /**
    * Asks a worker to take no more assignments, to give back what is not due yet, and
-   * to end. Answered when it has been told, not when it is empty. Draining a worker
-   * that drains changes nothing.
+   * to end when all that was due is in the log and told, or after a minute. Answered
+   * when it has been told, not when it is empty. Draining a worker that drains changes
+   * nothing.
    *
    * Errors: NOT_FOUND (WORKER_NOT_FOUND), UNAVAILABLE (SEGMENT_UNOWNED: nobody has told
    * it, and a scheduler that may know it does not answer), UNIMPLEMENTED

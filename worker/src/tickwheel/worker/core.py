@@ -27,9 +27,9 @@ from tickwheel.worker.effects import (
     Effect,
     Expect,
     HeartbeatEvery,
+    Retire,
     Say,
     Send,
-    Stop,
 )
 from tickwheel.worker.held import Held, Phase, held_of, key_message, run_of
 from tickwheel.worker.outcomes import Finished, OutcomeBook
@@ -211,7 +211,7 @@ class WorkerCore:
                 ]
             case "stop":
                 text = "told to stop by an operator"
-                return [Say(logging.INFO, text, {"scheduler": source.scheduler_id}), Stop()]
+                return [Say(logging.INFO, text, {"scheduler": source.scheduler_id}), Retire()]
             case _:
                 pass
         return []

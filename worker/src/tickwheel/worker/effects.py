@@ -57,8 +57,8 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
-    """Stop the worker, as on a signal."""
+class Retire:
+    """An operator wants the worker to stop, in its own time."""
 
 
-Effect = Send | CloseStream | ConnectTo | Expect | HeartbeatEvery | Say | Stop
+Effect = Send | CloseStream | ConnectTo | Expect | HeartbeatEvery | Say | Retire

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -19,9 +19,9 @@ from tickwheel.worker.effects import (
     Effect,
     Expect,
     HeartbeatEvery,
+    Retire,
     Say,
     Send,
-    Stop,
 )
 from tickwheel.worker.outstanding import Outstanding
 from tickwheel.worker.publisher.port import Publisher, Record, Result, Unavailable
@@ -49,6 +49,8 @@ class WorkerOptions:
     grace_ms: int = 1_000
     #: On a stop, the longest wait for outcomes to be acknowledged, and then for the log.
     drain_ms: int = 2_500
+    #: Likewise where an operator has asked for it, and nobody kills what takes its time.
+    retire_ms: int = 60_000
     close_ms: int = 500
 
 
@@ -88,6 +90,7 @@ class Worker:
         self._in_burst = False
         self._reports: deque[tuple[Sequence[Record], Sequence[Result]]] = deque()
         self._stopping = asyncio.Event()
+        self._hurried_ms: int | None = None
 
     @property
     def ready(self) -> bool:
@@ -110,11 +113,18 @@ class Worker:
         return self._core.unacknowledged
 
     def stop(self) -> None:
-        """Begins a clean stop; `run` returns when it is over."""
+        """Begins a clean stop in haste: who asks for it kills what takes long. `run` returns."""
+        if self._hurried_ms is None:
+            self._hurried_ms = self._clock.steady_ms()
+        self._stopping.set()
+        self._progress.ring()
+
+    def retire(self) -> None:
+        """Begins a clean stop that takes the time it needs; `stop` may still follow."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Runs until `stop`, then publishes what is due shortly, and hands in the outcomes."""
+        """Runs until it is to end, then publishes what is due shortly, and hands in the outcomes."""
         await self._publisher.start(self._report)
         if not self._publisher.ready:
             self._core.await_log()
@@ -136,7 +146,8 @@ class Worker:
                 self._outcomes.set()
                 closed = await self._close_publisher()
                 self._apply(self._core.flush())
-                await self._until_drained(0, self._options.close_ms)
+                end_ms = self._clock.steady_ms() + self._options.close_ms
+                await self._until_drained(0, lambda: end_ms)
                 for task in (*loops, *self._connections.values()):
                     task.cancel()
         finally:
@@ -278,20 +289,28 @@ class Worker:
                     self._publisher.expect(records)
                 case Say(level, event, fields):
                     _log.log(level, event, **fields)
-                case Stop():
-                    self.stop()
+                case Retire():
+                    self.retire()
 
     # -- the end -----------------------------------------------------------------------------
 
     async def _drain(self) -> None:
         _log.info("stopping", held=self._core.held_count)
         self._apply(self._core.drain(Moment.of(self._clock)))
-        await self._until_drained(self._options.grace_ms, self._options.drain_ms)
-
-    async def _until_drained(self, grace_ms: int, longest_ms: int) -> None:
-        """Waits until nothing more is expected, at most for a time."""
         begun_ms = self._clock.steady_ms()
-        while (left_ms := begun_ms + longest_ms - self._clock.steady_ms()) > 0:
+        await self._until_drained(self._options.grace_ms, lambda: self._drain_end_ms(begun_ms))
+
+    def _drain_end_ms(self, begun_ms: int) -> int:
+        """Until when it may take; `stop` may come while it does."""
+        end_ms = begun_ms + self._options.retire_ms
+        if self._hurried_ms is None:
+            return end_ms
+        return min(end_ms, self._hurried_ms + self._options.drain_ms)
+
+    async def _until_drained(self, grace_ms: int, end_ms: Callable[[], int]) -> None:
+        """Waits until nothing more is expected, at most until an instant of the steady clock."""
+        begun_ms = self._clock.steady_ms()
+        while (left_ms := end_ms() - self._clock.steady_ms()) > 0:
             now = Moment.of(self._clock)
             if self._core.drained(now, max(0, begun_ms + grace_ms - now.steady_ms)):
                 return
