@@ -17,6 +17,8 @@ from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.own_runs import own_run
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
+OPTIONS = SchedulerOptions()
+
 
 class HandClock(Clock):
     """Stands still until it is moved."""
@@ -135,6 +137,14 @@ def fleet(runtime: Runtime, clock: HandClock) -> Fleet:
     identity = Identity(session_id="s", address="here:1", version="1")
     options = SchedulerOptions(permission_ms=50)
     return Fleet(clock, identity, options, runtime)
+
+
+def pass_awake(fleet: Fleet, clock: HandClock, ms: int) -> None:
+    """Time passes for a scheduler that does not stand still."""
+    until_ms = clock.ms + ms
+    while clock.ms < until_ms:
+        clock.ms = min(until_ms, clock.ms + OPTIONS.heartbeat_ms)
+        fleet.tick()
 
 
 def _run(runtime: Runtime) -> LiveRun:
@@ -300,6 +310,92 @@ async def test_who_does_not_answer_is_not_waited_for_for_ever(
     fleet.revoke([run])
     waiting = asyncio.create_task(fleet.answered())
     await asyncio.sleep(0)
-    clock.ms += SchedulerOptions().worker_lease_ms
+    pass_awake(fleet, clock, OPTIONS.worker_lease_ms)
     async with asyncio.timeout(5):
         await waiting
+
+
+async def test_a_silent_worker_is_taken_for_dead(fleet: Fleet, clock: HandClock) -> None:
+    stream = Stream(fleet)
+    stream.hello()
+    await stream.hear("segments")
+    pass_awake(fleet, clock, OPTIONS.worker_lease_ms)
+    assert [link.worker_id for link in fleet.links()] == ["w"]
+    pass_awake(fleet, clock, 1)
+    assert not fleet.links()
+    await stream.served
+
+
+async def test_that_the_scheduler_stood_still_is_no_silence_of_its_workers(
+    fleet: Fleet, clock: HandClock
+) -> None:
+    stream = Stream(fleet)
+    stream.hello()
+    await stream.hear("segments")
+    pass_awake(fleet, clock, OPTIONS.heartbeat_ms)
+    clock.ms += 60_000
+    # What the worker has said meanwhile is still unread.
+    fleet.tick()
+    stream.beat()
+    await stream.hear("heartbeat_ack")
+    pass_awake(fleet, clock, OPTIONS.worker_lease_ms)
+    assert fleet.links()
+    # From then on it is silent.
+    pass_awake(fleet, clock, 1)
+    assert not fleet.links()
+
+
+async def test_what_a_departed_worker_held_is_not_free_because_the_scheduler_stood_still(
+    runtime: Runtime, clock: HandClock
+) -> None:
+    """It may be back at once, with what it has published."""
+    fleet = Fleet(clock, Identity(session_id="s", address="here:1", version="1"), OPTIONS, runtime)
+    first = Stream(fleet)
+    first.hello()
+    first.beat()
+    await first.hear("heartbeat_ack")
+    run = _run(runtime)
+    assert assign(fleet, run)
+    await first.hang_up()
+    clock.ms += 60_000
+    fleet.tick()
+    assert runtime.free == []
+    second = Stream(fleet)
+    second.hello([pb.Held(key=key_message(run.key, 0), epoch=3)])
+    await second.hear("segments")
+    pass_awake(fleet, clock, OPTIONS.permission_ms)
+    assert runtime.free == []
+    assert [run.key for link in fleet.links() for run in link.held.values()] == [run.key]
+
+
+async def test_who_is_back_before_its_former_stream_has_ended_keeps_what_it_held(
+    fleet: Fleet, runtime: Runtime, clock: HandClock
+) -> None:
+    first, second = Stream(fleet), Stream(fleet)
+    first.hello()
+    await first.hear("segments")
+    run = _run(runtime)
+    assert assign(fleet, run)
+    second.hello([pb.Held(key=key_message(run.key, 0), epoch=3)])
+    await second.hear("segments")
+    await first.served
+    pass_awake(fleet, clock, OPTIONS.heartbeat_ms)
+    assert runtime.free == []
+    assert [list(link.held) for link in fleet.links()] == [[run.key]]
+
+
+async def test_who_is_back_is_told_again_what_it_was_asked_to_drop(
+    fleet: Fleet, runtime: Runtime
+) -> None:
+    first, second = Stream(fleet), Stream(fleet)
+    first.hello()
+    await first.hear("segments")
+    run = _run(runtime)
+    assert assign(fleet, run)
+    fleet.revoke([run])
+    run.phase = Phase.DROPPED
+    # It broke before the worker had answered.
+    await first.hang_up()
+    second.hello([pb.Held(key=key_message(run.key, 0), epoch=3)])
+    assert list((await second.hear("revocation")).revocation.keys) == [key_message(run.key, 0)]
+    assert run.phase is Phase.DROPPED

@@ -118,7 +118,7 @@ class Census:
             held_bytes=link.held_bytes,
             draining=link.draining,
         )
-        worker.heartbeat_age.FromMilliseconds(self._age_ms(link.heard_steady_ms))
+        worker.heartbeat_age.FromMilliseconds(self._fleet.silent_ms(link))
         worker.clock_offset.FromMilliseconds(link.clocks_apart_ms)
         return worker
 

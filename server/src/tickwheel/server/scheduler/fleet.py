@@ -11,6 +11,7 @@ import structlog
 
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.scheduler.assignment import key_message, key_of, messages
+from tickwheel.server.scheduler.awake import TimeAwake
 from tickwheel.server.scheduler.fairqueue import FairQueue
 from tickwheel.server.scheduler.link import WorkerLink
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun
@@ -69,6 +70,8 @@ class Fleet:
         self, clock: Clock, identity: Identity, options: SchedulerOptions, listener: FleetListener
     ) -> None:
         self._clock = clock
+        #: Who stood still finds what workers have said meanwhile unread: that was no silence.
+        self._awake = TimeAwake(clock, 2 * options.heartbeat_ms)
         self._session_id = identity.session_id
         self._options = options
         self._listener = listener
@@ -93,9 +96,7 @@ class Fleet:
         awaited = set(self._links)
         for worker_id in awaited:
             self._depart(self._links[worker_id])
-        deadline = self._clock.steady_ms() + self._options.worker_lease_ms
-        while not awaited <= self._links.keys() and self._clock.steady_ms() < deadline:
-            await self._clock.sleep(0.01)
+        await self._for_a_lease(lambda: awaited <= self._links.keys())
 
     # -- a worker's session ------------------------------------------------------------------
 
@@ -105,11 +106,13 @@ class Fleet:
         Raises:
             ConnectRefusedError: wrong protocol version, or no Hello first.
         """
-        link, unknown = await self._welcome(incoming)
-        outbox = Outbox()
+        link, held = await self._welcome(incoming)
         former = self._links.get(link.worker_id)
         if former is not None:
+            # First of all: what it holds it has from there.
             self._depart(former)
+        unknown = self._adopt(link, held)
+        outbox = Outbox()
         self._links[link.worker_id] = link
         self._senders[link.worker_id] = outbox
         outbox.put(pb.ConnectResponse(welcome=self._welcome_message()))
@@ -134,8 +137,8 @@ class Fleet:
 
     async def _welcome(
         self, incoming: AsyncIterator[pb.ConnectRequest]
-    ) -> tuple[WorkerLink, list[pb.RunKey]]:
-        """Hears Hello; returns the link, and what the worker holds that it is not to publish."""
+    ) -> tuple[WorkerLink, Iterable[pb.Held]]:
+        """Hears Hello; returns a link, and what the worker holds."""
         first = await anext(incoming, None)
         if first is None or first.WhichOneof("message") != "hello":
             raise ConnectRefusedError("the first message of a stream must be `hello`")
@@ -149,16 +152,21 @@ class Fleet:
             hello.worker_id,
             hello.host,
             hello.version,
-            heard_steady_ms=self._clock.steady_ms(),
+            heard_ms=self._awake.ms(),
             connect_ms=self._clock.now_ms(),
         )
         link.set_window(hello.window)
         link.read_clock(hello.clock.wall_ms, self._clock.now_ms())
-        return link, self._adopt(link, hello.held)
+        return link, hello.held
 
     def _adopt(self, link: WorkerLink, held: Iterable[pb.Held]) -> list[pb.RunKey]:
-        """A returning worker keeps what it held of ours; returns what else of ours it holds."""
+        """A returning worker keeps what it held of ours; returns what it is not to publish.
+
+        That is what is not ours any more, or was never given to it, or is to be dropped: it may not
+        have heard of that, and may publish again from its next heartbeat on.
+        """
         epochs = self._listener.epochs()
+        revoked = {key for departed in self._departed for key in departed.unconfirmed()}
         unknown: list[pb.RunKey] = []
         for item in held:
             key = key_of(item.key)
@@ -166,7 +174,7 @@ class Fleet:
                 continue
             run = self._listener.find(key, item.key.segment)
             owners = [departed for departed in self._departed if key in departed.held]
-            if run is None or not owners:
+            if run is None or not owners or key in revoked:
                 unknown.append(item.key)
                 continue
             for departed in owners:
@@ -181,7 +189,7 @@ class Fleet:
         writer: "asyncio.Task[None]",
     ) -> None:
         async for message in incoming:
-            link.heard_steady_ms = self._clock.steady_ms()
+            link.heard_ms = self._awake.ms()
             match message.WhichOneof("message"):
                 case "heartbeat":
                     self._heartbeat(link, message.heartbeat)
@@ -205,7 +213,7 @@ class Fleet:
         link.read_clock(heartbeat.clock.wall_ms, self._clock.now_ms())
         permission = max(0, min(self._options.permission_ms, self._listener.permission_left_ms()))
         # A shorter permission counts from when it is heard, which it may never be.
-        until_ms = self._clock.steady_ms() + permission
+        until_ms = self._awake.ms() + permission
         link.permitted_until_ms = max(link.permitted_until_ms, until_ms)
         self._send(
             link.worker_id,
@@ -264,10 +272,13 @@ class Fleet:
     # -- what goes on by time ----------------------------------------------------------------
 
     def tick(self) -> None:
-        """Ends streams of silent workers, and frees what departed workers held."""
-        now = self._clock.steady_ms()
+        """Ends streams of silent workers, and frees what departed workers held.
+
+        To be called each `heartbeat_ms`: it is how this scheduler's own standing still is noticed.
+        """
+        now = self._awake.ms()
         for link in list(self._links.values()):
-            if now - link.heard_steady_ms > self._options.worker_lease_ms:
+            if self.silent_ms(link) > self._options.worker_lease_ms:
                 _log.warning("worker silent", worker=link.worker_id)
                 self._depart(link)
                 self.place()
@@ -415,27 +426,23 @@ class Fleet:
 
         Who is away for longer than its lease is not waited for.
         """
-        deadline = self._clock.steady_ms() + self._options.worker_lease_ms
         await self.settle({})
-        if await self._before(
-            deadline, lambda: all(link.worker_id in self._links for link in self._departed)
+        if await self._for_a_lease(
+            lambda: all(link.worker_id in self._links for link in self._departed)
         ):
             await self.settle({})
 
     async def answered(self) -> None:
         """Returns once all workers have dropped what was revoked, or after a worker's lease."""
-        deadline = self._clock.steady_ms() + self._options.worker_lease_ms
-        await self._before(
-            deadline,
-            lambda: (
-                not any(link.unconfirmed() for link in (*self._links.values(), *self._departed))
-            ),
+        await self._for_a_lease(
+            lambda: not any(link.unconfirmed() for link in (*self._links.values(), *self._departed))
         )
 
-    async def _before(self, deadline_ms: int, is_so: Callable[[], bool]) -> bool:
-        """Waits until something is so; False: it was not before an instant of the steady clock."""
+    async def _for_a_lease(self, is_so: Callable[[], bool]) -> bool:
+        """Waits until something is so, at most for a worker's lease; whether it is."""
+        deadline_ms = self._awake.ms() + self._options.worker_lease_ms
         while not is_so():
-            if self._clock.steady_ms() >= deadline_ms:
+            if self._awake.ms() >= deadline_ms:
                 return False
             await self._clock.sleep(0.01)
         return True
@@ -468,9 +475,13 @@ class Fleet:
 
     def permitted_ms(self) -> int:
         """How long some worker may still publish, by what it was permitted last; from 0."""
-        now = self._clock.steady_ms()
+        now = self._awake.ms()
         links = [*self._links.values(), *self._departed]
         return max((link.permitted_until_ms - now for link in links if link.held), default=0)
+
+    def silent_ms(self, link: WorkerLink) -> int:
+        """For how long a worker has said nothing while this scheduler could hear it."""
+        return self._awake.ms() - link.heard_ms
 
     def worker_of(self, segment: int) -> str:
         """The worker that serves a segment; empty while none does."""

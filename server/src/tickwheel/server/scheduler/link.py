@@ -24,13 +24,14 @@ class WorkerLink:
     worker_id: str
     host: str
     version: str
-    heard_steady_ms: int
+    #: When it last said anything; of TimeAwake.
+    heard_ms: int
     #: When its stream began; Unix milliseconds.
     connect_ms: int = 0
     window_count: int = 0
     window_bytes: int = 0
     draining: bool = False
-    #: On our steady clock: it publishes nothing of ours after this.
+    #: It publishes nothing of ours after this; of TimeAwake.
     permitted_until_ms: int = 0
     segments: frozenset[int] = frozenset()
     held: dict[AttemptKey, LiveRun] = field(default_factory=dict[AttemptKey, LiveRun])
