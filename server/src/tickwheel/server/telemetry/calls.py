@@ -14,6 +14,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from typing_extensions import override
 
 from tickwheel.server.api.middleware import CallEnd
+from tickwheel.server.api.subject import subject
 from tickwheel.server.trace import continue_as, enter, is_sampled
 from tickwheel.worker.telemetry.names import RPC_SERVER
 from tickwheel.worker.telemetry.setup import Telemetry
@@ -77,9 +78,7 @@ class _TracedCall(_Call):
     @override
     def end(self, code: str, about: Mapping[str, Any]) -> None:
         super().end(code, about)
-        for key, value in about.items():
-            if key in _ABOUT:
-                self._span.set_attribute(_ABOUT[key], value)
+        self._span.set_attributes(_named(about))
         self._span.set_attribute("rpc.response.status_code", code)
         if code in _FAULTS:
             self._span.set_attribute("error.type", code)
@@ -111,7 +110,7 @@ class CallsOut(grpc.aio.UnaryUnaryClientInterceptor):
         # As the library's own interceptors get it, whatever its types say.
         method: Any = client_call_details.method
         name = (method.decode() if isinstance(method, bytes) else str(method)).removeprefix("/")
-        attributes = {**self._server, "rpc.method": name}
+        attributes = {**self._server, "rpc.method": name, **_named(subject(request))}
         with self._tracer.start_as_current_span(
             name, kind=SpanKind.CLIENT, attributes=attributes
         ) as span:
@@ -131,6 +130,11 @@ class CallsOut(grpc.aio.UnaryUnaryClientInterceptor):
                 span.set_attribute("error.type", code.name)
                 span.set_status(StatusCode.ERROR, code.name)
             return call
+
+
+def _named(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What a call is about, as attributes."""
+    return {_ABOUT[key]: value for key, value in about.items() if key in _ABOUT}
 
 
 def _traceparent(span: Span) -> str:
