@@ -124,7 +124,7 @@ class Worker:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Runs until it is to end, then publishes what is due shortly, and hands in the outcomes."""
+        """Runs until it is to end, then publishes what is due soon, and hands in the outcomes."""
         await self._publisher.start(self._report)
         if not self._publisher.ready:
             self._core.await_log()
