@@ -5,6 +5,7 @@ import re
 from api.harness import ApiUnderTest, refused
 from tickwheel.server.domain.errors import SegmentUnowned
 from tickwheel.server.domain.job import PayloadKind
+from tickwheel.server.domain.names import instant_id
 from tickwheel.server.domain.run import RunState
 from tickwheel.v1 import job_pb2, job_service_pb2, run_pb2, target_pb2
 
@@ -54,6 +55,23 @@ async def test_the_same_request_twice_is_one_run(api: ApiUnderTest) -> None:
     assert second == first
     assert other.name != first.name
     assert len(api.owners.triggered) == 2
+
+
+async def test_a_request_that_is_repeated_after_a_failure_asks_for_the_same_run(
+    api: ApiUnderTest,
+) -> None:
+    """Its owner may have begun with it, and can only tell by the run's id."""
+    await make(api)
+    asked_ms = api.clock.now_ms()
+    api.owners.failure = SegmentUnowned("no answer")
+    await refused(run(api, "r1"))
+    api.owners.failure = None
+    api.clock.advance(60_000)
+
+    made = await run(api, "r1")
+
+    assert made.schedule_time.ToMilliseconds() == asked_ms
+    assert made.name.startswith(f"{NAME}/runs/{instant_id(asked_ms)}-m-")
 
 
 async def test_a_paused_and_a_completed_job_are_run(api: ApiUnderTest) -> None:

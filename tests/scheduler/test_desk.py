@@ -205,6 +205,32 @@ async def test_a_run_by_hand_has_a_trace_of_its_own_and_knows_who_asked_for_it(
     assert decode_override(run.detail).traceparent == call
 
 
+async def test_a_run_by_hand_that_could_not_be_stored_yet_is_the_one_that_is_asked_for_again(
+    store: Store, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client was told to come again, and its api names the run after the new instant."""
+    now = CLOCK.now_ms()
+    job = replace(reported(every_s=60), create_ms=now, update_ms=now, paused=True)
+    await store.jobs.create([NewJob(job=job, entry=None)])
+    first, again = (
+        TriggerRequest(job=job, run_id=manual_run_id(at, "abcdefgh"), schedule_ms=at)
+        for at in (now, now + 1_000)
+    )
+
+    async def away(stamp: WriteStamp, runs: Sequence[Run]) -> None:
+        raise StoreUnavailable("away")
+
+    async with asyncio.timeout(20):
+        with monkeypatch.context() as patch:
+            patch.setattr(store.runs, "record", away)
+            for request in (first, again):
+                with pytest.raises(StoreUnavailable):
+                    await scheduler.desk.trigger(request)
+        run = await scheduler.desk.trigger(again)
+    assert run.run_id == first.run_id
+    assert await store.runs.get(job.uid, again.run_id) is None
+
+
 def asked_for(job: Job, now_ms: int) -> BackfillRequest:
     """A backfill of the last minute."""
     return BackfillRequest(

@@ -138,8 +138,7 @@ class OwnerDesk:
     async def _trigger(self, request: TriggerRequest) -> Run:
         job = request.job
         holding = self._owned(job.segment)
-        twin = holding.owner.twin_of(job.uid, request.run_id) or request.run_id
-        existing = await self._store.runs.get(job.uid, twin)
+        existing = await self._triggered(holding, job.uid, request.run_id)
         if existing is not None:
             return existing
         now = self._clock.now_ms()
@@ -151,7 +150,8 @@ class OwnerDesk:
             kind=EntryKind.RETRY if request.retried_run else EntryKind.MANUAL,
             generation=job.generation,
             schedule_ms=request.schedule_ms,
-            due_ms=now if request.retried_run else request.schedule_ms,
+            # It may have been asked for long before: a repeated request names the first one's run.
+            due_ms=max(now, request.schedule_ms),
             run_id=request.run_id,
             detail=encode_override(request),
         )
@@ -165,6 +165,21 @@ class OwnerDesk:
             raise SegmentUnowned("the run is being fired already; ask for it again")
         await self._write(holding)
         return record
+
+    async def _triggered(self, holding: Holding, uid: str, run_id: str) -> Run | None:
+        """The run that the same request has made before, once it is stored; None: none has.
+
+        Whoever asked first may have been told that the store is away, or have asked a former owner.
+        """
+        twin = holding.owner.twin_of(uid, run_id) or run_id
+        record = holding.owner.record_of(uid, twin, self._clock.now_ms())
+        if record is not None:
+            await self._write(holding)
+            return record
+        stored = await self._store.runs.get(uid, twin)
+        if stored is None and holding.owner.knows(uid, twin):
+            raise SegmentUnowned("the run cannot be read yet; ask for it again")
+        return stored
 
     async def backfill(self, request: BackfillRequest) -> None:
         """Begins a backfill; answered once its row is stored. The same id again changes nothing.

@@ -395,6 +395,11 @@ class SegmentOwner:
         """The id of the job's recent run by hand that was made by the same request."""
         return self._own_runs.twin_of(uid, run_id)
 
+    def record_of(self, uid: str, run_id: str, now_ms: int) -> Run | None:
+        """The record of a live run, which is made if there is none yet; None: it is not live."""
+        run = self.runs.find(uid, run_id)
+        return None if run is None else run.record or self.runs.announce(run, now_ms)
+
     def has_batch(self) -> bool:
         """Whether there is something to write."""
         return bool(self.runs.ledger)

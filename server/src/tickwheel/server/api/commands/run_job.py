@@ -4,8 +4,8 @@ import base64
 import os
 from dataclasses import dataclass
 from hashlib import blake2b
+from struct import Struct
 
-from tickwheel.internal.v1 import owner_service_pb2
 from tickwheel.server.api.admission import Admission
 from tickwheel.server.convert.payload import CONTENT_TYPES
 from tickwheel.server.convert.run import run_message
@@ -13,15 +13,13 @@ from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import JobNotFound, RequestIdReused
 from tickwheel.server.domain.job import Job, Payload
 from tickwheel.server.domain.names import JobName, manual_run_id
-from tickwheel.server.domain.run import Run, Trigger
 from tickwheel.server.owner.port import Owners, TriggerRequest
 from tickwheel.server.store.port import Store
 from tickwheel.server.trace import current_traceparent
 from tickwheel.v1 import job_service_pb2, run_pb2
 
-#: How long a request_id is remembered, in ms (AIP-155).
-_REMEMBERED_MS = 86_400_000
-_PAGE = 1_000
+#: When a request came first, Unix milliseconds: by that its run is named, however often it comes.
+_ASKED = Struct(">q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +48,19 @@ class RunJob:
             raise JobNotFound(f"there is no job {name}", job=str(name))
         mark = _mark(request.request_id)
         digest = _digest(payload, request.overlap_policy) if request.request_id else b""
-        if request.request_id:
-            earlier = await self._earlier(job, mark)
-            if earlier is not None:
-                _check_same(earlier, digest)
-                return run_message(earlier)
         now_ms = self.clock.now_ms()
+        if request.request_id:
+            content = digest + _ASKED.pack(now_ms)
+            key = _key(job.uid, request.request_id)
+            before = await self.store.jobs.remember_request(job.user, key, content, job.uid)
+            if not before.startswith(digest):
+                raise RequestIdReused(
+                    "the request_id was used for a run with another payload or overlap policy"
+                )
+            (now_ms,) = _ASKED.unpack(before[len(digest) :])
+            earlier = await self.store.runs.get(job.uid, manual_run_id(now_ms, mark))
+            if earlier is not None:
+                return run_message(earlier)
         return await self.owners.trigger(
             TriggerRequest(
                 job=job,
@@ -69,23 +74,6 @@ class RunJob:
             )
         )
 
-    async def _earlier(self, job: Job, mark: str) -> Run | None:
-        """The run that an earlier request with the same request_id has made.
-
-        The nominal instant in a run's id is not known from the request_id, so the job's runs of
-        the last day are looked through. Two such requests at the very same time may both run.
-        """
-        ending = f"-m-{mark}"
-        start_ms = self.clock.now_ms() - _REMEMBERED_MS
-        cursor: bytes | None = b""
-        while cursor is not None:
-            page = await self.store.runs.list_job(job.uid, cursor, _PAGE, start_ms=start_ms)
-            for run in page.items:
-                if run.trigger is Trigger.MANUAL and run.run_id.endswith(ending):
-                    return run
-            cursor = page.cursor
-        return None
-
 
 def _mark(request_id: str) -> str:
     """8 characters of [a-z2-7]."""
@@ -98,13 +86,9 @@ def _digest(payload: Payload | None, overlap_policy: int) -> bytes:
     return blake2b(b"%d/%b" % (overlap_policy, content), digest_size=8).digest()
 
 
-def _check_same(earlier: Run, digest: bytes) -> None:
-    before = owner_service_pb2.TriggerRunRequest.FromString(earlier.detail).request_digest
-    if before != digest:
-        raise RequestIdReused(
-            f"the request_id was used for {earlier.name} with another payload or overlap policy",
-            run=str(earlier.name),
-        )
+def _key(uid: str, request_id: str) -> str:
+    """Names the request: one of the same id that creates a job is another one."""
+    return f"run/{blake2b(f'{uid}/{request_id}'.encode()).hexdigest()}"
 
 
 def _content_type(job: Job, payload: Payload | None) -> str:
