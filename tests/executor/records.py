@@ -45,7 +45,7 @@ def attempt_record(
         payload=payload,
         traceparent=traceparent,
     )
-    return record_of(assignment, Permit()), f"{JOB}/runs/{run_id}"
+    return record_of(assignment, Permit(), 0), f"{JOB}/runs/{run_id}"
 
 
 def delivery_of(record: Record, partition: int = 0, offset: int = 0) -> Delivery:

@@ -127,7 +127,7 @@ class Past:
             payload=job.payload.data if value is None else value,
         )
         self.log_clock.at_ms = at_ms + late_ms
-        (place,) = await self.log.append([record_of(assignment, Permit())])
+        (place,) = await self.log.append([record_of(assignment, Permit(), 0)])
         return dataclasses.replace(run, partition=place.partition, offset=place.offset)
 
     async def record(self, *runs: Run) -> None:

@@ -111,10 +111,10 @@ async def test_records_are_published_and_told_in_bulk(
 async def test_only_what_is_permitted_and_has_not_expired_is_published(
     publisher: EmbeddedPublisher, reports: Reports, log: RecordLog, clock: HandClock
 ) -> None:
-    now_ms, steady_ms = clock.now_ms(), clock.steady_ms()
-    good = made(0, permit=Permit(steady_ms + 1), expire_ms=now_ms + 1)
+    steady_ms = clock.steady_ms()
+    good = made(0, permit=Permit(steady_ms + 1), expire_ms=steady_ms + 1)
     lapsed = made(1, permit=Permit(steady_ms))
-    expired = made(2, expire_ms=now_ms)
+    expired = made(2, expire_ms=steady_ms)
     refused = made(3, topic="..")
     large = made(4, value=b"x" * 1_100_000)
     last = made(5)
@@ -140,7 +140,7 @@ async def test_both_are_looked_at_when_the_writer_has_come_to_it(
         return []
 
     before = log.append_from(slow)
-    records = [made(0, permit=permit), made(1, expire_ms=clock.now_ms() + 1_000)]
+    records = [made(0, permit=permit), made(1, expire_ms=clock.steady_ms() + 1_000)]
     await publisher.publish(records)
 
     assert [type(result) for result in await reports.of(records)] == [Unavailable, Unavailable]

@@ -63,11 +63,10 @@ def record(
         name,
         topic=topic,
         payload=payload,
-        expire_ms=expire_ms,
         key_text=key_text,
         headers=headers,
     )
-    return record_of(made, permit)
+    return record_of(made, permit, expire_ms)
 
 
 def welcome(

@@ -162,3 +162,20 @@ def test_what_the_publisher_gives_back_is_tried_again_until_it_expires() -> None
     assert bench.outcomes(stream)[0].failure.message
     assert not bench.outcomes(stream)[0].failure.refused
     assert bench.wall_ms >= NOW_MS + 1_500
+
+
+def test_nothing_expires_by_a_clock_that_was_put_ahead() -> None:
+    """Its scheduler sees that the clocks are apart, and gives what is held to another worker."""
+    bench = CoreBench()
+    stream = bench.connect()
+    given = [assignment(name, NOW_MS + 10, expire_ms=NOW_MS + 3_600_000) for name in "ab"]
+    bench.hear(stream, assignments(*given))
+    bench.pass_ms(20)
+    begun = bench.core.take_due(bench.now, 1)
+    bench.wall_ms += 7_200_000
+    bench.report(begun, Unavailable("time ran out"))
+    bench.pass_ms(100)
+    assert sorted(bench.due_names()) == ["a", "b"]
+    bench.take(bench.core.flush())
+    assert bench.outcomes(stream) == []
+    assert bench.core.held_count == 2

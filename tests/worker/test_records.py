@@ -8,7 +8,7 @@ from worker.making import assignment
 def test_every_header_of_the_contract() -> None:
     given = assignment("nightly", due_ms=1_795_435_200_123, epoch=12, attempt=2)
     given.schedule_ms = 1_795_435_200_000
-    made = record_of(given, Permit())
+    made = record_of(given, Permit(), 0)
     assert dict(made.headers) == {
         "ce_specversion": b"1.0",
         "ce_id": b"uid-nightly/nightly/2",
@@ -36,7 +36,7 @@ def test_the_users_headers_go_beside_ours_and_replace_none() -> None:
         "traceparent": "forged",
         "ce_custom": "kept out, the prefix is ours",
     }
-    made = record_of(assignment("a", headers=users), Permit())
+    made = record_of(assignment("a", headers=users), Permit(), 0)
     names = [name for name, _ in made.headers]
     assert ("x-team", "billing ü".encode()) in made.headers
     assert len(names) == len(set(names))
@@ -48,7 +48,7 @@ def test_the_users_headers_go_beside_ours_and_replace_none() -> None:
 def test_what_is_empty_is_left_out() -> None:
     given = assignment("a")
     given.content_type = given.traceparent = ""
-    names = [name for name, _ in record_of(given, Permit()).headers]
+    names = [name for name, _ in record_of(given, Permit(), 0).headers]
     assert "content-type" not in names
     assert "traceparent" not in names
 

@@ -50,7 +50,7 @@ class StubPublisher(Publisher):
         steady_ms, now_ms = self._clock.steady_ms(), self._clock.now_ms()
         results: list[Result] = []
         for record in records:
-            if not record.permit.holds(steady_ms) or now_ms >= record.expire_ms:
+            if not record.permit.holds(steady_ms) or steady_ms >= record.expire_ms:
                 results.append(Unavailable("permission or time ran out"))
                 continue
             ce_id = next(value for name, value in record.headers if name == "ce_id")

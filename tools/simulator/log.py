@@ -153,7 +153,7 @@ class SimPublisher(Publisher):
     def _give(self, records: Sequence[Record]) -> None:
         """Hands records to the log, those that may be."""
         clock = self._process.clock
-        steady_ms, now_ms = clock.steady_ms(), clock.now_ms()
+        steady_ms = clock.steady_ms()
         going: list[Record] = []
         lapsed: list[Record] = []
         gone: list[Record] = []
@@ -161,7 +161,7 @@ class SimPublisher(Publisher):
         for record in records:
             if self._outstanding.get(record.run) is not record:
                 continue
-            holds = record.permit.holds(steady_ms) and now_ms < record.expire_ms
+            holds = record.permit.holds(steady_ms) and steady_ms < record.expire_ms
             if holds and not is_reached and record.topic.startswith(GONE_TOPIC):
                 gone.append(record)
             else:

@@ -197,7 +197,7 @@ class WorkerCore:
             case "segments":
                 return self._segments(source, number, message.segments)
             case "assignments":
-                return self._assignments(source, number, message.assignments)
+                return self._assignments(source, number, message.assignments, now)
             case "revocation":
                 return self._revocation(source, number, message.revocation, now)
             case "outcome_acks":
@@ -269,7 +269,7 @@ class WorkerCore:
             return False
         items = source.wheel.pop_due(time_ms, limit)
         for item in items:
-            if item.record.expire_ms <= now.wall_ms:
+            if item.record.expire_ms <= now.steady_ms:
                 reason = Unavailable("time ran out before it could be published")
                 self._finish(item, reason, now)
             else:
@@ -287,7 +287,7 @@ class WorkerCore:
             if item is None or item.record is not record:
                 continue
             done.add(record.run)
-            if isinstance(result, (Ack, Refused)) or record.expire_ms <= now.wall_ms:
+            if isinstance(result, (Ack, Refused)) or record.expire_ms <= now.steady_ms:
                 self._finish(item, result, now)
             else:
                 self._return(item, now)
@@ -393,7 +393,9 @@ class WorkerCore:
         self._book.enqueue(number, self._book.pending(gained))
         return self._flush(number)
 
-    def _assignments(self, source: Source, number: int, message: pb.Assignments) -> list[Effect]:
+    def _assignments(
+        self, source: Source, number: int, message: pb.Assignments, now: Moment
+    ) -> list[Effect]:
         taken: list[Record] = []
         known: list[Finished] = []
         for assignment in message.assignments:
@@ -412,7 +414,8 @@ class WorkerCore:
             if item is not None and item.epoch >= epoch:
                 continue
             permit = source.permit_of(segment, epoch)
-            fresh = held_of(assignment, source.scheduler_id, permit)
+            expire_ms = source.steady_of(assignment.expire_ms, now)
+            fresh = held_of(assignment, source.scheduler_id, permit, expire_ms)
             if item is not None:
                 # The publisher has it already under a lower epoch; only if it comes back from
                 # there unpublished, the new assignment counts.
@@ -492,7 +495,8 @@ class WorkerCore:
         item.phase = Phase.WAITING
         wait_ms = min(FIRST_RETRY_MS << min(item.returns, 10), MAX_RETRY_MS)
         item.returns += 1
-        source.wheel.add(item, max(item.due_ms, now.wall_ms + wait_ms))
+        time_ms = source.time_ms(now) or now.wall_ms
+        source.wheel.add(item, max(item.due_ms, time_ms + wait_ms))
 
     def _finish(self, item: Held, result: Result, now: Moment) -> None:
         """It has an outcome, for whoever owns the segment as far as we know."""

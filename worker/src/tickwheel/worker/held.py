@@ -40,9 +40,16 @@ class Held:
     successor: "Held | None" = None
 
 
-def held_of(assignment: pb.Assignment, scheduler_id: str, permit: Permit) -> Held:
-    """What is kept of an assignment; the message itself may go."""
-    record = record_of(assignment, permit)
+def held_of(assignment: pb.Assignment, scheduler_id: str, permit: Permit, expire_ms: int) -> Held:
+    """What is kept of an assignment; the message itself may go.
+
+    Args:
+        assignment: as the scheduler sent it.
+        scheduler_id: which one.
+        permit: when it may be published.
+        expire_ms: until when, on our steady clock.
+    """
+    record = record_of(assignment, permit, expire_ms)
     return Held(
         run=record.run,
         segment=assignment.key.segment,

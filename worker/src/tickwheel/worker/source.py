@@ -102,6 +102,11 @@ class Source:
         lower_ms = self.clock.lower_ms(now.steady_ms)
         return None if lower_ms is None else min(now.wall_ms, lower_ms)
 
+    def steady_of(self, instant_ms: int, now: Moment) -> int:
+        """Our steady clock at an instant of the scheduler's wall clock, as that goes now."""
+        lower_ms = self.clock.lower_ms(now.steady_ms)
+        return now.steady_ms + instant_ms - (now.wall_ms if lower_ms is None else lower_ms)
+
     def due_in_ms(self, now: Moment) -> int | None:
         """In how many milliseconds something is to be published, 0 for now; None for nothing.
 

@@ -46,10 +46,10 @@ class _Batch:
         # What is admitted has its result replaced later.
         results: list[Result] = [_LAPSED] * len(self.records)
         if not self.is_aborted:
-            steady_ms, now_ms = self._clock.steady_ms(), self._clock.now_ms()
+            steady_ms = self._clock.steady_ms()
             limit = self._max_record_bytes
             for index, record in enumerate(self.records):
-                if now_ms >= record.expire_ms or not record.permit.holds(steady_ms):
+                if steady_ms >= record.expire_ms or not record.permit.holds(steady_ms):
                     continue
                 try:
                     entries.append(_prepared(record) or entry_of(record, limit))

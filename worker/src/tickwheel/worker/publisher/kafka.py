@@ -208,11 +208,11 @@ class KafkaPublisher(Publisher):
 
     def _sift(self, lookup: _Lookup) -> None:
         """Reports what has waited too long for its topic."""
-        steady_ms, now_ms = self._clock.steady_ms(), self._clock.now_ms()
+        steady_ms = self._clock.steady_ms()
         lapsed = [
             record
             for record in lookup.waiting
-            if now_ms >= record.expire_ms or not record.permit.holds(steady_ms)
+            if steady_ms >= record.expire_ms or not record.permit.holds(steady_ms)
         ]
         if lapsed:
             gone = {record.run for record in lapsed}

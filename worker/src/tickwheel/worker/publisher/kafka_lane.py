@@ -70,7 +70,7 @@ class Batch:
     def permitted(self, clock: Clock) -> bool:
         """Whether all of it may be given to Kafka at this moment."""
         steady_ms = clock.steady_ms()
-        return clock.now_ms() < self.expire_ms and all(
+        return steady_ms < self.expire_ms and all(
             permit.holds(steady_ms) for permit in self.permits
         )
 

@@ -175,13 +175,13 @@ class PartitionQueue:
     def _sift(self, batch: Batch, lane: Lane | None) -> None:
         """Reports what may not be sent, or is known to be refused; the rest is sent first."""
         self._sending = None
-        steady_ms, now_ms = self._clock.steady_ms(), self._clock.now_ms()
+        steady_ms = self._clock.steady_ms()
         too_large = self._too_large_bytes()
         rest: list[Record] = []
         lapsed: list[Record] = []
         refused: list[Record] = []
         for record in batch.records:
-            if now_ms >= record.expire_ms or not record.permit.holds(steady_ms):
+            if steady_ms >= record.expire_ms or not record.permit.holds(steady_ms):
                 lapsed.append(record)
             elif too_large is not None and record.size >= too_large:
                 refused.append(record)

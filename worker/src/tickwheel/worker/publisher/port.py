@@ -52,7 +52,8 @@ class Record:
     headers: list[tuple[str, bytes]]
     value: bytes
     permit: Permit
-    #: Not given to the log after this instant, Unix milliseconds.
+    #: Not given to the log from this instant of the worker's steady clock on, in milliseconds: a
+    #: wall clock that is put ahead lets nothing expire.
     expire_ms: int
     #: What the publisher has made of it ahead of its instant; see `Publisher.expect`.
     prepared: object = None

@@ -38,8 +38,8 @@ def record_id(run: RunId) -> str:
     return f"{run.job_uid}/{run.run_id}/{run.attempt}{end}"
 
 
-def record_of(assignment: pb.Assignment, permit: Permit) -> Record:
-    """The record that publishes an assignment.
+def record_of(assignment: pb.Assignment, permit: Permit, expire_ms: int) -> Record:
+    """The record that publishes an assignment; the other two go with it, see Record.
 
     `ce_time` is the due instant: when the occurrence happens by the schedule (jitter included),
     the same whoever publishes it and whenever, so that a duplicate equals its original.
@@ -79,7 +79,7 @@ def record_of(assignment: pb.Assignment, permit: Permit) -> Record:
         headers=headers,
         value=assignment.payload,
         permit=permit,
-        expire_ms=assignment.expire_ms,
+        expire_ms=expire_ms,
     )
 
 
