@@ -177,3 +177,16 @@ async def test_what_was_read_of_a_segment_that_is_let_go_is_not_waited_for(
     assert holding.unloaded
     await reader.load_all([0])
     assert holding.unloaded
+
+
+async def test_a_version_that_the_store_has_lost_is_not_waited_for(store: Store) -> None:
+    """What was told of the change is there, and the job is as it was before: an old backup, say."""
+    now_ms = SystemClock().now_ms()
+    job = make_job(at_ms=now_ms)
+    row = entry_of(job, now_ms)
+    await store.jobs.create([NewJob(job=job, entry=row)])
+    await _tell(store, changed(job, now_ms, paused=True), row, now_ms)
+    _, inbox, holding = _readers(store)
+    async with asyncio.timeout(5):
+        await inbox.read()
+    assert holding.owner.has_at_hand(job.uid)

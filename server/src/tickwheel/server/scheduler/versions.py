@@ -43,13 +43,15 @@ class Versions:
     ) -> tuple[dict[JobKey, Job], dict[JobKey, Sequence[Job]]]:
         """Jobs (each with its segment and row), and former versions of those that want them.
 
-        None is older than what was told of it until now: a change may be confirmed while the job
-        is being read.
+        None is older than what was told of it while it was being read: a change may be confirmed
+        meanwhile. What was told before is in the store, or the store has lost it.
         """
         jobs: dict[JobKey, Job] = {}
         past: dict[JobKey, Sequence[Job]] = {}
+        read_at: dict[str, int] = {}
         left = list(wanted)
         while left:
+            read_at |= {key.uid: self._told_of(key.uid) for key, _, _ in left}
             read = await self._jobs.get_many({key for key, _, _ in left})
             jobs.update(read)
             past.update(await self._past((read.get(key), at, row) for key, at, row in left))
@@ -57,7 +59,8 @@ class Versions:
             left = [
                 item
                 for item in wanted
-                if item[0] in jobs and jobs[item[0]].version < self._told_of(item[0].uid)
+                if item[0] in jobs
+                and max(jobs[item[0]].version, read_at[item[0].uid]) < self._told_of(item[0].uid)
             ]
         return jobs, past
 
