@@ -10,7 +10,7 @@ from typing import Any
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import WriteStamp
-from tickwheel.server.domain.names import JobKey
+from tickwheel.server.domain.names import JobKey, uid_ms
 from tickwheel.server.store.announcing import placed, stamped
 from tickwheel.server.store.codec import (
     REQUEST_ID_KEPT_MS,
@@ -236,8 +236,7 @@ def _create(connection: sqlite3.Connection, new: NewJob, now_us: int) -> CreateR
             if known[0] != new.request_digest:
                 return RequestReused()
             row = _row(connection, job.user, known[1])
-            if row is not None:
-                return Created(_job(row), repeated=True)
+            return Created(_past(job, known[1]) if row is None else _job(row), repeated=True)
     taken = connection.execute(
         f"SELECT 1 FROM job_table WHERE id IN ({_NAMED}) AND deleted_time = 0",
         (job.user, job.job_id),
@@ -250,6 +249,21 @@ def _create(connection: sqlite3.Connection, new: NewJob, now_us: int) -> CreateR
         connection.execute(_REMEMBER, remembered)
     _insert(connection, [new], now_us)
     return Created(job)
+
+
+def _past(job: Job, uid: str) -> Job:
+    """A job that was made by a request, and is past its retention, when it comes once more."""
+    create_ms = uid_ms(uid)
+    return replace(
+        job,
+        uid=uid,
+        job_id=uid if job.job_id == job.uid else job.job_id,
+        create_ms=create_ms,
+        update_ms=create_ms,
+        schedule_from_ms=create_ms,
+        completed_generation=job.generation,
+        complete_ms=create_ms,
+    )
 
 
 def _insert(connection: sqlite3.Connection, new: Sequence[NewJob], now_us: int) -> None:
