@@ -284,7 +284,8 @@ class Driver:
         batch.keyspace = rows[0].prepared.keyspace
         for row in rows:
             batch._add_statement_and_params(True, row.prepared.query_id, row.packed)
-        return self._send(batch, Kind.WRITE, bulk=bulk)
+        is_one = all(row.partition == rows[0].partition for row in rows)
+        return self._send(batch, Kind.WRITE, bulk=bulk, is_one=is_one)
 
     def send_text(self, cql: str, *, kind: Kind) -> asyncio.Future[Result]:
         """Sends an unprepared statement: DDL, and what must run before there are tables."""
@@ -292,8 +293,15 @@ class Driver:
         return self._send(statement, kind, bulk=False)
 
     def _send(
-        self, statement: Any, kind: Kind, *, bulk: bool, paging_state: bytes | None = None
+        self,
+        statement: Any,
+        kind: Kind,
+        *,
+        bulk: bool,
+        is_one: bool = True,
+        paging_state: bytes | None = None,
     ) -> asyncio.Future[Result]:
+        """Sends a statement; one over several partitions (not `is_one`) may be half done."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         options = self._options
         try:
@@ -317,7 +325,7 @@ class Driver:
             self._complete(future, Result(rows or [], sent._paging_state), None)
 
         def failed(error: Exception) -> None:
-            told = _told(error, kind, attempts=len(sent.attempted_hosts))
+            told = _told(error, kind, attempts=len(sent.attempted_hosts), is_one=is_one)
             told.__cause__ = error
             self._complete(future, None, told)
 
@@ -470,8 +478,16 @@ def _endpoints(contact_points: Sequence[str]) -> tuple[list[Any], int]:
     return points, points[0][1] if points else DEFAULT_PORT
 
 
-def _told(error: Exception, kind: Kind, *, attempts: int) -> Exception:
-    """A driver's error in the port's words: certainly not done, or perhaps."""
+def _told(error: Exception, kind: Kind, *, attempts: int, is_one: bool = True) -> Exception:
+    """A driver's error in the port's words: certainly not done, or perhaps.
+
+    Args:
+        error: the driver's.
+        kind: of the statement.
+        attempts: nodes that were asked.
+        is_one: it is about one partition. What is refused of a batch over several may be one of
+            them, when the others are on their way already.
+    """
     message = f"Cassandra: {_cause(error)}"
     if attempts == 0:
         errors = getattr(error, "errors", None) or {}
@@ -483,7 +499,7 @@ def _told(error: Exception, kind: Kind, *, attempts: int) -> Exception:
     if kind in (Kind.READ, Kind.SERIAL):
         return StoreUnavailable(message)
     rejected = isinstance(error, Unavailable | OverloadedErrorMessage | IsBootstrappingErrorMessage)
-    if rejected and attempts == 1 and kind is not Kind.CONDITIONAL:
+    if rejected and attempts == 1 and kind is not Kind.CONDITIONAL and is_one:
         return StoreUnavailable(message)
     return OutcomeUnknown(message)
 
