@@ -1,5 +1,7 @@
 """The run log: what recovery reads."""
 
+import asyncio
+
 from conformance.suite import case
 from conformance.world import HOUR_MS, World
 from tickwheel.server.domain.run import RunState
@@ -120,6 +122,22 @@ async def all_fields_come_back(world: World) -> None:
     await world.store.runs.record(owner.stamp(), [run])
     assert await world.log_of([8], base_ms) == [run]
     assert await world.store.runs.get(job.uid, run.run_id) == run
+
+
+@case
+async def the_log_outlives_a_short_retention(world: World) -> None:
+    """Whoever takes the segment over goes by it, and would fire again what it does not find."""
+    owner = await world.own(9)
+    job = world.job(segment=9)
+    at_ms = world.now_ms() - 5_000
+    run = world.run(job, at_ms, update_ms=at_ms, retention_ms=0)
+    await world.store.runs.record(owner.stamp(), [run])
+    async with asyncio.timeout(20):
+        while await world.store.runs.get(job.uid, run.run_id) is not None:
+            await world.store.schedule.drop_before(owner.stamp(), 1)
+            await asyncio.sleep(0.05)
+    assert await world.log_of([9], at_ms) == [run]
+    assert (await world.store.runs.list_log(world.user, b"", 10)).items == []
 
 
 @case

@@ -30,6 +30,7 @@ class HistoryGaps:
 
     def __init__(self, context: SchedulerContext) -> None:
         self._runs = context.store.runs
+        self._clock = context.clock
         self._keeper = context.keeper
         self._holdings = context.holdings
         self._repairs = context.repairs
@@ -43,7 +44,14 @@ class HistoryGaps:
 
     async def _check(self, holding: Holding, runs: list[Run]) -> None:
         known = await self._runs.get_many([(run.job_uid, run.run_id) for run in runs])
-        missing = [run for run in runs if not _is_told(known.get((run.job_uid, run.run_id)), run)]
+        now_ms = self._clock.now_ms()
+        missing = [
+            run
+            for run in runs
+            # The log keeps it for longer than a short retention.
+            if run.update_ms + run.retention_ms > now_ms
+            and not _is_told(known.get((run.job_uid, run.run_id)), run)
+        ]
         if missing:
             stamp = self._keeper.stamp(holding.segment, holding.epoch)
             await self._runs.record(stamp, missing)

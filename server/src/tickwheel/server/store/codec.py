@@ -23,6 +23,9 @@ DEFAULT_RETENTION_MS: Final = 604_800_000
 #: A state that is not final is kept at least this long, in ms: longer than the longest
 #: `run_timeout`, so that no run vanishes before it has ended.
 UNFINISHED_KEPT_MS: Final = 31 * 86_400_000
+#: In the run log every state is kept at least this long, in ms: the next owner goes by it, and
+#: would fire again what it does not find.
+LOGGED_KEPT_MS: Final = 600_000
 
 _RUN_STATES: Final = {int(state): state for state in RunState}
 _LIMITS: Final = {int(limit): limit for limit in Limit}
@@ -356,6 +359,11 @@ def run_kept_until_ms(run: Run) -> int:
     if run.state in FINAL_STATES:
         return run.update_ms + run.retention_ms
     return run.update_ms + max(run.retention_ms, UNFINISHED_KEPT_MS)
+
+
+def run_logged_until_ms(run: Run) -> int:
+    """The same for its place in the run log."""
+    return max(run_kept_until_ms(run), run.update_ms + LOGGED_KEPT_MS)
 
 
 def is_recurring(spec: job_pb2.Job) -> bool:

@@ -23,7 +23,7 @@ from tickwheel.server.store.cassandra.partition import (
 )
 from tickwheel.server.store.cassandra.registry import Memory, Registry
 from tickwheel.server.store.cassandra.session import IN_KEYS, CassandraSession, chunks
-from tickwheel.server.store.cassandra.ttl import run_ttl_s, ttl_s
+from tickwheel.server.store.cassandra.ttl import log_ttl_s, ttl_s
 from tickwheel.server.store.codec import decode_run
 from tickwheel.server.store.ghosts import without_ghosts
 
@@ -120,7 +120,7 @@ class RunLog:
                 run.user,
                 record,
                 stamp.timestamp_us,
-                run_ttl_s(run, now_ms),
+                log_ttl_s(run, now_ms),
             )
 
         await self._session.write(await self._session.mapped(row, placed))
@@ -141,7 +141,7 @@ class RunLog:
         buckets: dict[tuple[int, int, int], int] = {}
         hours: dict[int, int] = {}
         for run, shard in placed:
-            life = ttl_s(run_ttl_s(run, now_ms) + INDEX_MARGIN_S, now_ms)
+            life = ttl_s(log_ttl_s(run, now_ms) + INDEX_MARGIN_S, now_ms)
             bucket = (bucket_of(run.update_ms), run.segment, shard)
             buckets[bucket] = max(buckets.get(bucket, 0), life)
             hours[hour_of(run.update_ms)] = max(hours.get(hour_of(run.update_ms), 0), life)

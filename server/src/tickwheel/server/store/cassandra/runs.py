@@ -9,7 +9,7 @@ from tickwheel.server.store.cassandra.log_pages import LogPages
 from tickwheel.server.store.cassandra.run_log import LogRow, Place, RunLog
 from tickwheel.server.store.cassandra.session import CassandraSession
 from tickwheel.server.store.cassandra.task_history import TaskHistory
-from tickwheel.server.store.codec import decode_run, encode_run
+from tickwheel.server.store.codec import LOGGED_KEPT_MS, decode_run, encode_run
 from tickwheel.server.store.port import Page, RunStore
 
 #: Rows of the log that one page looks through at most before it is answered as it is.
@@ -79,15 +79,14 @@ class CassandraRuns(RunStore):
     async def _present(self, firsts: Sequence[LogRow]) -> list[Run]:
         """The runs of first states, as they are now; a final one has not changed since.
 
-        One that is not in the history any more has outlived its retention.
+        One that is not in the history any more has outlived its retention, which may be shorter
+        than the log's.
         """
         runs = [decode_run(row.record) for row in firsts]
         present = await self._history.get_many(
-            (run.job_uid, run.run_id) for run in runs if not run.state.is_final
+            (run.job_uid, run.run_id) for run in runs if not _stays(run)
         )
-        told = [
-            run if run.state.is_final else present.get((run.job_uid, run.run_id)) for run in runs
-        ]
+        told = [run if _stays(run) else present.get((run.job_uid, run.run_id)) for run in runs]
         return [run for run in told if run is not None]
 
     async def read_log(self, segments: Sequence[int], since_ms: int) -> list[Run]:
@@ -106,3 +105,8 @@ class CassandraRuns(RunStore):
         """States of a segment as they stand, oldest first."""
         runs, last = await self._pages.read(segment, cursor, limit, start_ms, end_ms)
         return Page(runs, None if last is None else last.cursor())
+
+
+def _stays(run: Run) -> bool:
+    """Whether the log tells all there is to know of a run for as long as it has it."""
+    return run.state.is_final and run.retention_ms >= LOGGED_KEPT_MS

@@ -7,7 +7,12 @@ from typing import Any
 
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.run import Run
-from tickwheel.server.store.codec import decode_run, encode_run, run_kept_until_ms
+from tickwheel.server.store.codec import (
+    decode_run,
+    encode_run,
+    run_kept_until_ms,
+    run_logged_until_ms,
+)
 from tickwheel.server.store.port import Page, RunStore
 from tickwheel.server.store.sqlite.cursor import decode_cursor, encode_cursor
 from tickwheel.server.store.sqlite.database import Database
@@ -25,7 +30,7 @@ class SqliteRunStore(RunStore):
 
     async def record(self, stamp: WriteStamp, runs: Sequence[Run]) -> None:
         """As the port says; log and present state in one transaction."""
-        rows = [(run, encode_run(run), run_kept_until_ms(run)) for run in runs]
+        rows = [(run, encode_run(run)) for run in runs]
 
         def write(connection: sqlite3.Connection) -> None:
             check_fence(connection, stamp)
@@ -33,8 +38,16 @@ class SqliteRunStore(RunStore):
                 connection,
                 "INSERT OR REPLACE INTO run_log",
                 [
-                    (stamp.segment, run.update_ms, run.job_uid, run.run_id, run.revision, end, data)
-                    for run, data, end in rows
+                    (
+                        stamp.segment,
+                        run.update_ms,
+                        run.job_uid,
+                        run.run_id,
+                        run.revision,
+                        run_logged_until_ms(run),
+                        data,
+                    )
+                    for run, data in rows
                 ],
             )
             insert(
@@ -51,10 +64,10 @@ class SqliteRunStore(RunStore):
                         run.attempt - 1,
                         run.update_ms,
                         run.revision,
-                        end,
+                        run_kept_until_ms(run),
                         data,
                     )
-                    for run, data, end in rows
+                    for run, data in rows
                 ],
                 "ON CONFLICT (job_id, run_id) DO UPDATE SET "
                 "status = excluded.status, retry_count = excluded.retry_count, "
