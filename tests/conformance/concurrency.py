@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from conformance.suite import case
 from conformance.world import HOUR_MS, World
+from tickwheel.server.domain.job import Payload, PayloadKind
 from tickwheel.server.store.port import Created, IdTaken, NewJob
 
 
@@ -52,6 +53,24 @@ async def same_version_by_many(world: World) -> None:
     assert len(winners) == 1
     assert await world.store.jobs.find(world.user, job.job_id) == winners[0]
     assert len(await world.store.jobs.history(job.key)) == 1
+
+
+@case
+async def large_payloads_of_who_was_too_late_change_nothing(world: World) -> None:
+    job = world.job()
+    await world.create(job)
+    for _ in range(3):
+        changes = [
+            world.changed(job, replace(job, payload=Payload(PayloadKind.DATA, b"%d" % i * 50_000)))
+            for i in range(6)
+        ]
+        results = await asyncio.gather(*(world.store.jobs.change(change) for change in changes))
+        (winner,) = [result for result in results if result is not None]
+        assert await world.store.jobs.find(world.user, job.job_id) == winner
+        # Whoever makes that version once more is too late as well.
+        assert await world.store.jobs.change(changes[0 if results[0] is None else 1]) is None
+        assert await world.store.jobs.find(world.user, job.job_id) == winner
+        job = winner
 
 
 @case

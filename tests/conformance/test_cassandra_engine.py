@@ -418,6 +418,55 @@ async def test_a_page_of_the_run_log_is_a_handful_of_statements(
     assert store.session.sent - before <= 4
 
 
+# -- changes ---------------------------------------------------------------------------------
+
+
+async def test_a_change_that_its_caller_does_not_wait_for_any_more_is_told(
+    store: CassandraStore, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its client has given up, say. The change stands, so its owner has to hear of it."""
+    job = world.job()
+    await world.create(job)
+    change = world.changed(job, dataclasses.replace(job, paused=True))
+    conditional = store.session.conditional
+
+    async def applied(bound: Bound) -> Conditional:
+        result = await conditional(bound)
+        assert result.applied
+        changing.cancel()
+        return result
+
+    monkeypatch.setattr(store.session, "conditional", applied)
+    changing = asyncio.create_task(store.jobs.change(change))
+    with pytest.raises(asyncio.CancelledError):
+        await changing
+    async with asyncio.timeout(20):
+        while not await world.inbox_of([job.segment], change.inbox.write_ms):
+            await asyncio.sleep(0.005)
+    assert await store.jobs.find(world.user, job.job_id) == change.after
+
+
+async def test_a_deleted_job_goes_in_the_end_though_its_api_ends_when_it_is_deleted(
+    store: CassandraStore,
+    options: CassandraOptions,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = world.job()
+    await world.create(job)
+    conditional = store.session.conditional
+
+    async def ends(bound: Bound) -> Conditional:
+        assert (await conditional(bound)).applied
+        raise RuntimeError("its last breath")
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="breath"):
+        patch.setattr(store.session, "conditional", ends)
+        await world.delete(job)
+    noted = await store.session.text(f"SELECT job_id FROM {options.keyspace}.job_expiry", Kind.READ)
+    assert job.uid in {str(row[0]) for row in noted}
+
+
 # -- claims ----------------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """Changing jobs, and what is kept of each version."""
 
+import asyncio
 from dataclasses import replace
 
 from tickwheel.server.domain.clock import Clock
@@ -43,6 +44,7 @@ class Changes:
         self._entries = entries
         self._inbox = inbox
         self._expiry = expiry
+        self._under_way: set[asyncio.Task[Job | None]] = set()
         self._insert = driver.prepare(
             "INSERT INTO job_changes (job_id, block, version, record, payload_version, actor, "
             "reason, change_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -58,24 +60,32 @@ class Changes:
         )
 
     async def change(self, change: JobChange) -> Job | None:
-        """Makes a change if the version is still the given one."""
+        """Makes a change if the version is still the given one.
+
+        It goes on where its caller does not wait any more: once it is made its owner has to hear.
+        """
+        task = asyncio.get_running_loop().create_task(self._change(change))
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[Job | None]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            # Looked at, also where nobody waits for it.
+            task.exception()
+
+    async def _change(self, change: JobChange) -> Job | None:
         before, after = change.before, change.after
         stored = await self._rows.stored(before.key)
         if stored is None:
             return None
-        payload_version = _payload_version(stored, change)
-        transaction, record = self._rows.change_row(
-            before.version, after, payload_version, change.entry, change.actor, change.reason
-        )
-        if stored.record != record:
+        if not _is_made(stored, after):
             if stored.job.version != before.version or stored.job.delete_ms:
                 return None
-            if not await self._apply(change, stored, transaction, record, payload_version):
+            if not await self._apply(change, stored):
                 return None
         # Else this very change was made by an earlier call, whose end is not known: finish it.
-        if after.delete_ms:
-            expire_ms = after.delete_ms + job_retention_ms(after.spec)
-            await self._expiry.note(after.segment, [after.key], expire_ms)
         await self._tell(change.inbox)
         return replace(
             after,
@@ -97,20 +107,23 @@ class Changes:
 
         await promptly(self._clock, put)
 
-    async def _apply(
-        self,
-        change: JobChange,
-        stored: StoredJob,
-        transaction: Bound,
-        record: bytes,
-        payload_version: int,
-    ) -> bool:
+    async def _apply(self, change: JobChange, stored: StoredJob) -> bool:
         after, entry = change.after, change.entry
-        beside = [self._former_row(stored)]
-        if payload_version == after.version:
-            beside += self._rows.payload_rows([after])
+        transaction, record = self._rows.change_row(
+            change.before.version,
+            after,
+            await self._payload_version(stored, after),
+            entry,
+            change.actor,
+            change.reason,
+        )
+        if after.delete_ms:
+            # Before it is deleted, or who ends in between would leave it for good.
+            expire_ms = after.delete_ms + job_retention_ms(after.spec)
+            await self._expiry.note(after.segment, [after.key], expire_ms)
         written_us = self._entries.api_time_us()
-        await self._entries.put([entry] if entry is not None else [], written_us, beside)
+        put = [entry] if entry is not None else []
+        await self._entries.put(put, written_us, [self._former_row(stored)])
         try:
             applied = (await self._session.conditional(transaction)).applied
         except OutcomeUnknown:
@@ -122,6 +135,14 @@ class Changes:
         if not applied and entry is not None:
             await self._withdraw(entry, written_us, after.key)
         return applied
+
+    async def _payload_version(self, stored: StoredJob, after: Job) -> int:
+        """Under which number the payload is kept apart; the present one while it is the same."""
+        if not is_large(after):
+            return 0
+        if stored.payload_version and stored.job.payload == after.payload:
+            return stored.payload_version
+        return await self._rows.keep_payload(after)
 
     async def _withdraw(self, entry: ScheduleEntry, written_us: int, key: JobKey) -> None:
         """Takes back the entry of a change that lost its race.
@@ -181,10 +202,7 @@ class Changes:
         )
 
 
-def _payload_version(stored: StoredJob, change: JobChange) -> int:
-    """Under which version the new payload is kept apart; the present one while it is the same."""
-    if not is_large(change.after):
-        return 0
-    if stored.payload_version and stored.job.payload == change.after.payload:
-        return stored.payload_version
-    return change.after.version
+def _is_made(stored: StoredJob, after: Job) -> bool:
+    """Whether a job is as a change was to make it."""
+    is_same = stored.record == encode_job(after, stored.payload_version)
+    return is_same and stored.job.payload == after.payload

@@ -6,10 +6,13 @@ repeated or arrives late never covers a change. The two cells of completion are 
 writes them without a transaction and with its stamp.
 """
 
+import contextlib
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tickwheel.server.domain.errors import OutcomeUnknown
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.names import JobKey
@@ -47,6 +50,9 @@ READ_KEYS: Final = 100
 #: all of the jobs, so this times itself is looked up.
 SCATTERED: Final = 16
 
+#: Numbers of payloads that are no versions: from here to twice that.
+BEYOND_VERSIONS: Final = 1 << 30
+
 #: What makes a job; to be selected first, in this order.
 CELLS: Final = "record, payload_version, completed_generation, complete_time"
 
@@ -73,12 +79,31 @@ class JobRows:
     # -- writing -----------------------------------------------------------------------------
 
     def payload_rows(self, jobs: Iterable[Job]) -> list[Bound]:
-        """The rows of large payloads, each under its job's version; written before the jobs."""
+        """The rows of large payloads of new jobs; written before the jobs."""
         return [
             self._statements.insert_payload.bind(job.uid, job.version, job.payload.data)
             for job in jobs
             if is_large(job)
         ]
+
+    async def keep_payload(self, job: Job) -> int:
+        """Keeps the large payload of a job that is to be changed; under which number.
+
+        No other payload of the job has that: who tries to make the same version at the same time,
+        and fails, is not to leave the winner with the payload of his own.
+        """
+        number = job.version
+        while True:
+            with contextlib.suppress(OutcomeUnknown):
+                insert = self._statements.keep_payload.bind(job.uid, number, job.payload.data)
+                if (await self._session.conditional(insert)).applied:
+                    return number
+            row = await self._session.one(
+                self._statements.select_payload_serial.bind(job.uid, number)
+            )
+            if row is not None and row[0] == job.payload.data:
+                return number
+            number = BEYOND_VERSIONS + secrets.randbelow(BEYOND_VERSIONS)
 
     def creation_row(self, job: Job, started_us: int, entry: ScheduleEntry | None) -> Bound:
         """The row that commits a creation, with a time that lies BACKDATE_US back."""
@@ -270,10 +295,14 @@ class _Statements:
         self.insert_payload = write(
             "INSERT INTO job_payloads (job_id, version, payload) VALUES (?, ?, ?)"
         )
-        self.delete_payloads = write("DELETE FROM job_payloads WHERE job_id = ?")
-        self.select_payload = read(
-            "SELECT payload FROM job_payloads WHERE job_id = ? AND version = ?"
+        self.keep_payload = driver.prepare(
+            "INSERT INTO job_payloads (job_id, version, payload) VALUES (?, ?, ?) IF NOT EXISTS",
+            Kind.CONDITIONAL,
         )
+        self.delete_payloads = write("DELETE FROM job_payloads WHERE job_id = ?")
+        payload = "SELECT payload FROM job_payloads WHERE job_id = ? AND version = ?"
+        self.select_payload = read(payload)
+        self.select_payload_serial = driver.prepare(payload, Kind.SERIAL)
         self.select_keys = read(
             f"SELECT {CELLS} FROM job_table WHERE user_id = ? AND period IN ? AND job_id IN ?"
         )
