@@ -33,7 +33,14 @@ from tickwheel.server.store.cassandra.job_rows import JobRows
 from tickwheel.server.store.cassandra.partition import WEEK_MS, bucket_of
 from tickwheel.server.store.cassandra.schema import STEPS
 from tickwheel.server.store.cassandra.session import CassandraSession, Conditional
-from tickwheel.server.store.port import Created, IdTaken, JobChange, NewJob, RequestReused
+from tickwheel.server.store.port import (
+    Created,
+    IdTaken,
+    JobChange,
+    NewJob,
+    RequestReused,
+    Spot,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -416,6 +423,26 @@ async def test_a_page_of_the_run_log_is_a_handful_of_statements(
     page = await store.runs.page_log(30, b"", 1_000, start_ms=base_ms, end_ms=base_ms + HOUR_MS)
     assert list(page.items) == runs
     assert store.session.sent - before <= 4
+
+
+async def test_what_the_index_of_the_schedule_has_lost_is_written_again(
+    store: CassandraStore, options: CassandraOptions, world: World
+) -> None:
+    """Who mends a job finds its row no more, and writes it where the index has to lead."""
+    owner = await world.own(28)
+    fire_ms = world.now_ms() + 5 * HOUR_MS
+    jobs = [world.job(segment=28) for _ in range(2)]
+    rows = [world.entry(job, fire_ms) for job in jobs]
+    await store.schedule.advance(owner.stamp(), rows, [])
+    await store.session.text(
+        f"DELETE FROM {options.keyspace}.segment_buckets "
+        f"WHERE segment = 28 AND hour = {fire_ms // HOUR_MS}",
+        Kind.WRITE,
+    )
+    assert await store.schedule.read_at([Spot(28, fire_ms, jobs[0].uid)]) == []
+    await store.schedule.advance(owner.stamp(), rows[:1], [])
+    found = await store.schedule.read_due([28], fire_ms, fire_ms + 1)
+    assert {row.uid for row in found} == {job.uid for job in jobs}
 
 
 # -- changes ---------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ the owner's; were its rows stamped with its own now, the owner could not remove 
 So they are stamped API_SLACK_US earlier, and what compares times of writing allows for it.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -175,7 +176,15 @@ class Entries:
             for segment, members in by_segment.items()
             for part in chunks(members, IN_KEYS)
         )
-        return dict.fromkeys(wanted, 0) | _shard_counts(rows)
+        found = dict.fromkeys(wanted, 0) | _shard_counts(rows)
+        for (segment, hour), shards in found.items():
+            # Whoever mends what the store has lost relies on its being written.
+            lost = itertools.takewhile(
+                self._hours.knows, ((segment, hour, shard) for shard in itertools.count(shards))
+            )
+            for key in list(lost):
+                self._hours.forget(key)
+        return found
 
     async def first_ms(self, segment: int, after_ms: int) -> int | None:
         """The next fire_ms of a segment: hour by hour of those that are registered."""

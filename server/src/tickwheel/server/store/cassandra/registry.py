@@ -39,6 +39,10 @@ class Memory(Generic[K, V]):
         while len(self._known) > self._most:
             self._known.popitem(last=False)
 
+    def forget(self, key: K) -> None:
+        """The key has no value any more, if it had one."""
+        self._known.pop(key, None)
+
 
 class Registry(Generic[K]):
     """Index rows of one kind, each with a weight that grows.
@@ -53,6 +57,10 @@ class Registry(Generic[K]):
     def knows(self, key: K, weight: int = 1) -> bool:
         """Whether the key was registered with at least that weight."""
         return (self._written.get(key) or 0) >= weight
+
+    def forget(self, key: K) -> None:
+        """The row is gone from the store: it is written again when it is needed."""
+        self._written.forget(key)
 
     async def write(self, rows: Mapping[K, tuple[Bound, int]]) -> None:
         """Writes index rows with their weights; afterwards they are known.
