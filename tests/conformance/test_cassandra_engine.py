@@ -25,6 +25,7 @@ from tickwheel.server.store.cassandra import (
     migrate,
     open_cassandra,
     run_log,
+    sweeper,
 )
 from tickwheel.server.store.cassandra.claims import ABANDONED_MS, IdClaim, IdClaims, RequestClaims
 from tickwheel.server.store.cassandra.driver import Bound, Driver, Kind
@@ -657,8 +658,9 @@ async def test_ghosts_are_not_read(store: CassandraStore, world: World) -> None:
 
 
 async def test_jobs_go_after_their_retention(
-    store: CassandraStore, world: World, clock: ShiftedClock
+    store: CassandraStore, world: World, clock: ShiftedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sweeper, "GROUP", 2)
     spec = a_spec(retention_s=3_600)
     large = Payload(PayloadKind.DATA, b"x" * 10_000)
 

@@ -5,6 +5,7 @@ transactions. So the day on which to look is noted, per segment; `sweeper` looks
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobKey
@@ -13,6 +14,9 @@ from tickwheel.server.store.cassandra.partition import DAY_MS
 from tickwheel.server.store.cassandra.registry import Registry
 from tickwheel.server.store.cassandra.session import CassandraSession
 from tickwheel.server.store.codec import job_retention_ms
+
+#: Before the key of any job.
+FIRST: Final = JobKey("", "00000000-0000-0000-0000-000000000000")
 
 
 class Expiry:
@@ -32,7 +36,9 @@ class Expiry:
             "SELECT day FROM job_expiry_days WHERE segment = ? AND day < ?", Kind.READ
         )
         self._select = driver.prepare(
-            "SELECT user_id, job_id FROM job_expiry WHERE segment = ? AND day = ?", Kind.READ
+            "SELECT user_id, job_id FROM job_expiry WHERE segment = ? AND day = ? "
+            "AND (user_id, job_id) > (?, ?) LIMIT ?",
+            Kind.READ,
         )
         self._delete = driver.prepare(
             "DELETE FROM job_expiry WHERE segment = ? AND day = ?", Kind.WRITE
@@ -55,9 +61,9 @@ class Expiry:
         rows = await self._session.read(self._select_days.bind(segment, day))
         return [row[0] for row in rows]
 
-    async def keys(self, segment: int, day: int) -> list[JobKey]:
-        """The jobs to look at on a day."""
-        rows = await self._session.read(self._select.bind(segment, day))
+    async def keys(self, segment: int, day: int, after: JobKey, limit: int) -> list[JobKey]:
+        """Some of the jobs to look at on a day: there may be millions. FIRST is before all."""
+        rows = await self._session.read(self._select.bind(segment, day, *after, limit))
         return [JobKey(user, str(uid)) for user, uid in rows]
 
     async def done(self, segment: int, day: int) -> None:

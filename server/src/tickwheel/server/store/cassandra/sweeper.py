@@ -9,10 +9,10 @@ from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobKey
 from tickwheel.server.store.cassandra.changes import Changes
 from tickwheel.server.store.cassandra.claims import IdClaims
-from tickwheel.server.store.cassandra.expiry import Expiry, expires_ms
+from tickwheel.server.store.cassandra.expiry import FIRST, Expiry, expires_ms
 from tickwheel.server.store.cassandra.job_rows import JobRows
 from tickwheel.server.store.cassandra.partition import DAY_MS, HOUR_MS
-from tickwheel.server.store.cassandra.session import CassandraSession, chunks, gather
+from tickwheel.server.store.cassandra.session import CassandraSession, gather
 from tickwheel.server.store.cassandra.user_index import UserIndex
 
 #: A segment is swept this often at most.
@@ -56,8 +56,10 @@ class Sweeper:
             return
         self._swept_ms[segment] = now_ms
         for day in await self._expiry.days_before(segment, now_ms // DAY_MS):
-            for keys in chunks(await self._expiry.keys(segment, day), GROUP):
+            keys = await self._expiry.keys(segment, day, FIRST, GROUP)
+            while keys:
                 await self._look(segment, keys, now_ms)
+                keys = await self._expiry.keys(segment, day, keys[-1], GROUP)
             await self._expiry.done(segment, day)
 
     async def _look(self, segment: int, keys: Sequence[JobKey], now_ms: int) -> None:
