@@ -134,13 +134,13 @@ async def test_both_are_looked_at_when_the_writer_has_come_to_it(
 ) -> None:
     """Good when it was handed over, not any more after what is written before it."""
     permit = Permit(clock.steady_ms() + 1_000)
+    records = [made(0, permit=permit), made(1, expire_ms=clock.steady_ms() + 1_000)]
 
     def slow() -> Sequence[Entry]:
         clock.advance(1_000)
         return []
 
     before = log.append_from(slow)
-    records = [made(0, permit=permit), made(1, expire_ms=clock.steady_ms() + 1_000)]
     await publisher.publish(records)
 
     assert [type(result) for result in await reports.of(records)] == [Unavailable, Unavailable]
