@@ -11,10 +11,11 @@ from scheduler.test_course import rescheduled
 from scheduler.test_runs import reported
 from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.clock import SystemClock
-from tickwheel.server.domain.errors import RunNotFound, SegmentUnowned, StoreUnavailable
+from tickwheel.server.domain.errors import Fenced, RunNotFound, SegmentUnowned, StoreUnavailable
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.names import backfill_run_id, instant_id, manual_run_id, new_uid
+from tickwheel.server.domain.occurrence import ScheduleEntry
 from tickwheel.server.domain.report import Answer, Finish, Report, Start
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.owner.port import BackfillRequest, TriggerRequest
@@ -297,6 +298,61 @@ async def test_a_backfill_whose_job_could_not_be_read_goes_on_when_it_can(
         first = backfill_run_id(now - 60_000, "abcdefghij")
         while await store.runs.get(job.uid, first) is None:
             await asyncio.sleep(0.005)
+
+
+async def test_a_backfill_is_not_confirmed_by_who_owns_its_segment_no_more(
+    store: Store, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row came behind what the next owner had read: nobody would have begun it."""
+    now = CLOCK.now_ms()
+    job = replace(reported(every_s=1), create_ms=now, update_ms=now, paused=True)
+    await store.jobs.create([NewJob(job=job, entry=None)])
+    epoch = scheduler.epochs()[0]
+    advance = store.schedule.advance
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def slow(
+        stamp: WriteStamp, put: Sequence[ScheduleEntry], remove: Sequence[ScheduleEntry]
+    ) -> None:
+        if not any(entry.uid == job.uid for entry in put):
+            await advance(stamp, put, remove)
+            return
+        asked.set()
+        await may_answer.wait()
+        # On Cassandra it is written all the same, late.
+
+    monkeypatch.setattr(store.schedule, "advance", slow)
+    backfilling = asyncio.create_task(scheduler.desk.backfill(asked_for(job, now)))
+    async with asyncio.timeout(20):
+        await asked.wait()
+        for session in await store.leases.sessions():
+            assert await store.leases.remove_session(session)
+        while scheduler.epochs() == {0: epoch}:
+            await asyncio.sleep(0.005)
+        await until_owned(scheduler)
+        may_answer.set()
+        with pytest.raises(SegmentUnowned):
+            await backfilling
+
+
+async def test_who_was_replaced_is_no_owner_though_its_session_holds(
+    store: Store, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks comes again, to the next owner, as for one that it does not find."""
+    now = CLOCK.now_ms()
+    job = replace(reported(every_s=1), create_ms=now, update_ms=now, paused=True)
+    await store.jobs.create([NewJob(job=job, entry=None)])
+
+    async def fenced(*_: object) -> None:
+        raise Fenced("the segment has a later epoch")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.schedule, "advance", fenced)
+        with pytest.raises(SegmentUnowned):
+            await scheduler.desk.backfill(asked_for(job, now))
+        by_hand = TriggerRequest(job=job, run_id=manual_run_id(now, "abcdefgh"), schedule_ms=now)
+        with pytest.raises(SegmentUnowned):
+            await scheduler.desk.trigger(by_hand)
 
 
 async def test_a_backfill_goes_by_the_schedule_that_its_occurrences_were_counted_by(

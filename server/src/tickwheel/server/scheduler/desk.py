@@ -89,6 +89,19 @@ class OwnerDesk:
         except Fenced as error:
             raise SegmentUnowned(error.message) from error
 
+    async def _put_row(self, holding: Holding, entry: ScheduleEntry) -> None:
+        """Writes a row of the schedule. Whether that made it this owner's is still to be seen.
+
+        Raises:
+            SegmentUnowned: the session has run out, or somebody else owns the segment.
+            StoreUnavailable: it is not known to be written.
+        """
+        try:
+            stamp = self._keeper.stamp(holding.segment, holding.epoch)
+            await self._store.schedule.advance(stamp, [entry], [])
+        except Fenced as error:
+            raise SegmentUnowned(error.message) from error
+
     # -- changes of jobs ---------------------------------------------------------------------
 
     async def notify(self, news: Sequence[News]) -> list[bool]:
@@ -155,8 +168,7 @@ class OwnerDesk:
             run_id=request.run_id,
             detail=encode_override(request),
         )
-        stamp = self._keeper.stamp(job.segment, holding.epoch)
-        await self._store.schedule.advance(stamp, [entry], [])
+        await self._put_row(holding, entry)
         run = own_run(job, entry, new_traceparent)
         record = holding.owner.trigger(entry, run, now)
         self._fleet.revoke(holding.owner.take_revocations())
@@ -222,10 +234,12 @@ class OwnerDesk:
             run_id=request.backfill_id,
             detail=detail.SerializeToString(),
         )
-        stamp = self._keeper.stamp(job.segment, holding.epoch)
-        await self._store.schedule.advance(stamp, [entry], [])
+        await self._put_row(holding, entry)
         # The job may have been changed since the api read it, and that been confirmed by now.
         await self._reader.take_in(entry)
+        if self._owned(job.segment) is not holding:
+            # The next owner may have read this part of the schedule before the row was there.
+            raise SegmentUnowned("the segment has another owner by now")
         self._wake.set()
 
     async def cancel(self, job: Job, run_id: str, reason: str) -> Run:
