@@ -38,8 +38,9 @@ class _Topic:
 
     @property
     def room(self) -> int:
-        # As many wait as run, so that the next one is at hand when one ends.
-        return self.concurrency - len(self.waiting)
+        # As many wait as run, so that the next one is at hand when one ends; more of them where
+        # work that was given up came back.
+        return max(0, self.concurrency - len(self.waiting))
 
 
 @dataclass(slots=True, eq=False)
