@@ -9,6 +9,7 @@ from simulator.store.cells import Cells
 from simulator.store.engine import SimStore
 from simulator.store.link import DirectLink
 from tickwheel.server.domain.clock import SystemClock
+from tickwheel.server.domain.errors import OutcomeUnknown
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.names import instant_id
@@ -16,7 +17,7 @@ from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.scheduler import pauser
 from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.scheduler.pauser import Pauser, Suspects
-from tickwheel.server.store.port import NewJob
+from tickwheel.server.store.port import JobChange, NewJob
 
 
 def job_that_pauses(after: int = 3) -> Job:
@@ -64,8 +65,8 @@ async def test_only_failed_runs_of_jobs_that_pause_themselves_count() -> None:
     assert await suspects.take() == wanted
 
 
-async def is_paused(between: int, state: RunState) -> bool:
-    """Whether a job pauses after two failures with so many other runs between them."""
+async def failing_twice(between: int, state: RunState) -> tuple[SimStore, Job]:
+    """A job that pauses after two failures, with so many other runs between them."""
     store = SimStore(Cells(segments=64), DirectLink(), SystemClock())
     job = job_that_pauses(2)
     await store.jobs.create([NewJob(job=job, entry=None)])
@@ -87,7 +88,35 @@ async def is_paused(between: int, state: RunState) -> bool:
         for number in range(last + 1)
     ]
     await store.runs.record(WriteStamp(job.segment, 1, 1), runs)
-    return await Pauser(store, SystemClock()).look_at(job)
+    return store, job
+
+
+async def is_paused(between: int, state: RunState) -> bool:
+    """Whether a job pauses after two failures with so many other runs between them."""
+    store, job = await failing_twice(between, state)
+    return await Pauser(store, SystemClock()).look_at(job) is not None
+
+
+async def test_of_a_pause_whose_outcome_was_not_known_the_owner_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing of it may be in the inbox: the job went on, though everybody saw it paused."""
+    store, job = await failing_twice(0, RunState.SUCCEEDED)
+    look_at = Pauser(store, SystemClock()).look_at
+    change = store.jobs.change
+
+    async def unknown(asked: JobChange) -> Job | None:
+        await change(asked)
+        raise OutcomeUnknown("timed out")
+
+    with monkeypatch.context() as patch, pytest.raises(OutcomeUnknown):
+        patch.setattr(store.jobs, "change", unknown)
+        await look_at(job)
+    paused = await look_at(job)
+    assert paused is not None
+    assert (paused.paused, paused.version) == (True, job.version + 1)
+    # Who knows of it needs to hear nothing.
+    assert await look_at(paused) is None
 
 
 @pytest.mark.parametrize("state", [RunState.SKIPPED, RunState.CANCELLED])

@@ -64,15 +64,25 @@ class Pauser:
         self._store = store
         self._clock = clock
 
-    async def look_at(self, job: Job) -> bool:
-        """Pauses the job if its last runs have all failed; whether it did."""
+    async def look_at(self, job: Job) -> Job | None:
+        """Pauses the job if its last runs have all failed.
+
+        Args:
+            job: as its owner knows it.
+
+        Returns:
+            The job as it is paused now, of which its owner is to hear; None where there is no news.
+            It may have been paused before: the outcome of that was not known, and its inbox may
+            have nothing of it.
+        """
         for _ in range(_ATTEMPTS):
             present = (await self._store.jobs.get_many([job.key])).get(job.key)
             if present is None or present.delete_ms or present.state is not JobState.ACTIVE:
-                return False
+                is_news = present is not None and present.paused and present.version > job.version
+                return present if is_news else None
             most = present.spec.pause_after_failures
             if not most or not await self._has_failed(present, most):
-                return False
+                return None
             now_ms = self._clock.now_ms()
             reason = f"{most} runs in a row have failed"
             after = replace(
@@ -94,8 +104,8 @@ class Pauser:
             )
             if await self._store.jobs.change(change) is not None:
                 _log.warning("job paused", job=str(job.name), reason=reason)
-                return True
-        return False
+                return after
+        return None
 
     async def _has_failed(self, job: Job, most: int) -> bool:
         """Whether the last `most` runs since the job's last change have all failed.

@@ -406,8 +406,9 @@ class Scheduler:
         while True:
             job = await self._suspects.take()
             try:
-                if await self._pauser.look_at(job):
-                    await self._inbox.notice([News(job.key, job.segment)])
+                paused = await self._pauser.look_at(job)
+                if paused is not None:
+                    await self._inbox.notice([News(job.key, job.segment, paused.version)])
             except StoreUnavailable as error:
                 _log.warning(
                     "a job that fails is not paused yet", job=str(job.name), error=error.message
