@@ -23,7 +23,7 @@ from scale.rounds import Round, Row, rows
 from scale.simulated import simulate_apart
 from scale.slopes import SETTINGS, Idle, slopes
 from scale.standing import idle
-from scale.stored import WORK, filled, kept_lab
+from scale.stored import filled, kept_lab, work
 from scale.tables import coefficients_table, document, needs_table
 from scale.tally import Simulated
 from tickwheel.server.bench.cluster import Lab
@@ -148,12 +148,13 @@ def stored(
 ) -> None:
     """CPU per run with ten thousand and with a million jobs stored, in pairs (W6)."""
     file = report / f"stored-{engine.value}.jsonl"
+    standing = work(engine.value)
     before = len(_kept(file)) if file.exists() else 0
 
     async def measured(lab: Lab) -> None:
-        await filled(WORK, lab, keep.absolute() / engine.value, _say)
+        await filled(standing, lab, keep.absolute() / engine.value, _say)
         for number in range(before, before + pairs):
-            made = await pair(WORK, lab, number, _say)
+            made = await pair(standing, lab, number, _say)
             _keep(file, {store: asdict(sample) for store, sample in made.items()})
 
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -164,7 +165,7 @@ def stored(
         uvloop.run(measured(lab))
     if file.exists():
         found = [{store: Sample(**one) for store, one in each.items()} for each in _kept(file)]
-        outcome = result(WORK, lab.engine, found)
+        outcome = result(standing, lab.engine, found)
         _write(report / f"stored-{engine.value}.json", asdict(outcome))
         show(Console(highlight=False), [outcome])
 
