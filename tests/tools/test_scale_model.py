@@ -11,7 +11,7 @@ import typer
 from scale.__main__ import app
 from scale.coefficients import Coefficients, described
 from scale.measured import kept, renewed
-from scale.model import BUSY, MAX_SEGMENTS, Demand, need, scheduler_standing
+from scale.model import BUSY, MAX_SEGMENTS, Demand, fewest_clusters, need, scheduler_standing
 from scale.slopes import SETTINGS, Idle, slopes
 from scale.tables import document
 
@@ -43,6 +43,20 @@ def test_what_a_scheduler_spends_on_being_there_is_taken_off() -> None:
     one = replace(FREE, scheduler_run=0.0006)
     assert need(ONE, one).schedulers == 1
     assert need(ONE, replace(one, scheduler_base=0.01)).schedulers == 2
+
+
+def test_what_is_too_much_for_one_cluster_is_split() -> None:
+    # 10 ms a second for each stream: 60 schedulers would have no time for anything else.
+    of = replace(FREE, scheduler_run=0.001, worker_run=0.0001, worker_stream=0.01)
+    much = replace(ONE, jobs=8e6, runs_per_s=60_000, created_per_s=80)
+    with pytest.raises(ValueError, match="no time for runs"):
+        need(much, of)
+    quarter = replace(ONE, jobs=2e6, runs_per_s=15_000, created_per_s=20)
+    half = replace(ONE, jobs=4e6, runs_per_s=30_000, created_per_s=40)
+    assert fewest_clusters(much, of) == (2, need(half, of))
+    assert fewest_clusters(quarter, of) == (1, need(quarter, of))
+    with pytest.raises(ValueError, match="no time for runs"):
+        fewest_clusters(much, replace(of, worker_stream=0.1))
 
 
 def test_streams_of_many_workers_cost_schedulers_time() -> None:

@@ -4,7 +4,7 @@ A core is one of the machine on which the coefficients were measured, shared wit
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scale.coefficients import Coefficients
 
@@ -109,6 +109,29 @@ def need(demand: Demand, of: Coefficients) -> Need:
         broker_bytes_per_s=REPLICAS * demand.runs_per_s * (demand.payload_bytes + RECORD_BYTES),
         scheduler_standing=standing,
     )
+
+
+def fewest_clusters(demand: Demand, of: Coefficients) -> tuple[int, Need]:
+    """The smallest number of equal clusters, a power of two, that suffices, and what each needs.
+
+    A cluster has a limit: with each scheduler more, every worker has a stream more, and the other
+    way round. Users can be split among clusters, since no job has to do with another user's.
+
+    Raises:
+        ValueError: no number does.
+    """
+    for clusters in (1, 2, 4, 8):
+        share = replace(
+            demand,
+            jobs=demand.jobs / clusters,
+            runs_per_s=demand.runs_per_s / clusters,
+            created_per_s=demand.created_per_s / clusters,
+        )
+        try:
+            return clusters, need(share, of)
+        except ValueError as error:
+            too_much = error
+    raise too_much
 
 
 def scheduler_standing(schedulers: int, workers: int, segments: int, of: Coefficients) -> float:

@@ -4,7 +4,7 @@ import re
 
 from scale.coefficients import Coefficients, described
 from scale.measured import Measured
-from scale.model import Demand, need
+from scale.model import Demand, fewest_clusters
 
 DEMANDS = {
     "1 million jobs, 1,000 runs/s": Demand(jobs=1e6, runs_per_s=1e3, created_per_s=10, kept_days=7),
@@ -55,14 +55,14 @@ def coefficients_table(measured: Coefficients) -> str:
 def needs_table(measured: Coefficients) -> str:
     """What each of DEMANDS needs."""
     lines = [
-        "| | schedulers | workers | apis | segments | Cassandra: cores, disk, nodes "
-        "| Kafka: cores, in, brokers |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| | clusters | in each: schedulers | workers | apis | segments "
+        "| Cassandra: cores, disk, nodes | Kafka: cores, in, brokers |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, demand in DEMANDS.items():
-        found = need(demand, measured)
+        clusters, found = fewest_clusters(demand, measured)
         lines.append(
-            f"| {name} | {found.schedulers:,} | {found.workers:,} | {found.apis:,} "
+            f"| {name} | {clusters} | {found.schedulers:,} | {found.workers:,} | {found.apis:,} "
             f"| {found.segments:,} "
             f"| {found.cassandra_cores:,.0f}, {_bytes(found.cassandra_bytes)}, "
             f"{found.cassandra_nodes:,} "
