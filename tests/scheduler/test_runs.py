@@ -452,6 +452,31 @@ def test_overlap_skip() -> None:
     assert [later.schedule_ms for later in assign(owner)] == [NOW + 20 * SECOND]
 
 
+def test_by_hand_no_more_may_wait_for_room_than_of_a_schedule() -> None:
+    owner, job = make_owner(), reported(job_pb2.OVERLAP_ALLOW_ALL)
+    job.spec.max_in_flight = 1
+    run = published(job, owner)
+    now = NOW + 10 * SECOND
+
+    def by_hand(number: int) -> Run:
+        name = f"{instant_id(now)}-m-{number}"
+        entry = replace(entry_of(job, now), kind=EntryKind.MANUAL, run_id=name)
+        record = owner.trigger(entry, own_run(job, entry, lambda: ""), now)
+        assert record is not None
+        return record
+
+    waiting = [by_hand(number) for number in range(MAX_WAITING)]
+    assert {record.state for record in waiting} == {RunState.PENDING}
+    refused = by_hand(MAX_WAITING)
+    assert (refused.state, refused.skip_reason, refused.blocking_run) == (
+        RunState.SKIPPED,
+        run_pb2.SKIP_REASON_BUFFER_FULL,
+        run.run_id,
+    )
+    owner.step(now)
+    assert not assign(owner)
+
+
 def test_overlap_buffer_one() -> None:
     owner, job = make_owner(), reported(job_pb2.OVERLAP_BUFFER_ONE)
     run = published(job, owner)

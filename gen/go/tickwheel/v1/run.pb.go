@@ -170,7 +170,8 @@ const (
 	// An earlier run was unfinished, and the overlap policy is OVERLAP_SKIP or its
 	// buffer of one was taken.
 	SkipReason_SKIP_REASON_OVERLAP SkipReason = 1
-	// 1,000 runs were waiting already (OVERLAP_BUFFER_ALL).
+	// 1,000 runs were waiting already (OVERLAP_BUFFER_ALL; of a run by hand or a retry also
+	// those over `max_in_flight`).
 	SkipReason_SKIP_REASON_BUFFER_FULL SkipReason = 2
 	// It was missed while nothing could run, and older than `catch_up_window`.
 	SkipReason_SKIP_REASON_CATCH_UP_WINDOW SkipReason = 3

@@ -581,7 +581,8 @@ export enum SkipReason {
   OVERLAP = 1,
 
   /**
-   * 1,000 runs were waiting already (OVERLAP_BUFFER_ALL).
+   * 1,000 runs were waiting already (OVERLAP_BUFFER_ALL; of a run by hand or a retry also
+   * those over `max_in_flight`).
    *
    * @generated from enum value: SKIP_REASON_BUFFER_FULL = 2;
    */

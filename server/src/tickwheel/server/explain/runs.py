@@ -271,10 +271,8 @@ def why_skipped(run: Run, slot: Slot) -> str:
             policy = job_pb2.Overlap.Name(run.overlap_policy or spec.overlap_policy)
             return f"run {run.blocking_run} was still unfinished ({policy})"
         case run_pb2.SKIP_REASON_BUFFER_FULL:
-            return (
-                f"1,000 runs were waiting already behind run {run.blocking_run} "
-                "(OVERLAP_BUFFER_ALL)"
-            )
+            policy = job_pb2.Overlap.Name(run.overlap_policy or spec.overlap_policy)
+            return f"1,000 runs were waiting already behind run {run.blocking_run} ({policy})"
         case run_pb2.SKIP_REASON_UPDATED:
             return f"the job was changed{_change_before(life, run.update_ms)} while it waited"
         case run_pb2.SKIP_REASON_DELETED:

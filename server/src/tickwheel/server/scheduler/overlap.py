@@ -22,6 +22,9 @@ class Go:
 class Later:
     """Nothing is decided before it is due, or before an earlier run has ended."""
 
+    #: The run that is in the way, once it is due.
+    blocking: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Wait:
@@ -84,6 +87,6 @@ def admit(policy: int, max_in_flight: int, crowd: Crowd, *, due: bool) -> Verdic
         case job_pb2.OVERLAP_ALLOW_ALL:
             # Over `max_in_flight`: nothing may be lost, so beyond what may wait the schedule
             # itself waits.
-            return Later() if len(crowd.waiting) >= MAX_WAITING else Wait(blocking)
+            return Later(blocking) if len(crowd.waiting) >= MAX_WAITING else Wait(blocking)
         case _:
             return overlap

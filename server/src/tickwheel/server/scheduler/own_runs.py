@@ -8,10 +8,11 @@ from tickwheel.server.domain.occurrence import ScheduleEntry
 from tickwheel.server.domain.run import Run
 from tickwheel.server.scheduler.cursors import Cursors
 from tickwheel.server.scheduler.live import LiveRun
-from tickwheel.server.scheduler.overlap import Skip, Wait
+from tickwheel.server.scheduler.overlap import Go, Later, Skip, Wait
 from tickwheel.server.scheduler.override import decode_override
 from tickwheel.server.scheduler.runs import Runs
 from tickwheel.server.trace import sampled_as
+from tickwheel.v1.run_pb2 import SKIP_REASON_BUFFER_FULL
 
 
 class OwnRuns:
@@ -60,7 +61,13 @@ class OwnRuns:
                 if cancel:
                     self._runs.make_way(run, now_ms)
                 return self._runs.hold(run, blocking, now_ms)
-            case _:
+            case Later(blocking) if run.record is not None:
+                # It was told of as one that waits.
+                return self._runs.hold(run, blocking, now_ms)
+            case Later(blocking):
+                # There is no schedule that could wait in its place.
+                return self._runs.skip(run, SKIP_REASON_BUFFER_FULL, blocking, now_ms)
+            case Go():
                 self._runs.open(run, now_ms)
                 return None
 
