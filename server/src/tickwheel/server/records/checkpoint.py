@@ -52,8 +52,14 @@ class Checkpointer:
             self._connection.close()
 
     def _copy(self) -> None:
-        if self._connection is None:
-            self._connection = connect(self._path)
+        try:
+            if self._connection is None:
+                self._connection = connect(self._path)
+        except (sqlite3.Error, OSError) as error:
+            self._written = 0
+            self._busy = False
+            _failed(error)
+            return
         _copy_all(self._connection)
         self._nearly_done()
 
@@ -62,5 +68,9 @@ def _copy_all(connection: sqlite3.Connection) -> None:
     try:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     except sqlite3.Error as error:
-        # Nothing is lost by it: the write-ahead log only goes on growing until the next attempt.
-        _log.warning("the record log's checkpoint failed", error=str(error))
+        _failed(error)
+
+
+def _failed(error: Exception) -> None:
+    """Nothing is lost by it: the write-ahead log only goes on growing until the next attempt."""
+    _log.warning("the record log's checkpoint failed", error=str(error))
