@@ -157,3 +157,14 @@ class Partition(RuleBasedStateMachine):
 
 TestPartition = Partition.TestCase
 TestPartition.settings = settings(max_examples=200, stateful_step_count=40)
+
+
+def test_what_ends_before_the_beginning_is_known_is_not_stored() -> None:
+    offsets = PartitionOffsets(0, (), [5_000])
+    offsets.finish(5_000)
+    assert offsets.committed() == (0, "")
+    # What Kafka has as the group's offset, or the log's beginning.
+    assert offsets.begin(4_999)
+    assert not offsets.begin(5_000)
+    committed = offsets.committed()
+    assert (committed.offset, finished_offsets(committed)) == (4_999, [5_000])

@@ -82,7 +82,11 @@ class PartitionOffsets:
             self._advance()
 
     def committed(self) -> Committed:
-        """What to store now."""
+        """What to store now; of nothing if it is not known yet where the partition begins."""
+        if not self._end:
+            # Work from before the handing over has ended meanwhile. To store that the first record
+            # is not finished would bring back all that lies before it.
+            return Committed(0, "")
         bits = bytearray()
         for offset in self._finished:
             index, bit = divmod(offset - self._low, 8)
