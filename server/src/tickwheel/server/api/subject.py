@@ -12,6 +12,7 @@ from tickwheel.internal.v1.owner_service_pb2 import (
     StopWorkerRequest,
     TriggerRunRequest,
 )
+from tickwheel.server.domain.names import WORKERS
 from tickwheel.v1.executor_service_pb2 import RunAttempt
 from tickwheel.v1.job_service_pb2 import CreateJobRequest, UpdateJobRequest
 
@@ -19,7 +20,6 @@ from tickwheel.v1.job_service_pb2 import CreateJobRequest, UpdateJobRequest
 _NAMED = 10
 #: Names are told as they were sent, right or wrong; one that is right is shorter.
 _LONGEST = 300
-_WORKERS = "cluster/workers/"
 
 
 def subject(request: Any) -> dict[str, Any]:
@@ -37,8 +37,8 @@ def subject(request: Any) -> dict[str, Any]:
         return {}
     if "/runs/" in name:
         return _run(name)
-    if name.startswith(_WORKERS):
-        return {"worker": name[len(_WORKERS) :][:_LONGEST]}
+    if name.startswith(WORKERS):
+        return {"worker": name[len(WORKERS) :][:_LONGEST]}
     return {"job" if "/jobs/" in name else "parent": name[:_LONGEST]}
 
 
@@ -50,7 +50,7 @@ def _name(request: Any) -> Any:
         case UpdateJobRequest():
             return request.job.name
         case StopWorkerRequest():
-            return f"{_WORKERS}{request.worker_id}"
+            return f"{WORKERS}{request.worker_id}"
         case NotifyJobsRequest(jobs=[ref]):
             return _owned(ref, "")
         case TriggerRunRequest() | CancelRunRequest():

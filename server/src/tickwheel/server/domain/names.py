@@ -19,6 +19,8 @@ RUN_ID_PATTERN = re.compile(
     r"(\d{8}T\d{9}Z)(?:-m-([A-Za-z0-9]{8})|-b-([a-z0-9-]{1,64}?))?(?:-r(\d+))?"
 )
 WILDCARD = "-"
+#: What a worker's id is preceded by in its name.
+WORKERS = "cluster/workers/"
 _RETRY = re.compile(r"-r\d+$")
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)

@@ -6,6 +6,7 @@ from collections import Counter
 
 from tickwheel.internal.v1 import owner_service_pb2 as internal_pb
 from tickwheel.server.convert.instants import timestamp
+from tickwheel.server.domain.names import WORKERS
 from tickwheel.server.domain.run import Limit
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.link import WorkerLink
@@ -127,4 +128,4 @@ class Census:
 
 
 def _worker_name(worker_id: str) -> str:
-    return f"cluster/workers/{worker_id}" if worker_id else ""
+    return f"{WORKERS}{worker_id}" if worker_id else ""
