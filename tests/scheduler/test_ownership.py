@@ -1,7 +1,7 @@
 """Who takes which segments, by the store."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -11,6 +11,7 @@ from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.lease import SchedulerSession, SegmentLease, WriteStamp
 from tickwheel.server.domain.names import new_uid
+from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.store.port import Store
@@ -171,3 +172,81 @@ async def test_what_cannot_be_given_back_at_a_stop_can_be_taken_all_the_same(
     (mine,) = await store.leases.sessions()
     assert mine.closed
     assert [one.session_id for one in await store.leases.segments()] == [mine.session_id, ""]
+
+
+async def test_what_is_given_back_while_we_take_is_made_ready_together_with_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SystemClock()
+    stopping = SchedulerSession(
+        session_id=new_uid(), address="o:1", beat=1, lease_until_ms=clock.now_ms() + 60_000
+    )
+    await store.leases.open_session(stopping)
+    free, last = await store.leases.segments()
+    theirs = replace(last, epoch=1, session_id=stopping.session_id, floor_us=clock.now_us())
+    assert await store.leases.take_segment(last, theirs)
+    take, positions = store.leases.take_segment, store.schedule.positions
+    made_ready: list[set[int]] = []
+
+    async def take_segment(current: SegmentLease, lease: SegmentLease) -> bool:
+        took = await take(current, lease)
+        if current == free:
+            assert await store.leases.release_segment(theirs)
+            await store.leases.close_session(stopping.session_id)
+        return took
+
+    async def positions_of(segments: Sequence[int]) -> dict[int, int]:
+        made_ready.append(set(segments))
+        return await positions(segments)
+
+    monkeypatch.setattr(store.leases, "take_segment", take_segment)
+    monkeypatch.setattr(store.schedule, "positions", positions_of)
+    identity = Identity(session_id=new_uid(), address="local", version="test")
+    scheduler = Scheduler(store, clock, identity, SchedulerOptions())
+    running = asyncio.create_task(scheduler.run())
+    async with asyncio.timeout(20):
+        await scheduler.ready.wait()
+        assert made_ready == [{0, 1}]
+        await scheduler.stop()
+        await running
+
+
+async def test_a_take_over_reads_nothing_of_what_is_owned_already(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SystemClock()
+    leaving = SchedulerSession(
+        session_id=new_uid(), address="o:1", beat=1, lease_until_ms=clock.now_ms() + 60_000
+    )
+    await store.leases.open_session(leaving)
+    _, last = await store.leases.segments()
+    theirs = replace(last, epoch=1, session_id=leaving.session_id, floor_us=clock.now_us())
+    assert await store.leases.take_segment(last, theirs)
+    # Nothing but take-overs reads the schedule or the inbox from its first round on.
+    options = SchedulerOptions(membership_ms=20, read_ms=3_600_000, reread_ms=3_600_000)
+    identity = Identity(session_id=new_uid(), address="local", version="test")
+    scheduler = Scheduler(store, clock, identity, options)
+    running = asyncio.create_task(scheduler.run())
+    async with asyncio.timeout(20):
+        await scheduler.ready.wait()
+        assert set(scheduler.owned()) == {0}
+        read_due, read_inbox, read = store.schedule.read_due, store.schedule.read_inbox, set[int]()
+
+        async def due(segments: Sequence[int], start_ms: int, end_ms: int) -> list[ScheduleEntry]:
+            read.update(segments)
+            return await read_due(segments, start_ms, end_ms)
+
+        async def inbox(
+            segments: Sequence[int], since_ms: int, until_ms: int | None = None
+        ) -> list[InboxEntry]:
+            read.update(segments)
+            return await read_inbox(segments, since_ms, until_ms)
+
+        monkeypatch.setattr(store.schedule, "read_due", due)
+        monkeypatch.setattr(store.schedule, "read_inbox", inbox)
+        await store.leases.close_session(leaving.session_id)
+        while set(scheduler.epochs()) != {0, 1}:
+            await asyncio.sleep(0.01)
+        assert read == {1}
+        await scheduler.stop()
+        await running

@@ -73,14 +73,20 @@ class Inbox:
     async def read(self) -> None:
         """Takes in what is new in the inbox, and what could not be taken in before."""
         now = self._clock.now_ms()
-        holdings = list(self._holdings.values())
-        if holdings:
-            await self._read_new(list(self._holdings))
+        segments = list(self._holdings)
+        if segments:
+            await self.read_of(segments)
             self._read_ms = now
-            for holding in holdings:
-                if holding.recovered:
-                    holding.told_to_ms = now - INBOX_OVERLAP_MS
-        await self._load_uncommitted(self._holdings)
+
+    async def read_of(self, segments: Sequence[int]) -> None:
+        """Does that for some segments, as far as they are owned."""
+        now = self._clock.now_ms()
+        holdings = [self._holdings[segment] for segment in segments if segment in self._holdings]
+        await self._read_new(list(segments))
+        for holding in holdings:
+            if holding.recovered:
+                holding.told_to_ms = now - INBOX_OVERLAP_MS
+        await self._load_uncommitted(segments)
         self._wake.set()
 
     async def notice(self, news: Sequence[News]) -> None:

@@ -5,21 +5,21 @@ held by a worker, and all is written, before it is given back.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import structlog
 
 from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.errors import Fenced, StoreUnavailable
-from tickwheel.server.domain.lease import SegmentLease
+from tickwheel.server.domain.lease import SchedulerSession, SegmentLease
 from tickwheel.server.scheduler.bounded import bounded
 from tickwheel.server.scheduler.census import Census
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.dispatcher import Dispatcher
 from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.live import LiveRun, Phase
-from tickwheel.server.scheduler.membership import Regroup, SessionWatch, plan_moves
+from tickwheel.server.scheduler.membership import Moves, Regroup, SessionWatch, plan_moves
 from tickwheel.server.scheduler.recorder import Recorder
 from tickwheel.server.scheduler.resuming import Resuming
 from tickwheel.server.scheduler.segment import SegmentOwner
@@ -27,6 +27,17 @@ from tickwheel.server.scheduler.takeover import Takeover
 from tickwheel.server.trace import new_traceparent
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Who there is and who owns what, and what follows from it for us."""
+
+    leases: list[SegmentLease]
+    sessions: list[SchedulerSession]
+    #: The sessions that live, ours among them.
+    alive: set[str]
+    moves: Moves
 
 
 class Ownership:
@@ -100,6 +111,17 @@ class Ownership:
                 self._regroup.lost()
 
     async def _look(self) -> None:
+        seen = await self._see()
+        await bounded(self._give(segment) for segment in seen.moves.give)
+        await self._take(seen)
+        for session in seen.sessions:
+            owns = any(lease.session_id == session.session_id for lease in seen.leases)
+            if session.session_id not in seen.alive and not owns:
+                await self._leases.remove_session(session)
+        self.ready.set()
+
+    async def _see(self) -> _Seen:
+        """Reads what there is, and lets go of what is not ours any more."""
         # In this order: who began a session and took a segment in between is known to live.
         leases = await self._leases.segments()
         # Who is taken for dead is so by the time that had passed when this reading began.
@@ -117,20 +139,11 @@ class Ownership:
         awaited = self._regroup.awaited(addresses, now)
         self._fleet.set_topology((addresses | awaited) - {"local"})
         self._drop_lost(leases)
-        alive = {session.session_id for session in living}
+        alive = {mine, *(session.session_id for session in living)}
         self._census.unowned = sum(lease.session_id not in alive for lease in leases)
         self._dispatcher.set_segments(len(leases))
         moves = plan_moves(mine, self._holdings, leases, alive, awaited)
-        await bounded(self._give(segment) for segment in moves.give)
-        if moves.take:
-            ends = {session.session_id: session.lease_until_ms for session in sessions}
-            await self._take(moves.take, ends)
-        for session in sessions:
-            ended = session.closed or self._watch.is_dead(session.session_id, now)
-            owns = any(lease.session_id == session.session_id for lease in leases)
-            if session.session_id != mine and ended and not owns:
-                await self._leases.remove_session(session)
-        self.ready.set()
+        return _Seen(leases, sessions, alive, moves)
 
     def _drop_lost(self, leases: Iterable[SegmentLease]) -> None:
         """Lets go of segments that somebody else holds in the store."""
@@ -142,8 +155,36 @@ class Ownership:
                 self._census.leases_lost += 1
                 self._let_go([lease.segment])
 
-    async def _take(self, wanted: Iterable[SegmentLease], ends: Mapping[str, int]) -> None:
+    async def _take(self, seen: _Seen) -> None:
+        """Takes what is free and our share, and makes it ready."""
         taken: dict[int, int] = {}
+        try:
+            while seen.moves.take:
+                before = len(taken)
+                await self._claim(seen, taken)
+                if len(taken) == before:
+                    break
+                # Who stops gives back one after another: what has become free by now is made ready
+                # together with these, not after them.
+                seen = await self._see()
+            if taken:
+                _log.info("segments taken", count=len(taken), owned=len(self._holdings))
+                await self._keeper.reach_floors()
+                await self._fleet.settle(taken)
+                await self._takeover.recover(list(taken))
+                self._fleet.announce_epochs()
+                await self._recorder.save_first_positions(taken)
+        except BaseException:
+            # Half taken is not owned: they are taken anew, under a further epoch.
+            for segment in taken:
+                holding = self._holdings.get(segment)
+                if holding is not None and not holding.ready:
+                    del self._holdings[segment]
+            raise
+
+    async def _claim(self, seen: _Seen, taken: dict[int, int]) -> None:
+        """Takes leases, as far as nobody does so first; `taken` has those we got."""
+        ends = {session.session_id: session.lease_until_ms for session in seen.sessions}
 
         async def take(current: SegmentLease) -> None:
             former_end_us = ends.get(current.session_id, 0) * 1000
@@ -167,22 +208,7 @@ class Ownership:
                 self._holdings[lease.segment] = Holding(lease, owner)
                 taken[lease.segment] = lease.epoch
 
-        try:
-            await bounded(take(current) for current in wanted)
-            if taken:
-                _log.info("segments taken", count=len(taken), owned=len(self._holdings))
-                await self._keeper.reach_floors()
-                await self._fleet.settle(taken)
-                await self._takeover.recover(list(taken))
-                self._fleet.announce_epochs()
-                await self._recorder.save_first_positions(taken)
-        except BaseException:
-            # Half taken is not owned: they are taken anew, under a further epoch.
-            for segment in taken:
-                holding = self._holdings.get(segment)
-                if holding is not None and not holding.ready:
-                    del self._holdings[segment]
-            raise
+        await bounded(take(current) for current in seen.moves.take)
 
     async def leave(self) -> None:
         """Gives back all that can be; `holdings` has what workers are still at.

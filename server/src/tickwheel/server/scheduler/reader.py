@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.job import Job
@@ -29,6 +30,16 @@ MAX_BACKLOG = 50_000
 RETRY_S = 0.5
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What former owners left of segments."""
+
+    #: Up to where each of the segments is done, in ms; 0 where that was never saved.
+    positions: Mapping[int, int]
+    #: Runs with rows of their own, and the states that are recorded of them, by segment.
+    runs: Mapping[int, list[Run]]
+
+
 class Reader:
     """The reading side of one scheduler."""
 
@@ -46,16 +57,20 @@ class Reader:
         #: One slice of the backlog is taken in at a time.
         self._loading = asyncio.Lock()
 
-    async def recover(self, segments: list[int]) -> None:
-        """Takes in what the former owners of the segments have left."""
-        positions = await self._store.schedule.positions(segments)
-        rows = await self._store.open_runs.read(segments)
+    async def read_left(self, segments: list[int]) -> Left:
+        """What the former owners of the segments have left, but for their run logs."""
+        positions, rows = await asyncio.gather(
+            self._store.schedule.positions(segments), self._store.open_runs.read(segments)
+        )
         states = await self._store.runs.get_many([(run.job_uid, run.run_id) for run in rows])
-        known = _by_segment([*rows, *states.values()])
+        return Left(positions, _by_segment([*rows, *states.values()]))
+
+    async def recover(self, left: Left) -> None:
+        """Takes in what the former owners have left, with what their run logs tell of it."""
         groups: dict[int, list[int]] = {}
-        for segment in segments:
-            groups.setdefault(positions[segment] // TOGETHER_MS, []).append(segment)
-        await bounded(self._recover(group, positions, known) for group in groups.values())
+        for segment, position_ms in left.positions.items():
+            groups.setdefault(position_ms // TOGETHER_MS, []).append(segment)
+        await bounded(self._recover(group, left.positions, left.runs) for group in groups.values())
 
     async def _recover(
         self, segments: list[int], positions: Mapping[int, int], known: Mapping[int, list[Run]]
@@ -104,10 +119,15 @@ class Reader:
 
     async def read_schedule(self) -> None:
         """Reads the schedule up to the look-ahead; `load_some` takes the rows in."""
+        await self.read_schedule_of(list(self._holdings))
+
+    async def read_schedule_of(self, segments: Iterable[int]) -> None:
+        """Does that for some segments, as far as they are owned."""
         horizon = self._clock.now_ms() + LOOK_AHEAD_MS
         groups: dict[int, list[int]] = {}
-        for segment, holding in self._holdings.items():
-            if holding.recovered and not holding.leaving:
+        for segment in segments:
+            holding = self._holdings.get(segment)
+            if holding is not None and holding.recovered and not holding.leaving:
                 groups.setdefault(holding.read_to_ms, []).append(segment)
         await bounded(
             self._read_schedule(segments, start, horizon) for start, segments in groups.items()

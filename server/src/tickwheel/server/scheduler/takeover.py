@@ -4,6 +4,7 @@ The order is a promise: what was left is read before the schedule, both before a
 out, and what workers told meanwhile is known by then.
 """
 
+import asyncio
 from collections.abc import Callable
 
 from tickwheel.server.scheduler.assignment import key_of
@@ -50,13 +51,18 @@ class Takeover:
         self._hear = hear
 
     async def recover(self, segments: list[int]) -> None:
-        """Goes on from what the former owners have left, and lets the owners fire."""
-        await self._rederiver.compare(segments)
-        await self._reader.recover(segments)
-        await self._reader.read_schedule()
-        await self._inbox.read()
+        """Goes on from what the former owners have left, and lets the owners fire.
+
+        Nothing of these segments fires before all is read: what does not depend on each other is
+        read at once, and of no other segments.
+        """
+        left, _ = await asyncio.gather(
+            self._reader.read_left(segments), self._rederiver.compare(segments)
+        )
+        await self._reader.recover(left)
+        await self._reader.read_schedule_of(segments)
+        await asyncio.gather(self._inbox.read_of(segments), self._inbox.look_back(segments))
         await self._reader.load_all(segments)
-        await self._inbox.look_back(segments)
         # From here on nothing is awaited: what workers told meanwhile is known before anything
         # is handed out.
         for segment in segments:
