@@ -32,7 +32,7 @@ class Opened(Stage):
     def pass_to(self, ms: int) -> list[LiveRun]:
         """Time passes until so long after the beginning; what goes to workers then."""
         self.clock.ms = NOW + ms
-        self.owner.runs.step(self.clock.ms)
+        self.owner.runs.alarms.step(self.clock.ms)
         return self.hand_out()
 
     def publish_after(self, run: LiveRun, ms: int) -> None:
@@ -185,7 +185,7 @@ def test_a_next_attempt_that_is_held_back_says_so_and_the_first_one_still_does()
     for each in others:
         each.paced_attempt = 0
         stage.dispatcher._throttle.pace(each, stage.clock.ms)  # pyright: ignore[reportPrivateUsage]
-    record = stage.owner.runs.attempt_over(run, _BROKEN, stage.clock.ms, retryable=True)
+    record = stage.owner.runs.endings.attempt_over(run, _BROKEN, stage.clock.ms, retryable=True)
     assert (record.held_by, record.held_ms) == (Limit.NONE, 0)
     (past,) = record.past_attempts
     assert (past.held_by, past.held_ms) == (Limit.TOPIC_RATE, SECOND)

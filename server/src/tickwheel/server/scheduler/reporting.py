@@ -87,7 +87,7 @@ class Reporting:
 
     def _heartbeat(self, run: LiveRun, record: Run, progress: Progress | None, now_ms: int) -> None:
         is_first = not run.silent_ms
-        self._runs.hear(run, now_ms)
+        self._runs.alarms.hear(run, now_ms)
         changes = _progress(progress, now_ms) if progress is not None else {}
         if is_first or run.phase is Phase.PUBLISHED:
             changes = {"progress_ms": now_ms, "start_ms": record.start_ms or now_ms, **changes}
@@ -103,12 +103,14 @@ class Reporting:
         known = {**progress, **started}
         if finish.state is RunState.SUCCEEDED:
             result = finish.result
-            self._runs.end(run, finish.state, now_ms, **known, result=result, **error_fields(None))
+            self._runs.endings.end(
+                run, finish.state, now_ms, **known, result=result, **error_fields(None)
+            )
         elif finish.state is RunState.CANCELLED:
-            self._runs.cancelled(run, now_ms, finish.failure, **known, result=finish.result)
+            self._runs.endings.cancelled(run, now_ms, finish.failure, **known, result=finish.result)
         else:
             why = finish.failure or Failure(message="the executor gave no reason", type="")
-            self._runs.attempt_over(run, why, now_ms, retryable=finish.retryable, **known)
+            self._runs.endings.attempt_over(run, why, now_ms, retryable=finish.retryable, **known)
 
 
 def _progress(progress: Progress, now_ms: int) -> dict[str, object]:

@@ -150,7 +150,7 @@ class SegmentOwner:
         return revoked
 
     def _follow(self, job: Job, now_ms: int) -> None:
-        self.runs.change_job(job, now_ms)
+        self.runs.following.change_job(job, now_ms)
         # It may allow more of them side by side than it did.
         self.runs.released(job.uid, now_ms)
 
@@ -233,12 +233,12 @@ class SegmentOwner:
             how many it has gone over.
         """
         passed = self._cursors.step(now_ms, most)
-        self.runs.step(now_ms)
+        self.runs.alarms.step(now_ms)
         return passed
 
     def next_visit_ms(self) -> int | None:
         """When `step` has something to do next; None: nothing that is known."""
-        both = (self._cursors.next_ms(), self.runs.next_ms())
+        both = (self._cursors.next_ms(), self.runs.alarms.next_ms())
         return min((at for at in both if at is not None), default=None)
 
     def take_dropped(self) -> list[LiveRun]:
@@ -255,7 +255,7 @@ class SegmentOwner:
 
     def resume(self, now_ms: int) -> None:
         """Goes on after a time in which executors could not report anything."""
-        self.runs.forgive_silence(now_ms)
+        self.runs.alarms.forgive_silence(now_ms)
 
     def give_back(self, runs: Iterable[LiveRun], now_ms: int) -> None:
         """Puts runs back that no worker holds any more (or that none had room for)."""
@@ -410,7 +410,7 @@ class SegmentOwner:
 
     def revoking(self, uid: str) -> list[AttemptKey]:
         """Runs of the job that workers were asked to drop and have not answered for."""
-        return [*self._cursors.revoking(uid), *self.runs.taken_back(uid)]
+        return [*self._cursors.revoking(uid), *self.runs.following.taken_back(uid)]
 
     def count_live(self) -> int:
         """Live runs."""

@@ -105,7 +105,7 @@ class Revoking:
                 cursor.revoking[run.key] = run
                 run.phase = Phase.DROPPED
             elif run.phase is Phase.READY:
-                self._runs.renew(run, cursor.job, now_ms)
+                self._runs.following.renew(run, cursor.job, now_ms)
         return [run for run in cursor.revoking.values() if run.worker]
 
     def confirm(self, key: AttemptKey, *, started: bool, now_ms: int) -> bool:
@@ -119,7 +119,7 @@ class Revoking:
             cursor.open[run.schedule_ms] = run
         elif cursor.backfill_id:
             cursor.open[run.schedule_ms] = run
-            self._runs.renew(run, cursor.job, now_ms)
+            self._runs.following.renew(run, cursor.job, now_ms)
         else:
             self._drop(run)
             self._orphans.end_outside_cursors(cursor.job, now_ms)
