@@ -21,7 +21,7 @@ PATIENCE_S = 90.0
 #: After somebody has woken who had been replaced, all is as usual again within this time, as after
 #: a death of a worker.
 WAKING_S = 10.0
-#: So many of what is missing are asked after.
+#: So many of what is missing are asked after, and of errors shown.
 SHOWN = 3
 
 
@@ -102,7 +102,7 @@ class Line:
             if self.resumed_s > self.resume_limit_s:
                 wrong.append(f"nothing was published for more than {self.resume_limit_s:g} s")
         if self.errors and not self.errors_allowed:
-            wrong.append(f"clients noticed: {self.errors[0]}")
+            wrong.append("clients noticed")
         stayed = ""
         if self.breaks is not None:
             stayed = "streams and holdings stayed, " if not self.breaks else ""
@@ -116,10 +116,11 @@ class Line:
             f"(after a waking {self.waking_s:.1f} s)  "
             f"calls {self.calls} (errors {len(self.errors)}, slowest {self.slowest_s:.1f} s)"
         )
+        noticed = [f"a client noticed: {each}" for each in self.errors[:SHOWN]]
         return (
             line
             + "".join(f"\n  VIOLATED: {each}" for each in wrong)
-            + "".join(f"\n  {each}" for each in self.told)
+            + "".join(f"\n  {each}" for each in (*self.told, *noticed))
         )
 
 
