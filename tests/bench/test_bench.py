@@ -36,6 +36,7 @@ def test_a_dev_mode_of_its_own(tmp_path: Path) -> None:
     results = document["results"]
     assert [each["workload"] for each in results] == ["W1", "W1", "W1", "W1", "W2", "W7"]
     assert results[0]["figures"]["jobs/s"] > 0
+    assert results[0]["figures"]["bare calls/s"] > 0
     assert results[3]["notes"] == ["left out: the cluster has no gateway"]
     burst = results[4]
     assert (burst["figures"]["runs"], burst["figures"]["missing"]) == (1_000, 0)

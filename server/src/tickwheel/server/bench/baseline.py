@@ -1,20 +1,61 @@
-"""What a timed program without Tickwheel does on this machine, in the same session."""
+"""What programs without Tickwheel do on this machine, in the same session."""
 
 import asyncio
+import sys
 import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, cast
 
 from aiokafka import AIOKafkaProducer
 
-from tickwheel.server.bench.bench import until, whole_second_after
+from tickwheel.client.channel import open_channel
+from tickwheel.server.bench.bench import in_parallel, until, whole_second_after
 from tickwheel.server.bench.cluster import Addresses
 from tickwheel.server.bench.stats import Lateness, lateness
 from tickwheel.server.bench.topic import new_topic
+from tickwheel.v1 import job_service_pb2, job_service_pb2_grpc
 
 # aiokafka's own types are partial.
 # pyright: reportUnknownMemberType=false
 
 _VALUE = b"x" * 1_024
+_ECHO = "tickwheel.server.bench.echo_program"
+
+
+async def bare_calls(requests: Sequence[job_service_pb2.CreateJobRequest], clients: int) -> float:
+    """How many of these calls a second a gRPC server in Python answers that does nothing at all.
+
+    Args:
+        requests: the first tenth only pays for what is done once.
+        clients: make so many calls at once.
+    """
+    async with _echo() as address, open_channel(address) as channel:
+        stub = job_service_pb2_grpc.JobServiceStub(channel)
+        calls = [partial(stub.CreateJob, each) for each in requests]
+        warm = len(calls) // 10
+        await in_parallel(clients, calls[:warm])
+        begun = time.perf_counter()
+        await in_parallel(clients, calls[warm:])
+        return (len(calls) - warm) / (time.perf_counter() - begun)
+
+
+@asynccontextmanager
+async def _echo() -> AsyncGenerator[str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", _ECHO), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        port = (await process.stdout.readline()).decode().strip()
+        if not port:
+            raise RuntimeError("the server of bare calls did not start")
+        yield f"127.0.0.1:{port}"
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
 
 
 async def bare(addresses: Addresses, per_s: int, seconds: float) -> Lateness:

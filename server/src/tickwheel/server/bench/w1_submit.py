@@ -8,12 +8,13 @@ from functools import partial
 
 from google.protobuf.json_format import MessageToJson
 
+from tickwheel.server.bench.baseline import bare_calls
 from tickwheel.server.bench.bench import Bench, in_parallel
 from tickwheel.server.bench.cluster import NotPossible
 from tickwheel.server.bench.jobs import PARENT, once
 from tickwheel.server.bench.measure import Bill
 from tickwheel.server.bench.rest import RestClients, names
-from tickwheel.server.bench.result import Result
+from tickwheel.server.bench.result import Figure, Result
 from tickwheel.server.bench.stats import percentile
 from tickwheel.server.bench.workloads import Submit
 from tickwheel.v1 import job_service_pb2
@@ -22,6 +23,8 @@ _TOPIC = "tickwheel-bench-submit"
 _HOUR_MS = 3_600_000
 #: The first calls pay for connections and for what is prepared once.
 _WARM_UP = 64
+#: So many calls tell how fast this machine is.
+_BARE = 5_000
 
 
 async def submit(work: Submit, bench: Bench) -> Result:
@@ -71,6 +74,7 @@ async def _submit(work: Submit, bench: Bench, rest: RestClients | None) -> Resul
             "jobs": work.jobs,
             "repeated": bench.repeats.count - repeated,
             "jobs/s": round(work.jobs / bill.seconds, 1),
+            **await _bare(work),
             "request p50 ms": round(percentile(ordered, 0.5), 2),
             "request p99 ms": round(percentile(ordered, 0.99), 2),
             "CPU-s per 1,000": round(bill.ours_cpu_s / work.jobs * 1000, 4),
@@ -78,6 +82,14 @@ async def _submit(work: Submit, bench: Bench, rest: RestClients | None) -> Resul
         },
         costs=bill.costs(work.jobs),
     )
+
+
+async def _bare(work: Submit) -> dict[str, Figure]:
+    """What this machine does without Tickwheel, for calls one by one."""
+    if work.api != "grpc" or work.batch > 1:
+        return {}
+    requests = _requests(work, min(work.jobs, _BARE))
+    return {"bare calls/s": round(await bare_calls(requests, work.clients), 1)}
 
 
 def _calls(
