@@ -38,7 +38,7 @@ class WorkerOptions:
     batch_count: int = 500
     #: After a round, the next one waits this long, so that a steady flow makes batches of a few
     #: instead of single records; a lone record does not wait.
-    pace_ms: int = 2
+    pace_ms: int = 5
     #: Outcomes are gathered this long or until there are so many.
     gather_ms: int = 10
     gather_count: int = 500
