@@ -74,7 +74,8 @@ def suited(work: Workload, peer: Peer) -> Submit | Burst | Steady | None:
     match work:
         case Submit() if work.alike and (work.batch == 1 or peer.batches):
             return work
-        case Burst() | Steady():
+        # A peer's jobs always run in handlers.
+        case Burst(handlers="") | Steady():
             return work
         case _:
             return None

@@ -122,6 +122,7 @@ async def _fire(
     expected = [Occurrence(str(number), int(at * 1000)) for number, at in enumerate(due_s)]
     came = [(expected[each.number], each.at_us // 1000) for each in fleet.stamps()]
     return Fired(
+        expected=expected,
         verdict=compare(expected, came),
         lead_s=first_s - submitted_s,
         submit=submitting,

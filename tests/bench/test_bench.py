@@ -34,7 +34,7 @@ def test_a_dev_mode_of_its_own(tmp_path: Path) -> None:
     assert document == json.loads((tmp_path / "out" / "bench.json").read_text())
     assert "<svg" in (tmp_path / "out" / "bench.html").read_text()
     results = document["results"]
-    assert [each["workload"] for each in results] == ["W1", "W1", "W1", "W1", "W2", "W7"]
+    assert [each["workload"] for each in results] == [*["W1"] * 4, *["W2"] * 3, "W7"]
     assert results[0]["figures"]["jobs/s"] > 0
     assert results[0]["figures"]["bare calls/s"] > 0
     assert results[3]["notes"] == ["left out: the cluster has no gateway"]
@@ -42,7 +42,17 @@ def test_a_dev_mode_of_its_own(tmp_path: Path) -> None:
     assert (burst["figures"]["runs"], burst["figures"]["missing"]) == (1_000, 0)
     assert (burst["lateness"]["count"], burst["lateness"]["early"]) == (1_000, 0)
     assert burst["figures"]["CPU-s per 1,000"] > 0
-    storm = results[5]["figures"]
+    for handled in results[5:7]:
+        figures = handled["figures"]
+        assert (figures["runs"], figures["missing"], figures["foreign"]) == (1_000, 0, 0)
+        assert (figures["handlers missing"], figures["handlers twice"]) == (0, 0)
+        assert (handled["lateness"]["count"], handled["lateness"]["early"]) == (1_000, 0)
+        # A handler is not started before its record is there.
+        assert figures["handlers started s"] >= figures["drained s"] > 0
+        executor = next(each for each in handled["costs"] if each["process"] == "executor")
+        assert executor["cpu_s_per_1000"] == figures["of it the executor"] > 0
+        assert executor["peak_mib"] > 10
+    storm = results[7]["figures"]
     assert (storm["runs"], storm["missing"]) == (540, 0)
     assert storm["the other's, calm: runs"] == 20
 

@@ -40,6 +40,17 @@ def test_what_is_alike_stands_side_by_side_in_the_order_of_measuring() -> None:
     assert rows[1].values[1].figure is None
 
 
+def test_what_is_run_in_handlers_is_about_their_starts() -> None:
+    (row,) = side_by_side(
+        [
+            result("W2", "5, in handlers", engine, {"drained s": 0.5, "handlers started s": took_s})
+            for engine, took_s in (("embedded", 0.8), ("real", 0.9))
+        ]
+    )
+    assert row.figure == "handlers started s"
+    assert [value.figure for value in row.values] == [0.8, 0.9]
+
+
 def test_what_one_engine_alone_was_measured_by_is_left_out() -> None:
     assert not side_by_side(
         [
@@ -55,5 +66,8 @@ def test_what_one_engine_alone_was_measured_by_is_left_out() -> None:
 
 def test_a_peer_may_lose_jobs_and_we_may_not() -> None:
     assert broken([result("W2", "5 at once", "embedded", {"missing": 1})])
+    assert broken([result("W2", "5, in handlers", "embedded", {"handlers missing": 1})])
+    assert broken([result("W2", "5, in handlers", "embedded", {"handlers early": 1})])
+    assert not broken([result("W2", "5, in handlers", "embedded", {"handlers twice": 1})])
     assert not broken([peer("W2", "5 at once", {"missing": 1})])
     assert broken([Result(workload="W2", title="", engine="River", peer=True, failed=True)])

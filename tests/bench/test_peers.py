@@ -12,7 +12,7 @@ from bench.peers import program
 from bench.peers.port import Order, Peer
 from bench.peers.run import PEERS, choose, suited
 from bench.peers.stamps import Stamper, count, read
-from tickwheel.server.bench.workloads import FULL, Steady, Submit
+from tickwheel.server.bench.workloads import FULL, Burst, Steady, Submit
 
 
 def test_peers_are_chosen_by_name() -> None:
@@ -34,6 +34,9 @@ def test_peers_run_what_is_not_about_our_api() -> None:
     assert len({each.alike for each in found}) == len(found) == 4
     assert submits(celery) == [each for each in found if each.batch == 1]
     assert suited(Steady(1, 1, 1), celery)
+    assert suited(Burst(1, 1, restart=False), celery)
+    # A peer's burst is one in handlers.
+    assert not suited(Burst(1, 1, restart=False, handlers="published"), celery)
 
 
 def test_an_order_becomes_jobs_of_requests_with_the_warming_ones_apart() -> None:

@@ -11,9 +11,10 @@ import typer
 from scale.__main__ import app
 from scale.coefficients import Coefficients, described
 from scale.measured import kept, renewed
+from scale.memory import Held
 from scale.model import BUSY, MAX_SEGMENTS, Demand, fewest_clusters, need, scheduler_standing
 from scale.slopes import SETTINGS, Idle, slopes
-from scale.tables import document
+from scale.tables import dev_table, document, memory_table
 
 FREE = Coefficients(
     **{name: 0.0 for name, *_ in described()},
@@ -127,6 +128,24 @@ def test_the_document_shows_what_was_measured_last() -> None:
     assert document(text, kept()) == text
 
 
+def test_memory_of_a_job_is_what_has_come_beside_its_payload() -> None:
+    held = Held(
+        process="scheduler-1",
+        jobs=1024,
+        empty_mib=80,
+        stored_mib=81,
+        ahead_mib=84,
+        peak_mib=85,
+        load_average=1.0,
+    )
+    assert (held.other_bytes, held.ahead_bytes, held.peak_bytes) == (1024, 2048, 3072)
+    line = memory_table({"real": [held]}).splitlines()[-1]
+    assert line == (
+        "| real: scheduler-1 | 1,024 | 80 MiB | 81 MiB | 84, 85 MiB | 1,024 bytes "
+        "| 2,048, 3,072 bytes |"
+    )
+
+
 def test_a_table_without_a_place_is_named() -> None:
     with pytest.raises(ValueError, match="no place for the table of needs"):
         document("", kept())
@@ -145,8 +164,20 @@ def test_reports_renew_what_they_have(tmp_path: Path) -> None:
         "submitting": {"api-1": 0.25, "cassandra-1": 0.5},
     }
     (tmp_path / "stored-real.jsonl").write_text(json.dumps({"many": sample}) + "\n")
+    dev = {
+        "first_start_s": 1.5,
+        "start_s": 1.25,
+        "idle_share": 0.0075,
+        "memory_mib": {"dev": 100, "gateway": 20},
+        "load_average": 0.5,
+    }
+    (tmp_path / "dev.json").write_text(json.dumps(dev))
     former = kept()
-    found = renewed(former, tmp_path).coefficients
+    after = renewed(former, tmp_path)
+    assert dev_table(after.dev).endswith(
+        "| 1.50 s | 1.25 s | 0.75% of a core | 120 MiB (dev 100, gateway 20) | 0.5 |"
+    )
+    found = after.coefficients
     assert (found.job_bytes, found.run_bytes) == (321.0, 123.0)
     assert (found.scheduler_run, found.worker_run) == pytest.approx((0.0009, 0.0005))
     assert (found.api_job, found.store_job) == (0.00025, 0.0005)

@@ -12,11 +12,15 @@ from typing import Annotated, Any
 import typer
 import uvloop
 from engines import Instance, cassandra
+from localcluster import Size
 from rich.console import Console
 from rich.table import Table
 
+from scale.dev_mode import dev_mode
 from scale.disk import PAYLOAD_BYTES, Disk, disk
+from scale.lab import scale_cluster
 from scale.measured import keep, kept, renewed
+from scale.memory import Held, memory
 from scale.processes import LOADS, measure
 from scale.quota import NoQuotaError
 from scale.rounds import Round, Row, rows
@@ -24,10 +28,13 @@ from scale.simulated import simulate_apart
 from scale.slopes import SETTINGS, Idle, slopes
 from scale.standing import idle
 from scale.stored import filled, kept_lab, work
-from scale.tables import coefficients_table, document, needs_table
+from scale.tables import coefficients_table, dev_table, document, memory_table, needs_table
 from scale.tally import Simulated
+from tickwheel.server.bench.bench import bench_of
 from tickwheel.server.bench.cluster import Lab
+from tickwheel.server.bench.embedded import DevLab
 from tickwheel.server.bench.report import show
+from tickwheel.server.bench.topic import new_topic
 from tickwheel.server.bench.w6_standing import Sample, pair, result
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
@@ -119,6 +126,55 @@ def on_disk(
         f"a job: {each.job_bytes:,.0f} bytes beside its payload of {PAYLOAD_BYTES:,}, "
         f"a run: {each.run_bytes:,.0f} bytes"
     )
+
+
+@app.command("memory")
+def in_memory(
+    engine: Annotated[Engines, typer.Argument(help="embedded, or real (Cassandra alone).")],
+    jobs: Annotated[int, typer.Option(min=1, help="Due in one instant.")] = 20_000,
+    report: Folder = _FOLDER,
+) -> None:
+    """What a job takes of a scheduler's memory, within its look-ahead and outside of it."""
+    found: list[Held] = []
+
+    async def embedded(folder: Path) -> None:
+        async with (
+            DevLab(folder).open("memory") as cluster,
+            bench_of(cluster, _say) as bench,
+            new_topic(cluster.addresses) as topic,
+        ):
+            found.extend(await memory(jobs, bench, topic, _say))
+
+    async def real(store: Instance, folder: Path) -> None:
+        size = Size(apis=1, schedulers=1, workers=1)
+        async with (
+            scale_cluster(folder / "parts", store, "memory", size=size, segments=64) as cluster,
+            bench_of(cluster, _say) as bench,
+        ):
+            found.extend(await memory(jobs, bench, cluster.topic("memory"), _say))
+
+    if engine is Engines.REAL:
+        _with_cassandra(real)
+    else:
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        with TemporaryDirectory(prefix="tickwheel-scale-") as temporary:
+            uvloop.run(embedded(Path(temporary)))
+    _write(report / f"memory-{engine.value}.json", _dicts(found))
+    typer.echo(memory_table({engine.value: found}))
+
+
+@app.command("dev")
+def idle_dev(
+    starts: Annotated[int, typer.Option(min=1, help="The first on an empty folder.")] = 6,
+    seconds: Annotated[float, typer.Option(min=1, help="Of idling.")] = 60.0,
+    report: Folder = _FOLDER,
+) -> None:
+    """What a dev mode without work takes: until it is ready, of the CPU, of memory."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    with TemporaryDirectory(prefix="tickwheel-scale-") as temporary:
+        found = uvloop.run(dev_mode(starts, seconds, Path(temporary) / "dev", _say))
+    _write(report / "dev.json", asdict(found))
+    typer.echo(dev_table(found))
 
 
 @app.command()

@@ -8,6 +8,8 @@ from statistics import median
 from typing import Any
 
 from scale.coefficients import Coefficients
+from scale.dev_mode import DevMode
+from scale.memory import Held
 from scale.rounds import Round, Row, rows
 from scale.tally import Simulated
 
@@ -29,6 +31,9 @@ class Measured:
     stored: Mapping[str, Mapping[str, float | None]] = field(
         default_factory=dict[str, Mapping[str, float | None]]
     )
+    #: By engine.
+    memory: Mapping[str, Sequence[Held]] = field(default_factory=dict[str, Sequence[Held]])
+    dev: DevMode | None = None
 
 
 def kept() -> Measured:
@@ -39,6 +44,8 @@ def kept() -> Measured:
         processes=[Row(**each) for each in data["processes"]],
         simulation=[Simulated(**each) for each in data["simulation"]],
         stored=data["stored"],
+        memory={engine: [Held(**each) for each in held] for engine, held in data["memory"].items()},
+        dev=DevMode(**data["dev"]) if data["dev"] else None,
     )
 
 
@@ -72,6 +79,11 @@ def renewed(former: Measured, report: Path) -> Measured:
         if outcome := _document(report / f"stored-{engine}.json"):
             stored = {**measured.stored, engine: outcome["figures"]}
             measured = replace(measured, stored=stored)
+        if held := _document(report / f"memory-{engine}.json"):
+            memory = {**measured.memory, engine: [Held(**each) for each in held]}
+            measured = replace(measured, memory=memory)
+    if dev := _document(report / "dev.json"):
+        measured = replace(measured, dev=DevMode(**dev))
     if lines := _lines(report / "stored-real.jsonl"):
         measured = _with(measured, **_hops([line["many"] for line in lines]))
     return measured
@@ -107,5 +119,5 @@ def _lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
-def _document(file: Path) -> dict[str, Any] | None:
+def _document(file: Path) -> Any:
     return json.loads(file.read_text()) if file.exists() else None

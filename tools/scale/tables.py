@@ -1,9 +1,12 @@
 """The model, and what it rests on, as the tables of `docs/scale.md`. Pure."""
 
 import re
+from collections.abc import Mapping, Sequence
 
 from scale.coefficients import Coefficients, described
+from scale.dev_mode import DevMode
 from scale.measured import Measured
+from scale.memory import Held
 from scale.model import Demand, fewest_clusters
 
 DEMANDS = {
@@ -34,6 +37,8 @@ def document(text: str, measured: Measured) -> str:
         "processes": processes_table(measured),
         "simulation": simulation_table(measured),
         "stored": stored_table(measured),
+        "memory": memory_table(measured.memory),
+        "dev": dev_table(measured.dev),
     }
     for name, table in tables.items():
         place = re.compile(f"(?<=<!-- {name} -->\n).*?(?=<!-- end of {name} -->)", re.DOTALL)
@@ -123,6 +128,40 @@ def stored_table(measured: Measured) -> str:
         shown = " | ".join("-" if value is None else f"{value:,}" for value in values)
         lines.append(f"| {name} | {shown} |")
     return "\n".join(lines)
+
+
+def memory_table(memory: Mapping[str, Sequence[Held]]) -> str:
+    """What a job takes of the memory of each process, by engine."""
+    if not memory:
+        return _NONE
+    lines = [
+        "| | jobs | without jobs | all stored | all within the look-ahead, at most "
+        "| a job that is not near | a job within the look-ahead, beside its payload, at most |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    lines.extend(
+        f"| {engine}: {each.process} | {each.jobs:,} | {each.empty_mib} MiB "
+        f"| {each.stored_mib} MiB | {each.ahead_mib}, {each.peak_mib} MiB "
+        f"| {each.other_bytes:,.0f} bytes | {each.ahead_bytes:,.0f}, {each.peak_bytes:,.0f} bytes |"
+        for engine, held in memory.items()
+        for each in held
+    )
+    return "\n".join(lines)
+
+
+def dev_table(dev: DevMode | None) -> str:
+    """What a dev mode without work takes."""
+    if dev is None:
+        return _NONE
+    held = ", ".join(f"{name} {mib}" for name, mib in dev.memory_mib.items())
+    return "\n".join(
+        [
+            "| start to ready, empty folder | again | idle | memory | load |",
+            "| --- | --- | --- | --- | --- |",
+            f"| {dev.first_start_s:.2f} s | {dev.start_s:.2f} s | {dev.idle_share:.2%} of a core "
+            f"| {sum(dev.memory_mib.values())} MiB ({held}) | {dev.load_average:.1f} |",
+        ]
+    )
 
 
 def _value(value: float, unit: str) -> str:

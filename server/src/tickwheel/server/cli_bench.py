@@ -10,15 +10,16 @@ from tickwheel.client.cli.options import Output
 
 HELP = """Measures how fast jobs are taken in, how late they fire, and what they cost.
 
-Workloads: W1 submit, W2 burst (all due at one instant), W3 steady rate, W4 recurring, W5 a process
-killed amid a burst, W6 many jobs stored. They run on a `tickwheel dev` of its own in a temporary
-folder, or on a cluster that runs already where --address names one. That one is used but neither
-stopped nor broken: W5 and W6 are left out, W2 is run without a restart, and the jobs that were made
-are deleted in the end.
+Workloads: W1 submit, W2 burst (all due at one instant; until all are on the log, and until all have
+been started in the handler of an executor, which is run here), W3 steady rate, W4 recurring, W5 a
+process killed amid a burst, W6 many jobs stored, W7 a burst of one user amid another one's runs.
+They run on a `tickwheel dev` of its own in a temporary folder, or on a cluster that runs already
+where --address names one. That one is used but neither stopped nor broken: W5 and W6 are left out,
+W2 is run without a restart, and the jobs that were made are deleted in the end.
 
-Lateness is the log's own stamp (LogAppendTime) minus the due instant; "early" is below zero. CPU
-is user and system time from /proc. A machine that is shared with others makes figures
-incomparable: compare within one run.
+Lateness is the log's own stamp (LogAppendTime) minus the due instant, in handlers their own clock
+minus it; "early" is below zero. CPU is user and system time from /proc. A machine that is shared
+with others makes figures incomparable: compare within one run.
 
 Ends with 1 where a run was lost or early, or a workload broke off.
 """

@@ -12,7 +12,7 @@ import grpc
 from tickwheel.client.channel import open_channel
 from tickwheel.server.bench.cluster import Cluster
 from tickwheel.server.bench.jobs import PARENT, batches
-from tickwheel.server.bench.measure import Reading, read_processes
+from tickwheel.server.bench.measure import Part, Reading, read_processes
 from tickwheel.server.bench.repeat import Repeats
 from tickwheel.v1 import job_pb2, job_service_pb2, job_service_pb2_grpc
 
@@ -50,11 +50,14 @@ class Bench:
         self.say = say
         self.stub = stub
         self.repeats = Repeats()
+        #: Programs of users that a workload runs beside the cluster.
+        self.programs: dict[str, Part] = {}
         self._made: list[str] = []
 
     async def reading(self) -> Reading:
         """What has been spent so far."""
-        return read_processes(self.cluster.parts(), await self.cluster.statements())
+        parts = {**self.cluster.parts(), **self.programs}
+        return read_processes(parts, await self.cluster.statements())
 
     async def put_in(self, jobs: Sequence[job_pb2.Job], parent: str = PARENT) -> list[job_pb2.Job]:
         """Creates jobs in batches and returns them as created, in order.

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from tickwheel.server.bench.result import Figure, Result
 
-#: By workload. W4 and later are not about one figure.
-LEADING = {"W1": "jobs/s", "W2": "drained s", "W3": "p99 ms"}
+HANDLED = "handlers started s"
+#: By workload, the first that there is. W4 and later are not about one figure.
+LEADING = {"W1": ("jobs/s",), "W2": (HANDLED, "drained s"), "W3": ("p99 ms",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +32,17 @@ class Row:
 
 def side_by_side(results: Sequence[Result]) -> list[Row]:
     """The rows of what at least two engines were measured by."""
-    found: dict[tuple[str, str], dict[str, Value]] = {}
+    found: dict[tuple[str, str, str], dict[str, Value]] = {}
     for each in results:
-        leading = LEADING.get(each.workload)
-        if leading is None or leading not in each.figures:
+        names = [name for name in LEADING.get(each.workload, ()) if name in each.figures]
+        if not names:
             continue
-        row = found.setdefault((each.workload, each.alike or each.title), {})
-        value = Value(engine_of(each), each.peer, each.figures[leading])
+        row = found.setdefault((each.workload, each.alike or each.title, names[0]), {})
+        value = Value(engine_of(each), each.peer, each.figures[names[0]])
         row.setdefault(value.engine, value)
     return [
-        Row(workload, title, LEADING[workload], tuple(values.values()))
-        for (workload, title), values in found.items()
+        Row(workload, title, figure, tuple(values.values()))
+        for (workload, title, figure), values in found.items()
         if len(values) > 1
     ]
 

@@ -17,6 +17,8 @@ from tickwheel.v1 import job_pb2
 class Fired:
     """What came of a workload's jobs, and what they cost."""
 
+    #: What was to come.
+    expected: Sequence[Occurrence]
     verdict: Verdict
     #: From the last submission to the first due instant.
     lead_s: float
@@ -107,6 +109,7 @@ async def fire(
     firing.add(begin, await bench.reading())
     seen = await topic.read(len(expected))
     return Fired(
+        expected=expected,
         verdict=judge(expected, seen),
         lead_s=first_s - submitted_s,
         submit=submit,

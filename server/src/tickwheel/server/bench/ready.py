@@ -26,11 +26,12 @@ async def until_ready(address: str, running: Callable[[], bool], log: Path) -> N
     deadline = loop.time() + START_S
     while not await serves(address):
         if not running() or loop.time() > deadline:
-            raise NotReadyError(f"{address} does not become ready\n{_end_of(log)}")
+            raise NotReadyError(f"{address} does not become ready\n{end_of(log)}")
         await asyncio.sleep(_POLL_S)
 
 
-def _end_of(log: Path) -> str:
+def end_of(log: Path) -> str:
+    """The last lines of a process's log."""
     return log.read_text(errors="replace")[-_LOG_END:]
 
 

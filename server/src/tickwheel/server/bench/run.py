@@ -13,6 +13,7 @@ from tickwheel.server.bench.ready import NotReadyError
 from tickwheel.server.bench.result import Result
 from tickwheel.server.bench.w1_submit import submit
 from tickwheel.server.bench.w2_burst import burst, crash
+from tickwheel.server.bench.w2_handlers import in_handlers
 from tickwheel.server.bench.w3_steady import steady
 from tickwheel.server.bench.w4_recurring import recurring
 from tickwheel.server.bench.w6_standing import standing
@@ -66,8 +67,10 @@ async def _run(work: Submit | Burst | Steady | Recurring | Crash | Storm, bench:
     match work:
         case Submit():
             return await submit(work, bench)
-        case Burst():
+        case Burst(handlers=""):
             return await burst(work, bench)
+        case Burst():
+            return await in_handlers(work, bench)
         case Steady():
             return await steady(work, bench)
         case Recurring():

@@ -85,11 +85,14 @@ class Session:
         return results
 
 
+#: Of these none is to be.
+_NONE = ("missing", "early", "handlers missing", "handlers early")
+
+
 def broken(results: Sequence[Result]) -> bool:
     """Whether one broke off, or a run of ours was lost or early in it."""
     return any(
-        each.failed
-        or (not each.peer and (each.figures.get("missing") or each.figures.get("early")))
+        each.failed or (not each.peer and any(each.figures.get(name) for name in _NONE))
         for each in results
     )
 

@@ -3,10 +3,10 @@
 import asyncio
 
 from tickwheel.server.bench.bench import Bench, whole_second_after
-from tickwheel.server.bench.firing import fire
+from tickwheel.server.bench.firing import Fired, fire
 from tickwheel.server.bench.jobs import once
 from tickwheel.server.bench.result import Figure, Result
-from tickwheel.server.bench.topic import new_topic
+from tickwheel.server.bench.topic import Topic, new_topic
 from tickwheel.server.bench.verdict import Verdict
 from tickwheel.server.bench.workloads import Burst, Crash
 from tickwheel.v1 import job_pb2
@@ -17,17 +17,8 @@ _SUBMIT_PER_S = 3_000
 
 async def burst(work: Burst, bench: Bench) -> Result:
     """Runs W2."""
-
-    async def restart() -> None:
-        names = bench.cluster.named("scheduler")
-        await bench.cluster.stop(*names)
-        await bench.cluster.start(*names)
-
-    due_s = whole_second_after(work.lead_s + work.jobs / _SUBMIT_PER_S)
     async with new_topic(bench.cluster.addresses) as topic:
-        jobs = [once(topic.name, int(due_s * 1000))] * work.jobs
-        between = restart if work.restart and bench.cluster.disposable else None
-        fired = await fire(bench, topic, jobs, _due, between=between)
+        due_s, fired = await fire_at_once(work, bench, topic)
     return Result(
         workload="W2",
         title=work.title,
@@ -35,8 +26,24 @@ async def burst(work: Burst, bench: Bench) -> Result:
         figures=drained(fired.verdict, due_s) | fired.figures(),
         lateness=fired.verdict.lateness,
         costs=fired.costs(),
-        notes=_lead_note(fired.lead_s, work.lead_s),
+        notes=lead_note(fired.lead_s, work.lead_s),
     )
+
+
+async def fire_at_once(work: Burst, bench: Bench, topic: Topic) -> tuple[float, Fired]:
+    """The jobs of W2, to a topic; when they were due, as `time.time()` counts, and what came."""
+
+    async def restart() -> None:
+        names = bench.cluster.named("scheduler")
+        await bench.cluster.stop(*names)
+        await bench.cluster.start(*names)
+
+    due_s = whole_second_after(work.lead_s + work.jobs / _SUBMIT_PER_S)
+    job = once(topic.name, int(due_s * 1000))
+    if work.handlers == "reported":
+        job.completion = job_pb2.COMPLETION_REPORTED
+    between = restart if work.restart and bench.cluster.disposable else None
+    return due_s, await fire(bench, topic, [job] * work.jobs, _due, between=between)
 
 
 async def crash(work: Crash, bench: Bench) -> Result:
@@ -77,7 +84,8 @@ def drained(verdict: Verdict, due_s: float) -> dict[str, Figure]:
     return {"drained s": round(took_s, 3), "runs/s": round(came / took_s)}
 
 
-def _lead_note(lead_s: float, wanted_s: float) -> tuple[str, ...]:
+def lead_note(lead_s: float, wanted_s: float) -> tuple[str, ...]:
+    """What a reader has to know where the submission took longer than it should."""
     if lead_s >= wanted_s:
         return ()
     return (f"submitted only {lead_s:.1f} s ahead, not {wanted_s:g} s: the machine was busy",)

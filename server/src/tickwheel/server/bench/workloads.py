@@ -45,13 +45,15 @@ class Burst:
     lead_s: float
     #: Whether the schedulers are restarted in between.
     restart: bool
+    #: Whether an executor takes the runs, and of jobs of which completion; empty: none does.
+    handlers: Literal["", "published", "reported"] = ""
 
     @property
     def title(self) -> str:
-        """Such as `20,000 in one instant, schedulers restarted before`."""
-        return f"{self.jobs:,} in one instant" + (
-            ", schedulers restarted before" if self.restart else ""
-        )
+        """Such as `20,000 in one instant, in handlers, schedulers restarted before`."""
+        handled = {"": "", "published": ", in handlers", "reported": ", in handlers that report"}
+        restarted = ", schedulers restarted before" if self.restart else ""
+        return f"{self.jobs:,} in one instant{handled[self.handlers]}{restarted}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,8 @@ FULL: tuple[Workload, ...] = (
     Submit("rest", 1_000, "server", "24h", 50_000, clients=8),
     Burst(5_000, 60, restart=True),
     Burst(20_000, 60, restart=True),
+    Burst(20_000, 60, restart=True, handlers="published"),
+    Burst(20_000, 60, restart=True, handlers="reported"),
     Steady(1_000, 60, 15),
     Steady(3_000, 60, 15),
     Steady(5_000, 60, 15),
@@ -195,6 +199,8 @@ QUICK: tuple[Workload, ...] = (
     Submit("grpc", 1_000, "server", "24h", 5_000, clients=4),
     Submit("rest", 1, "server", "24h", 300),
     Burst(1_000, 3, restart=False),
+    Burst(1_000, 3, restart=False, handlers="published"),
+    Burst(1_000, 3, restart=False, handlers="reported"),
     Steady(200, 3, 3),
     Recurring(100, 2, 6, together=False, lead_s=3),
     Crash("worker", 1_000, 3, after_ms=20, absent_s=2),
