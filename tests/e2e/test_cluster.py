@@ -102,6 +102,7 @@ def test_a_plain_consumer_sees_a_cloud_event(
     assert (headers["ce_user"], headers["ce_attempt"]) == ("e2e", "1")
     assert headers["content-type"].startswith("text/plain")
     assert headers["traceparent"].startswith("00-")
+    assert headers["tickwheel-completion"] == "published"
     assert int(headers["ce_fence"]) >= 1
     assert record.value == b"x" * 100
     assert record.append_ms >= jobs.due_ms[uid]

@@ -246,6 +246,22 @@ async def test_reports_are_repeated_until_answered(ledger: Ledger, make: Make) -
     assert called == [attempt.name]
 
 
+async def test_a_record_that_says_so_needs_nobody_to_be_asked(ledger: Ledger, make: Make) -> None:
+    executor = make()
+    done = asyncio.Event()
+
+    @executor.handler("billing")
+    async def bill(ctx: RunContext) -> None:
+        assert ctx.deadline is None
+        done.set()
+
+    await ledger.publish(1, headers={"tickwheel-completion": "published"})
+    async with running(executor):
+        await done.wait()
+    assert not ledger.calls["StartRuns"]
+    assert not ledger.calls["FinishRuns"]
+
+
 async def test_a_published_run_is_executed_and_not_reported(
     ledger: Ledger, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:

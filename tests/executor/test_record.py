@@ -18,6 +18,7 @@ def test_what_the_worker_writes() -> None:
     assert found.schedule_time == datetime(2026, 11, 23, 12, 0, 1, tzinfo=UTC)
     assert found.due_time == datetime(2026, 11, 23, 12, 0, 1, 5_000, tzinfo=UTC)
     assert found.headers["x-team"] == "Zürich"
+    assert not found.needs_no_report
     key = found.key()
     assert (key.run, key.job_uid, key.attempt, key.fence) == (name, UID, 2, 7)
 
@@ -27,6 +28,7 @@ def test_a_dead_letter_names_the_attempt_that_failed_and_is_another_event() -> N
     record, name = attempt_record(1, attempt=4, dead_letter=True, headers=why)
     found = run_record(delivery_of(record))
     assert found.is_dead_letter
+    assert found.needs_no_report
     assert (found.name, found.attempt) == (name, 4)
     assert found.event_id == f"{UID}/20261123T120001000Z/4/dead-letter"
 

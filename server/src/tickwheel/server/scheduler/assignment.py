@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from tickwheel.server.domain.job import PayloadKind
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun
+from tickwheel.server.scheduler.terms import is_reported
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
 #: An Assignments message stays below this size and this count, so that the worker's loop is never
@@ -20,6 +21,10 @@ CONTENT_TYPES = {
     PayloadKind.DATA: "application/octet-stream",
 }
 DEFAULT_TYPE = "tickwheel.run"
+#: The header by which a record says that its run has succeeded by being there: executors need not
+#: ask. Absent from all others.
+COMPLETION_HEADER = "tickwheel-completion"
+PUBLISHED = "published"
 
 
 def weigh(run: LiveRun) -> int:
@@ -98,6 +103,11 @@ def _fill(assignment: pb.Assignment, run: LiveRun, epoch: int) -> None:
     assignment.content_type = run.content_type or target.content_type or CONTENT_TYPES[payload.kind]
     if target.headers:
         assignment.headers.update(target.headers)
+    if not is_reported(job.spec):
+        assignment.headers[COMPLETION_HEADER] = PUBLISHED
+    elif COMPLETION_HEADER in target.headers:
+        # No job is what its own headers make of it.
+        del assignment.headers[COMPLETION_HEADER]
     if run.dead_letter:
         assignment.headers.update(dead_letter_headers(run))
     assignment.payload = payload.data

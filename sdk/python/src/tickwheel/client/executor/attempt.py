@@ -73,7 +73,7 @@ class Attempt:
         Raises:
             CancelledError: it was given up before the handler was called.
         """
-        if self._record.is_dead_letter:
+        if self._record.needs_no_report:
             return await self._run_unreported()
         self._starting = asyncio.current_task()
         begun = await self._shared.reports.start(self._record)

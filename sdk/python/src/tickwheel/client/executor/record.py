@@ -17,6 +17,8 @@ _JOB_NAME = re.compile(
 )
 _RUN_ID = re.compile(r"[0-9]{8}T[0-9]{9}Z(-[A-Za-z0-9-]{1,63})?")
 _DEAD_LETTER = "tickwheel-dead-letter-run"
+#: Of a COMPLETION_PUBLISHED job; records of servers of before it was told do not have it.
+_COMPLETION, _PUBLISHED = "tickwheel-completion", "published"
 #: Ends the `ce_id` of a dead letter, which is another event than the attempt that failed.
 _DEAD_LETTER_ID = "/dead-letter"
 _MAX_UID = 36
@@ -73,6 +75,11 @@ class RunRecord:
     def is_dead_letter(self) -> bool:
         """Whether the record only says that the run has failed for good, and why."""
         return _DEAD_LETTER in self.headers
+
+    @property
+    def needs_no_report(self) -> bool:
+        """Whether the record itself says that nobody waits for what comes of it."""
+        return self.is_dead_letter or self.headers.get(_COMPLETION) == _PUBLISHED
 
     def key(self) -> pb.RunAttempt:
         """What reports name it by."""
