@@ -4,7 +4,7 @@ import random
 
 from scheduler.making import NOW, SECOND
 from scheduler.test_throttle import a_run
-from tickwheel.server.scheduler.fairqueue import FairQueue
+from tickwheel.server.scheduler.fairqueue import FEW, FairQueue
 from tickwheel.server.scheduler.live import LiveRun, Phase
 
 
@@ -73,4 +73,16 @@ def test_a_segment_that_goes_takes_its_runs_along() -> None:
     queue.forget({1})
     assert queue
     queue.forget({0})
+    assert not queue
+
+
+def test_what_was_taken_back_behind_one_that_waits_becomes_no_more_and_more() -> None:
+    """There is no worker, or no room, and a job is changed again and again."""
+    waits = [a_run() for _ in range(FEW)]
+    queue = queue_of(*waits)
+    for _ in range(10 * FEW):
+        queue.add(taken_back := a_run(fire_ms=NOW + SECOND))
+        taken_back.phase = Phase.DROPPED
+    assert len(queue) < 3 * FEW
+    assert queue.take(len(waits) + 1, NOW, anyone) == waits
     assert not queue

@@ -16,15 +16,47 @@ _Entry = tuple[int, int, AttemptKey, LiveRun]
 _Rank = tuple[int, int, int, int]
 #: Where it may go, as `lane_of` says, and its priority.
 _LaneKey = tuple[Hashable, int]
+#: So many are kept of a lane whatever they are.
+FEW = 1_000
+
+
+class _Lane:
+    """A heap of runs, the earliest first; also of such as do not wait any more."""
+
+    __slots__ = ("_weed_at", "heap")
+
+    def __init__(self) -> None:
+        self.heap: list[_Entry] = []
+        self._weed_at = FEW
+
+    def add(self, entry: _Entry) -> None:
+        """One more. Behind one that waits for long, what was taken back would become ever more."""
+        heapq.heappush(self.heap, entry)
+        if len(self.heap) > self._weed_at:
+            self.keep(_is_waiting)
+            self._weed_at = max(FEW, 2 * len(self.heap))
+
+    def keep(self, is_kept: Callable[[_Entry], bool]) -> None:
+        """Lets go of all others."""
+        self.heap = [entry for entry in self.heap if is_kept(entry)]
+        heapq.heapify(self.heap)
+
+    def first(self) -> LiveRun | None:
+        """The first run that still waits; what does not is taken out."""
+        while self.heap:
+            if _is_waiting(self.heap[0]):
+                return self.heap[0][3]
+            heapq.heappop(self.heap)
+        return None
 
 
 class _User:
-    """What waits of one user: by lane, the earliest first."""
+    """What waits of one user, by lane."""
 
     __slots__ = ("lanes", "served")
 
     def __init__(self) -> None:
-        self.lanes: dict[_LaneKey, list[_Entry]] = {}
+        self.lanes: dict[_LaneKey, _Lane] = {}
         #: The number of its last turn; 0 for none.
         self.served = 0
 
@@ -37,7 +69,7 @@ class _Turn:
     def __init__(self, user: _User, now_ms: int) -> None:
         self.user = user
         self.heads = [
-            (_rank(key, lane[0], now_ms), number, key)
+            (_rank(key, lane.heap[0], now_ms), number, key)
             for number, (key, lane) in enumerate(user.lanes.items())
         ]
         heapq.heapify(self.heads)
@@ -60,11 +92,18 @@ class FairQueue:
     def __bool__(self) -> bool:
         return bool(self._users)
 
+    def __len__(self) -> int:
+        """How many are kept, also such as do not wait any more."""
+        return sum(len(lane.heap) for user in self._users.values() for lane in user.lanes.values())
+
     def add(self, run: LiveRun) -> None:
         """One more, behind those of its user that fire as early."""
         user = self._users.setdefault(run.job.user, _User())
-        lane = user.lanes.setdefault((self._lane_of(run), run.job.spec.priority), [])
-        heapq.heappush(lane, (run.fire_ms, next(self._arrivals), run.key, run))
+        key = (self._lane_of(run), run.job.spec.priority)
+        lane = user.lanes.get(key)
+        if lane is None:
+            lane = user.lanes[key] = _Lane()
+        lane.add((run.fire_ms, next(self._arrivals), run.key, run))
 
     def take(self, most: int, now_ms: int, admit: Callable[[LiveRun], bool]) -> list[LiveRun]:
         """Takes out runs, one of each user in turn.
@@ -95,7 +134,7 @@ class FairQueue:
         """The first run of each lane."""
         for name, user in list(self._users.items()):
             for key, lane in list(user.lanes.items()):
-                run = _waiting(lane)
+                run = lane.first()
                 if run is not None:
                     yield run
                 else:
@@ -107,10 +146,8 @@ class FairQueue:
         """Takes out all runs of these segments."""
         for name, user in list(self._users.items()):
             for key, lane in list(user.lanes.items()):
-                kept = [entry for entry in lane if entry[3].job.segment not in segments]
-                heapq.heapify(kept)
-                user.lanes[key] = kept
-                if not kept:
+                lane.keep(lambda entry: entry[3].job.segment not in segments)
+                if not lane.heap:
                     del user.lanes[key]
             if not user.lanes:
                 del self._users[name]
@@ -120,13 +157,13 @@ class FairQueue:
         while turn.heads:
             _, number, key = heapq.heappop(turn.heads)
             lane = turn.user.lanes[key]
-            run = _waiting(lane)
+            run = lane.first()
             if run is not None and not admit(run):
                 continue
             if run is not None:
-                heapq.heappop(lane)
-            if lane:
-                heapq.heappush(turn.heads, (_rank(key, lane[0], now_ms), number, key))
+                heapq.heappop(lane.heap)
+            if lane.heap:
+                heapq.heappush(turn.heads, (_rank(key, lane.heap[0], now_ms), number, key))
             else:
                 del turn.user.lanes[key]
             if run is not None:
@@ -134,14 +171,9 @@ class FairQueue:
         return None
 
 
-def _waiting(lane: list[_Entry]) -> LiveRun | None:
-    """The first of a lane that still waits; what does not is taken out."""
-    while lane:
-        _, _, key, run = lane[0]
-        if run.phase is Phase.READY and run.key == key:
-            return run
-        heapq.heappop(lane)
-    return None
+def _is_waiting(entry: _Entry) -> bool:
+    _, _, key, run = entry
+    return run.phase is Phase.READY and run.key == key
 
 
 def _rank(key: _LaneKey, head: _Entry, now_ms: int) -> _Rank:
