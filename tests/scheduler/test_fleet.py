@@ -49,9 +49,10 @@ class Runtime:
         self.started: set[AttemptKey] = set()
         self.free: list[LiveRun] = []
         self.told = asyncio.Event()
+        self.segments = {0: 3}
 
     def epochs(self) -> Mapping[int, int]:
-        return {0: 3}
+        return self.segments
 
     def permission_left_ms(self) -> int:
         return 2_000
@@ -399,3 +400,50 @@ async def test_who_is_back_is_told_again_what_it_was_asked_to_drop(
     second.hello([pb.Held(key=key_message(run.key, 0), epoch=3)])
     assert list((await second.hear("revocation")).revocation.keys) == [key_message(run.key, 0)]
     assert run.phase is Phase.DROPPED
+
+
+async def test_who_is_back_is_asked_to_drop_what_it_held_of_a_segment_that_is_given_back(
+    fleet: Fleet, runtime: Runtime, clock: HandClock
+) -> None:
+    first, second = Stream(fleet), Stream(fleet)
+    first.hello()
+    await first.hear("segments")
+    run = _run(runtime)
+    assert assign(fleet, run)
+    runtime.segments = {}
+    fleet.revoke([run])
+    await first.hang_up()
+    second.hello([pb.Held(key=key_message(run.key, 0), epoch=3)])
+    number = (await second.hear("revocation")).revocation.revocation_id
+    # It answers before what it was permitted over its former stream is over.
+    pass_awake(fleet, clock, OPTIONS.heartbeat_ms)
+    assert runtime.free == []
+    runtime.told.clear()
+    second.say(revocation_ack=pb.RevocationAck(revocation_id=number))
+    await runtime.told.wait()
+    assert (runtime.dropped, runtime.free) == ({run.key}, [run])
+
+
+async def test_what_a_worker_that_is_back_has_begun_is_not_free(
+    fleet: Fleet, runtime: Runtime, clock: HandClock
+) -> None:
+    """It was asked to drop it, and did not hear that before its stream broke."""
+    first, second = Stream(fleet), Stream(fleet)
+    first.hello()
+    await first.hear("segments")
+    run = _run(runtime)
+    assert assign(fleet, run)
+    fleet.revoke([run])
+    await first.hang_up()
+    second.hello([pb.Held(key=key_message(run.key, 0), epoch=3)])
+    number = (await second.hear("revocation")).revocation.revocation_id
+    second.say(
+        revocation_ack=pb.RevocationAck(
+            revocation_id=number, already_started=[key_message(run.key, 0)]
+        )
+    )
+    await runtime.told.wait()
+    assert runtime.started == {run.key}
+    pass_awake(fleet, clock, OPTIONS.permission_ms)
+    assert runtime.free == []
+    assert [list(link.held) for link in fleet.links()] == [[run.key]]

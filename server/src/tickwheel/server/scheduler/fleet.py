@@ -111,7 +111,7 @@ class Fleet:
         if former is not None:
             # First of all: what it holds it has from there.
             self._depart(former)
-        unknown = self._adopt(link, held)
+        unknown, asked = self._adopt(link, held)
         outbox = Outbox()
         self._links[link.worker_id] = link
         self._senders[link.worker_id] = outbox
@@ -122,6 +122,7 @@ class Fleet:
             number = link.revoke(())
             revocation = pb.Revocation(revocation_id=number, keys=unknown)
             outbox.put(pb.ConnectResponse(revocation=revocation))
+        self.revoke(asked)
         _log.info("worker connected", worker=link.worker_id, window=link.window_count)
         self.place()
         try:
@@ -159,28 +160,36 @@ class Fleet:
         link.read_clock(hello.clock.wall_ms, self._clock.now_ms())
         return link, hello.held
 
-    def _adopt(self, link: WorkerLink, held: Iterable[pb.Held]) -> list[pb.RunKey]:
-        """A returning worker keeps what it held of ours; returns what it is not to publish.
+    def _adopt(
+        self, link: WorkerLink, held: Iterable[pb.Held]
+    ) -> tuple[list[pb.RunKey], list[LiveRun]]:
+        """A returning worker takes along what it held of ours; returns what it is not to publish.
 
-        That is what is not ours any more, or was never given to it, or is to be dropped: it may not
-        have heard of that, and may publish again from its next heartbeat on.
+        That is what is not ours any more, or was never given to it; and, as runs, what it is to
+        drop: it may not have heard of that, or has begun with it, and it may publish again from its
+        next heartbeat on.
         """
         epochs = self._listener.epochs()
         revoked = {key for departed in self._departed for key in departed.unconfirmed()}
         unknown: list[pb.RunKey] = []
+        asked: list[LiveRun] = []
         for item in held:
-            key = key_of(item.key)
-            if item.key.segment not in epochs:
-                continue
-            run = self._listener.find(key, item.key.segment)
+            key, segment = key_of(item.key), item.key.segment
             owners = [departed for departed in self._departed if key in departed.held]
-            if run is None or not owners or key in revoked:
+            if segment not in epochs and not owners:
+                continue
+            run = self._listener.find(key, segment)
+            if run is None or not owners:
                 unknown.append(item.key)
                 continue
             for departed in owners:
-                departed.let_go(key)
-            link.keep(run)
-        return unknown
+                departed.hand_over(key)
+            if key in revoked or segment not in epochs:
+                link.hold(run)
+                asked.append(run)
+            else:
+                link.keep(run)
+        return unknown, asked
 
     async def _hear(
         self,

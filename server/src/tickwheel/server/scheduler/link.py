@@ -93,8 +93,12 @@ class WorkerLink:
         )
 
     def keep(self, run: LiveRun) -> None:
-        """It holds the run, whether or not there was room for it."""
+        """It holds the run and is to publish it, whether or not there was room for it."""
         run.phase = Phase.ASSIGNED
+        self.hold(run)
+
+    def hold(self, run: LiveRun) -> None:
+        """It holds the run, whatever is to become of that."""
         run.worker = self.worker_id
         key = run.key
         if key not in self.held:
@@ -111,6 +115,14 @@ class WorkerLink:
             if not self.users[run.job.user]:
                 del self.users[run.job.user]
         return run
+
+    def hand_over(self, key: AttemptKey) -> None:
+        """The worker holds the run by another link from here on, which asks it again."""
+        self.let_go(key)
+        self._revocations = {
+            number: tuple(one for one in keys if one != key)
+            for number, keys in self._revocations.items()
+        }
 
     def held_of(self, segments: Iterable[int]) -> list[LiveRun]:
         """What it holds of the segments."""
