@@ -1,7 +1,7 @@
 """Who is told of what is stored, how often, and what becomes of one that fails."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.store.port import NewJob, Store
 from tickwheel.server.store.sqlite import open_sqlite
+from tickwheel.v1 import scheduler_service_pb2 as pb
 from tickwheel.worker.listeners import failures
 
 CLOCK = SystemClock()
@@ -120,3 +121,45 @@ async def test_who_only_listens_cannot_stop_it(store: Store, owner: Scheduler) -
     assert [line["event"] for line in lines if "listener" in line] == [
         "what only observes has failed"
     ] * 2
+
+
+async def test_each_outcome_is_acknowledged_once_it_is_stored_to_each_who_told_it(
+    store: Store, owner: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the next attempt is over before that, as the store is slow."""
+    may_write = asyncio.Event()
+    record = store.runs.record
+    acknowledged: set[tuple[str, int]] = set()
+
+    async def write(stamp: Any, runs: Sequence[Run]) -> None:
+        await may_write.wait()
+        await record(stamp, runs)
+
+    def acknowledge(worker_id: str, keys: Iterable[pb.RunKey]) -> None:
+        assert may_write.is_set()
+        acknowledged.update((worker_id, key.attempt) for key in keys)
+
+    monkeypatch.setattr(store.runs, "record", write)
+    monkeypatch.setattr(owner.fleet, "acknowledge", acknowledge)
+    now = CLOCK.now_ms()
+    job = make_job(at_ms=now, create_ms=now)
+    job.spec.retry_policy.initial_backoff.FromMilliseconds(1)
+    entry = entry_of(job, now)
+    await store.jobs.create([NewJob(job=job, entry=entry, inbox=notice(job, now, entry))])
+    refused = outcome_of(job, now, owner.epochs()[0])
+    refused.failure.refused = True
+    published = outcome_of(job, now, owner.epochs()[0])
+    published.key.attempt = 2
+    async with asyncio.timeout(20):
+        for outcome in (refused, published):
+            while owner.find(key_of(outcome.key), job.segment) is None:
+                await asyncio.sleep(0.005)
+            assert owner.outcome(outcome, "w")
+        # A worker that comes back tells it once more, and so does one that published it, too.
+        assert owner.outcome(refused, "w")
+        assert owner.outcome(published, "another")
+        may_write.set()
+        while len(acknowledged) < 3:
+            await asyncio.sleep(0.005)
+    assert acknowledged == {("w", 1), ("w", 2), ("another", 2)}
+    assert not owner.outcome(refused, "w")

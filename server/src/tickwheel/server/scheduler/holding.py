@@ -67,15 +67,34 @@ class Holding:
     advances: list[Advance] = field(default_factory=list[Advance])
     #: Final states that a former owner recorded, of which the history may not know.
     unchecked: list[Run] = field(default_factory=list[Run])
-    #: Who waits for the acknowledgement of which run.
-    unacknowledged: dict[tuple[str, str], AwaitedAck] = field(
-        default_factory=dict[tuple[str, str], AwaitedAck]
+    #: Who waits for the acknowledgement of which run, in order.
+    unacknowledged: dict[tuple[str, str], list[AwaitedAck]] = field(
+        default_factory=dict[tuple[str, str], list[AwaitedAck]]
     )
     #: One writes at a time, in order: the loops, and who gives the segment back.
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     advancing: asyncio.Lock = field(default_factory=asyncio.Lock)
     #: One gives it back at a time: who has more than its share may be stopped meanwhile.
     giving: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def await_ack(self, ack: AwaitedAck) -> None:
+        """A worker has told an outcome that is taken in."""
+        acks = self.unacknowledged.setdefault((ack.key.job_uid, ack.key.run_id), [])
+        if ack not in acks:
+            acks.append(ack)
+
+    def awaited_ack(self, key: pb.RunKey) -> AwaitedAck | None:
+        """Who waits to hear that the outcome of an attempt is stored; None: nobody does."""
+        acks = self.unacknowledged.get((key.job_uid, key.run_id), ())
+        return next((ack for ack in acks if ack.key == key), None)
+
+    def take_acks(self, name: tuple[str, str], revision: int) -> list[AwaitedAck]:
+        """Those who can hear it, as a run is stored up to a revision."""
+        acks = self.unacknowledged.pop(name, [])
+        left = [ack for ack in acks if ack.revision > revision]
+        if left:
+            self.unacknowledged[name] = left
+        return [ack for ack in acks if ack.revision <= revision]
 
     @property
     def taken_in_ms(self) -> int:

@@ -83,11 +83,8 @@ class Recorder:
     def _acknowledge(self, holding: Holding, batch: Batch) -> None:
         acks: dict[str, list[pb.RunKey]] = {}
         for record in batch.records:
-            name = (record.job_uid, record.run_id)
-            awaited = holding.unacknowledged.get(name)
-            if awaited is not None and awaited.revision <= record.revision:
-                del holding.unacknowledged[name]
-                acks.setdefault(awaited.worker, []).append(awaited.key)
+            for ack in holding.take_acks((record.job_uid, record.run_id), record.revision):
+                acks.setdefault(ack.worker, []).append(ack.key)
         for worker, keys in acks.items():
             self._fleet.acknowledge(worker, keys)
 

@@ -9,6 +9,7 @@ in `desk`.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -324,9 +325,10 @@ class Scheduler:
         else:
             record = holding.owner.failed(key, worker_id, outcome.failure, now)
         if record is None:
-            awaited = holding.unacknowledged.get((key.uid, key.run_id))
-            if awaited is not None and awaited.key == outcome.key:
-                # It was said before, and is acknowledged when it is stored.
+            awaited = holding.awaited_ack(outcome.key)
+            if awaited is not None:
+                # It was said before, maybe by another one, and is acknowledged when it is stored.
+                holding.await_ack(replace(awaited, worker=worker_id))
                 return True
             is_stray = is_published and not key.dead_letter
             if not is_stray or holding.owner.knows(key.uid, key.run_id):
@@ -334,9 +336,7 @@ class Scheduler:
             holding.strays[key] = Told(outcome, worker_id)
             holding.owner.foretell(key)
             return True
-        holding.unacknowledged[key.uid, key.run_id] = AwaitedAck(
-            worker_id, outcome.key, record.revision
-        )
+        holding.await_ack(AwaitedAck(worker_id, outcome.key, record.revision))
         self._records_due.set()
         self.desk.resolve([key])
         return True

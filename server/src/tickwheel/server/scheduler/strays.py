@@ -170,7 +170,7 @@ class Strays:
         record = holding.owner.take_stray(
             run, worker, outcome.epoch, outcome.published, self._clock.now_ms()
         )
-        holding.unacknowledged[name] = AwaitedAck(worker, outcome.key, record.revision)
+        holding.await_ack(AwaitedAck(worker, outcome.key, record.revision))
         _log.info(
             "a run is recorded by its worker's word",
             job=str(record.name.job),
