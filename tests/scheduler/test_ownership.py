@@ -250,3 +250,57 @@ async def test_a_take_over_reads_nothing_of_what_is_owned_already(
         assert read == {1}
         await scheduler.stop()
         await running
+
+
+async def test_who_is_stopped_amid_a_take_over_takes_nothing_of_what_it_has_given_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SystemClock()
+    leaving = SchedulerSession(
+        session_id=new_uid(), address="o:1", beat=1, lease_until_ms=clock.now_ms() + 60_000
+    )
+    await store.leases.open_session(leaving)
+    _, last = await store.leases.segments()
+    theirs = replace(last, epoch=1, session_id=leaving.session_id, floor_us=clock.now_us())
+    assert await store.leases.take_segment(last, theirs)
+    identity = Identity(session_id=new_uid(), address="local", version="test")
+    scheduler = Scheduler(store, clock, identity, SchedulerOptions(membership_ms=20))
+    read_segments, positions = store.leases.segments, store.schedule.positions
+    take, release = store.leases.take_segment, store.leases.release_segment
+    taken: list[int] = []
+    may_release = asyncio.Event()
+
+    async def take_segment(current: SegmentLease, lease: SegmentLease) -> bool:
+        taken.append(lease.segment)
+        return await take(current, lease)
+
+    async def segments() -> list[SegmentLease]:
+        if taken == [0, 1]:
+            await scheduler.stop()
+            while (await read_segments())[1].session_id:
+                await asyncio.sleep(0.01)
+        return await read_segments()
+
+    async def release_segment(lease: SegmentLease) -> bool:
+        if lease.segment == 0:
+            await may_release.wait()
+        return await release(lease)
+
+    async def positions_of(wanted: Sequence[int]) -> dict[int, int]:
+        if 1 in wanted:
+            # Nothing more is taken: it is made ready.
+            may_release.set()
+        return await positions(wanted)
+
+    monkeypatch.setattr(store.leases, "take_segment", take_segment)
+    monkeypatch.setattr(store.leases, "segments", segments)
+    monkeypatch.setattr(store.leases, "release_segment", release_segment)
+    monkeypatch.setattr(store.schedule, "positions", positions_of)
+    running = asyncio.create_task(scheduler.run())
+    async with asyncio.timeout(20):
+        await scheduler.ready.wait()
+        await store.leases.release_segment(theirs)
+        await store.leases.close_session(leaving.session_id)
+        await running
+    assert taken == [0, 1]
+    assert [one.session_id for one in await read_segments()] == ["", ""]

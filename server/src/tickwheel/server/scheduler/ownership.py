@@ -159,7 +159,7 @@ class Ownership:
         """Takes what is free and our share, and makes it ready."""
         taken: dict[int, int] = {}
         try:
-            while seen.moves.take:
+            while seen.moves.take and not self._is_ending:
                 before = len(taken)
                 await self._claim(seen, taken)
                 if len(taken) == before:
@@ -189,6 +189,9 @@ class Ownership:
         async def take(current: SegmentLease) -> None:
             former_end_us = ends.get(current.session_id, 0) * 1000
             lease = SegmentLease(
+            if self._is_ending:
+                # It may be what we have just given back.
+                return
                 segment=current.segment,
                 epoch=current.epoch + 1,
                 session_id=self._keeper.identity.session_id,
