@@ -6,16 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from scheduler.making import SECOND, entry_of, make_job
+from scheduler.making import SECOND, changed, entry_of, make_job, notice
 from scheduler.test_ownership import SleepyClock
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.lease import SchedulerSession, WriteStamp
-from tickwheel.server.domain.names import new_uid
+from tickwheel.server.domain.names import instant_id, new_uid
 from tickwheel.server.domain.occurrence import ScheduleEntry
+from tickwheel.server.scheduler.live import AttemptKey, LiveRun, Phase
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
-from tickwheel.server.store.port import NewJob, Store
+from tickwheel.server.store.port import JobChange, NewJob, Store
 from tickwheel.server.store.sqlite import open_sqlite
 
 
@@ -92,3 +93,43 @@ async def test_who_is_stopped_while_its_session_has_run_out_waits_for_no_store(
         await scheduler.stop()
         await running
     assert not scheduler.epochs()
+
+
+def is_taken_back(run: LiveRun) -> bool:
+    return run.phase is Phase.DROPPED
+
+
+async def test_a_segment_is_not_given_back_while_a_worker_may_still_publish_what_was_taken_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was asked to drop it, as its job was paused, and has not answered."""
+    clock = SystemClock()
+    now = clock.now_ms()
+    job = make_job(at_ms=now + 3 * SECOND, create_ms=now)
+    entry = entry_of(job, now + 3 * SECOND)
+    await store.jobs.create([NewJob(job=job, entry=entry)])
+    options = SchedulerOptions(exclusive=True, worker_lease_ms=100, permission_ms=100, read_ms=20)
+    identity = Identity(session_id=new_uid(), address="local", version="test")
+    scheduler = Scheduler(store, clock, identity, options)
+    running = asyncio.create_task(scheduler.run())
+    key = AttemptKey(job.uid, instant_id(now + 3 * SECOND), 1)
+    async with asyncio.timeout(20):
+        while (run := scheduler.find(key, 0)) is None:
+            await asyncio.sleep(0.01)
+
+        def revoke(_: object) -> None:
+            """Goes out, and is not answered."""
+
+        monkeypatch.setattr(scheduler.fleet, "revoke", revoke)
+        run.phase, run.worker = Phase.ASSIGNED, "w"
+        after = changed(job, clock.now_ms(), paused=True)
+        told = notice(after, after.update_ms)
+        change = JobChange(before=job, after=after, entry=None, inbox=told)
+        assert await store.jobs.change(change) is not None
+        while not is_taken_back(run):
+            await asyncio.sleep(0.01)
+        await scheduler.stop()
+        await running
+    (lease,) = await store.leases.segments()
+    assert lease.session_id == identity.session_id
+    assert [one.closed for one in await store.leases.sessions()] == [True]

@@ -18,7 +18,7 @@ from tickwheel.server.scheduler.census import Census
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.dispatcher import Dispatcher
 from tickwheel.server.scheduler.holding import Holding
-from tickwheel.server.scheduler.live import LiveRun, Phase
+from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.scheduler.membership import Moves, Regroup, SessionWatch, plan_moves
 from tickwheel.server.scheduler.recorder import Recorder
 from tickwheel.server.scheduler.resuming import Resuming
@@ -248,11 +248,12 @@ class Ownership:
     async def _give_back(self, holding: Holding) -> None:
         segment = holding.segment
         holding.leaving = True
-        held = holding.owner.assigned_runs()
+        owner, assigned = holding.owner, holding.owner.assigned_runs()
+        held = [*assigned, *owner.taken_back_runs()]
         try:
             if held:
-                self._fleet.revoke(held)
-                await self._unheld(held)
+                self._fleet.revoke(assigned)
+                await self._unheld(owner, held)
             await self._recorder.write(holding)
             await self._recorder.advance(holding)
             await self._recorder.save_position(holding)
@@ -261,7 +262,7 @@ class Ownership:
             holding.leaving = self._is_ending
             self._fleet.place()
             raise
-        if any(run.phase is Phase.ASSIGNED for run in held):
+        if any(map(owner.is_with_worker, held)):
             _log.warning("not given back: a worker is still at it", segment=segment)
             holding.leaving = self._is_ending
             self._fleet.place()
@@ -276,13 +277,11 @@ class Ownership:
         await self._leases.release_segment(replace(holding.lease, floor_us=floor_us))
         self._fleet.place()
 
-    async def _unheld(self, runs: list[LiveRun]) -> None:
-        """Waits until no worker holds any of the runs as assigned, for a bounded time."""
+    async def _unheld(self, owner: SegmentOwner, runs: list[LiveRun]) -> None:
+        """Waits until no worker holds any of the runs, for a bounded time."""
         longest_ms = self._options.worker_lease_ms + self._options.permission_ms
         deadline = self._clock.steady_ms() + longest_ms
-        while self._clock.steady_ms() < deadline:
-            if not any(run.phase is Phase.ASSIGNED for run in runs):
-                return
+        while any(map(owner.is_with_worker, runs)) and self._clock.steady_ms() < deadline:
             await self._clock.sleep(0.01)
 
     def _let_go(self, segments: Iterable[int]) -> None:

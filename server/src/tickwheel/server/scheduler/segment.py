@@ -388,7 +388,7 @@ class SegmentOwner:
         self._cursors.forget_before(position_ms)
 
     def assigned_runs(self) -> list[LiveRun]:
-        """Runs that a worker holds."""
+        """Runs that a worker holds and is to publish."""
         return self.runs.in_phase(Phase.ASSIGNED)
 
     def twin_of(self, uid: str, run_id: str) -> str | None:
@@ -415,3 +415,12 @@ class SegmentOwner:
     def count_live(self) -> int:
         """Live runs."""
         return len(self.runs)
+    def taken_back_runs(self) -> list[LiveRun]:
+        """Runs that a worker was asked to drop and has not answered for."""
+        return self.runs.in_phase(Phase.DROPPED)
+
+    def is_with_worker(self, run: LiveRun) -> bool:
+        """Whether a worker may publish a run still: one that was dropped is not known any more."""
+        is_held = run.phase in (Phase.ASSIGNED, Phase.DROPPED)
+        return is_held and self.runs.at(run.key) is run
+
