@@ -1,25 +1,42 @@
 """What is read of jobs is as new as what was told of them, and nothing that is told is missed."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from dataclasses import replace
 
 import pytest
 
-from scheduler.making import SECOND, changed, entry_of, make_job, make_owner, notice
+from scheduler.making import (
+    SECOND,
+    assign,
+    changed,
+    entry_of,
+    load,
+    make_job,
+    make_owner,
+    notice,
+    publish,
+    store_records,
+)
+from scheduler.test_course import rescheduled
+from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.lease import SegmentLease
-from tickwheel.server.domain.names import JobKey, new_uid
-from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
+from tickwheel.server.domain.lease import SegmentLease, WriteStamp
+from tickwheel.server.domain.names import JobKey, instant_id, manual_run_id, new_uid
+from tickwheel.server.domain.occurrence import EntryKind, InboxEntry, ScheduleEntry
+from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.holding import Holding, Holdings
 from tickwheel.server.scheduler.inbox import INBOX_OVERLAP_MS, Inbox, News
 from tickwheel.server.scheduler.keeper import SessionKeeper
+from tickwheel.server.scheduler.latecomers import LATE_MS, Latecomers
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.reader import Reader
 from tickwheel.server.scheduler.repairs import Repairs
 from tickwheel.server.scheduler.runtime import Scheduler
+from tickwheel.server.scheduler.strays import stray_run
 from tickwheel.server.scheduler.versions import Versions
 from tickwheel.server.store.port import JobChange, NewJob, Store
 from tickwheel.server.store.sqlite import open_sqlite
@@ -190,3 +207,147 @@ async def test_a_version_that_the_store_has_lost_is_not_waited_for(store: Store)
     async with asyncio.timeout(5):
         await inbox.read()
     assert holding.owner.has_at_hand(job.uid)
+
+
+def _taken(epoch: int = 2) -> Holding:
+    """Of segment 0; nothing of what its former owners left has been read."""
+    lease = SegmentLease(segment=0, epoch=epoch, session_id="s", address="local", floor_us=0)
+    return Holding(lease, make_owner(epoch))
+
+
+async def _record(store: Store, run: Run) -> None:
+    """A former owner has recorded it."""
+    (free,) = await store.leases.segments()
+    lease = SegmentLease(segment=0, epoch=1, session_id="s", address="local", floor_us=0)
+    assert await store.leases.take_segment(free, lease)
+    await store.runs.record(WriteStamp(0, 1, SystemClock().now_us()), [run])
+
+
+async def test_what_is_told_waits_until_what_was_left_is_taken_in(store: Store) -> None:
+    """What was skipped of a former schedule would seem to be skipped of the present one as well."""
+    now_ms = SystemClock().now_ms()
+    begun_ms = now_ms - 20 * SECOND
+    first = make_job(every_s=2, create_ms=begun_ms, window_s=0)
+    # It hears of nothing, and skips all of the first schedule.
+    former_owner = make_owner()
+    row = entry_of(first, begun_ms + 2 * SECOND)
+    former_owner.load([row], {first.key: first}, now_ms)
+    former_owner.step(now_ms)
+    (stretch,) = store_records(former_owner)
+    assert stretch.skipped_count == 9
+    await _record(store, stretch)
+    second = rescheduled(first, begun_ms + 5 * SECOND, 3)
+    second.spec.catch_up_window.FromSeconds(3_600)
+    present = entry_of(second, begun_ms + 6 * SECOND)
+    await store.jobs.create([NewJob(job=first, entry=None)])
+    told = notice(second, now_ms, present)
+    change = JobChange(before=first, after=second, entry=present, inbox=told)
+    assert await store.jobs.change(change) is not None
+    holdings: Holdings = {}
+    reader, inbox, _ = _readers(store, holdings)
+    holdings[0] = holding = _taken()
+    await inbox.read()
+    await inbox.reread()
+    await reader.recover(await reader.read_left([0]))
+    await reader.read_schedule_of([0])
+    await inbox.read_of([0])
+    await reader.load_all([0])
+    holding.owner.step(now_ms)
+    # Those at 6, 12 and 18 s are occurrences of both.
+    seconds = [(run.due_ms - begun_ms) // SECOND for run in assign(holding.owner)]
+    assert seconds == [9, 15, 21, 24]
+
+
+async def test_rows_come_in_after_what_was_left_also_where_a_segment_is_taken_once_more(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were on their way when the first take-over failed."""
+    now_ms = SystemClock().now_ms()
+    job = make_job(at_ms=now_ms)
+    await store.jobs.create([NewJob(job=job, entry=None)])
+    row = replace(
+        entry_of(job, now_ms), kind=EntryKind.MANUAL, run_id=manual_run_id(now_ms, "aaaaaaaa")
+    )
+    former_owner = make_owner()
+    (run,) = load(former_owner, job, row, now_ms)
+    publish(former_owner, run, now_ms)
+    (done,) = store_records(former_owner)
+    holdings: Holdings = {}
+    reader, _, _ = _readers(store, holdings)
+    again = _taken()
+    get_many = store.jobs.get_many
+
+    async def read(keys: Iterable[JobKey]) -> dict[JobKey, Job]:
+        holdings[0] = again
+        return await get_many(keys)
+
+    monkeypatch.setattr(store.jobs, "get_many", read)
+    await reader.load([row])
+    again.owner.recover([done])
+    assert assign(again.owner) == []
+
+
+async def test_what_was_read_for_a_former_holding_counts_for_that_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holdings: Holdings = {}
+    reader, _, holding = _readers(store, holdings)
+    position_ms = holding.read_to_ms = SystemClock().now_ms() - SECOND
+    again = _taken()
+    read_due = store.schedule.read_due
+
+    async def read(segments: Sequence[int], start_ms: int, end_ms: int) -> list[ScheduleEntry]:
+        found = await read_due(segments, start_ms, end_ms)
+        again.read_to_ms, again.recovered = position_ms, True
+        holdings[0] = again
+        return found
+
+    monkeypatch.setattr(store.schedule, "read_due", read)
+    await reader.read_schedule()
+    assert again.read_to_ms == position_ms
+
+
+async def _change_while_it_is_read(
+    store: Store, inbox: Inbox, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next reading of jobs is followed by a change of it, of which its owner is told."""
+    get_many = store.jobs.get_many
+    after = changed(job, SystemClock().now_ms(), paused=True)
+
+    async def read(keys: Iterable[JobKey]) -> dict[JobKey, Job]:
+        found = await get_many(keys)
+        if found[job.key].version < after.version:
+            told = notice(after, after.update_ms)
+            change = JobChange(before=job, after=after, entry=None, inbox=told)
+            if await store.jobs.change(change) is not None:
+                await inbox.notice([News(after.key, 0, after.version)])
+        return found
+
+    monkeypatch.setattr(store.jobs, "get_many", read)
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_what_was_left_goes_by_no_version_before_one_that_was_told_of(
+    store: Store, monkeypatch: pytest.MonkeyPatch, *, is_late: bool
+) -> None:
+    """Nothing went by the former version when that was confirmed."""
+    now_ms = SystemClock().now_ms()
+    job = make_job(every_s=10, create_ms=now_ms - 60 * SECOND)
+    await store.jobs.create([NewJob(job=job, entry=None)])
+    run = stray_run(instant_id(now_ms), 2, job, (), schedule_of)
+    record = run.as_run(RunState.PENDING, now_ms, 1, next_attempt_ms=now_ms + SECOND)
+    await _record(store, record)
+    holdings: Holdings = {}
+    reader, inbox, _ = _readers(store, holdings)
+    holdings[0] = holding = _taken()
+    await _change_while_it_is_read(store, inbox, job, monkeypatch)
+    if is_late:
+        holding.recovered = holding.ready = True
+        holding.taken_ms = now_ms - LATE_MS
+        versions = inbox._versions  # pyright: ignore[reportPrivateUsage]
+        await Latecomers(store, SystemClock(), holdings, versions).look()
+    else:
+        await reader.recover(await reader.read_left([0]))
+    left = holding.owner.runs.find(job.uid, record.run_id)
+    assert left is not None
+    assert left.job.paused

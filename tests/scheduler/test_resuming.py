@@ -69,7 +69,9 @@ class Owner:
             )
             assert await self.store.leases.take_segment(free, lease)
             self.keeper.set_floor(lease.segment, floor_us)
-            self.context.holdings[lease.segment] = Holding(lease, make_owner(7), ready=True)
+            self.context.holdings[lease.segment] = Holding(
+                lease, make_owner(7), recovered=True, ready=True
+            )
 
     def leases(self) -> list[SegmentLease]:
         return [self.cells.leases[segment] for segment in range(SEGMENTS)]

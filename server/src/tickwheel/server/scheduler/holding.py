@@ -120,6 +120,15 @@ class Holding:
 Holdings = dict[int, Holding]
 
 
+def recovered(holdings: Holdings, segment: int) -> Holding | None:
+    """The segment's holding, if it is ours and what its former owners left was taken in.
+
+    Nothing else may be taken in before that: what is done already would be done again.
+    """
+    holding = holdings.get(segment)
+    return holding if holding is not None and holding.recovered else None
+
+
 def position_of(holdings: Holdings, segment: int) -> int:
     """Where a segment's owner is in the schedule, in ms; 0 where it is not owned here."""
     holding = holdings.get(segment)

@@ -12,7 +12,7 @@ from tickwheel.server.domain.names import JobKey
 from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
 from tickwheel.server.scheduler.backlog import Backlog
 from tickwheel.server.scheduler.context import SchedulerContext
-from tickwheel.server.scheduler.holding import position_of
+from tickwheel.server.scheduler.holding import position_of, recovered
 from tickwheel.server.scheduler.reader import Reader
 from tickwheel.server.scheduler.rounds import Rounds
 from tickwheel.server.scheduler.versions import Versions
@@ -81,11 +81,10 @@ class Inbox:
     async def read_of(self, segments: Sequence[int]) -> None:
         """Does that for some segments, as far as they are owned."""
         now = self._clock.now_ms()
-        holdings = [self._holdings[segment] for segment in segments if segment in self._holdings]
+        holdings = [one for at in segments if (one := recovered(self._holdings, at)) is not None]
         await self._read_new(list(segments))
         for holding in holdings:
-            if holding.recovered:
-                holding.told_to_ms = now - INBOX_OVERLAP_MS
+            holding.told_to_ms = now - INBOX_OVERLAP_MS
         await self._load_uncommitted(segments)
         self._wake.set()
 
@@ -105,7 +104,7 @@ class Inbox:
         """Takes in what is new in the inbox; reads overlap, what was seen before is passed over."""
         since_ms = self._read_ms - INBOX_OVERLAP_MS
         until_ms = self._clock.now_ms() + AHEAD_MS
-        fresh = self._fresh(await self._schedule.read_inbox(segments, since_ms, until_ms))
+        fresh = self._fresh(await self._read(segments, since_ms, until_ms))
         late = {item.entry for item in fresh if item.entry is not None and _is_told_late(item)}
         await self._take_in(await self._still(fresh, late))
 
@@ -124,18 +123,25 @@ class Inbox:
                 revoked = holding.owner.change(job, None, now, past.get(key, ()))
                 self._fleet.revoke([*revoked, *holding.owner.take_revocations()])
 
+    async def _read(
+        self, segments: Sequence[int], since_ms: int, until_ms: int | None = None
+    ) -> list[InboxEntry]:
+        """Reads the inbox. Whoever reads one of its jobs at this moment is to read it again."""
+        found = await self._schedule.read_inbox(segments, since_ms, until_ms)
+        for item in found:
+            self._versions.tell(item.uid, item.version)
+        return found
+
     def _fresh(self, found: Iterable[InboxEntry]) -> list[InboxEntry]:
-        """What was not taken in before, of the segments that are owned."""
+        """What was not taken in before, of the segments of which something may be."""
         return [
             item
             for item in found
-            if (holding := self._holdings.get(item.segment)) is not None
+            if (holding := recovered(self._holdings, item.segment)) is not None
             and item.news not in holding.seen
         ]
 
     async def _take_in(self, fresh: Sequence[InboxEntry]) -> None:
-        for item in fresh:
-            self._versions.tell(item.uid, item.version)
         waiting = Backlog(fresh)
         while waiting:
             await self._take_in_slice(waiting.take(self._slice))
@@ -147,14 +153,14 @@ class Inbox:
         jobs, past = await self._versions.read([(one.key, one.segment, one.entry) for one in news])
         now = self._clock.now_ms()
         for item in news:
-            holding = self._holdings.get(item.segment)
+            holding = recovered(self._holdings, item.segment)
             if holding is not None:
                 former = past.get(item.key, ())
                 revoked = holding.owner.notice(item, jobs.get(item.key), now, former)
                 self._fleet.revoke([*revoked, *holding.owner.take_revocations()])
         # Not before: what could not be read is to be taken in another time.
         for item in fresh:
-            holding = self._holdings.get(item.segment)
+            holding = recovered(self._holdings, item.segment)
             if holding is not None:
                 holding.seen[item.news] = now
 
@@ -168,7 +174,7 @@ class Inbox:
         """Reads again what may have been written late: longer ago than a usual read looks back."""
         begun = self._clock.now_ms()
         since_ms = self._reread_ms - INBOX_HORIZON_MS
-        found = await self._schedule.read_inbox(list(self._holdings), since_ms)
+        found = await self._read(list(self._holdings), since_ms)
         await self._take_in(await self._still(self._fresh(found)))
         oldest = self._reread_ms - 2 * INBOX_HORIZON_MS
         self._reread_ms = begun
@@ -188,7 +194,7 @@ class Inbox:
             # that it left.
             since_ms = number * LOOK_BACK_MS - 2 * INBOX_HORIZON_MS
             until_ms = (number + 1) * LOOK_BACK_MS + BEFORE_NEWS_MS
-            found = await self._schedule.read_inbox(group, since_ms, until_ms)
+            found = await self._read(group, since_ms, until_ms)
             behind = [
                 item
                 for item in self._fresh(found)

@@ -8,6 +8,7 @@ from typing import Final
 
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.scheduler.holding import Holding, Holdings
+from tickwheel.server.scheduler.versions import Versions
 from tickwheel.server.store.port import INBOX_HORIZON_MS, Store
 
 #: So long after a take-over the log is read again: a write is given up sooner, and hardly ever
@@ -18,9 +19,10 @@ LATE_MS: Final = 10_000
 class Latecomers:
     """Looks at each segment once more, a while after it was taken over."""
 
-    def __init__(self, store: Store, clock: Clock, holdings: Holdings) -> None:
-        """Makes it; `holdings` are shared, and changed by others."""
+    def __init__(self, store: Store, clock: Clock, holdings: Holdings, versions: Versions) -> None:
+        """Makes it; `holdings` are shared, and changed by others, `versions` reads the jobs."""
         self._store = store
+        self._versions = versions
         self._clock = clock
         self._holdings = holdings
 
@@ -36,7 +38,7 @@ class Latecomers:
         since_ms = holding.taken_ms - INBOX_HORIZON_MS
         log = await self._store.runs.read_log([holding.segment], since_ms)
         late = holding.owner.unknown_of(log)
-        jobs = await self._store.jobs.get_many({run.key for run in late}) if late else {}
+        jobs, _ = await self._versions.read([(run.key, run.segment, None) for run in late])
         now_ms = self._clock.now_ms()
         for run in late:
             job = jobs.get(run.key)

@@ -13,7 +13,7 @@ from tickwheel.server.scheduler.backlog import Backlog
 from tickwheel.server.scheduler.bounded import bounded
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.gaps import final_states
-from tickwheel.server.scheduler.holding import Holding, position_of
+from tickwheel.server.scheduler.holding import Holding, position_of, recovered
 from tickwheel.server.scheduler.keeper import SET_BACK_MS
 from tickwheel.server.scheduler.recovering import is_underway
 from tickwheel.server.scheduler.segment import POSITION_LAG_MS
@@ -85,8 +85,9 @@ class Reader:
         logs = _by_segment(run for run in found if run.update_ms >= since[run.segment])
         left = [run for segment in segments for run in known.get(segment, ())]
         underway = [run for log in logs.values() for run in log if is_underway(run)]
-        keys = {run.key for run in (*left, *underway)}
-        jobs = await self._store.jobs.get_many(keys) if keys else {}
+        keys = {run.key: run.segment for run in (*left, *underway)}
+        # A change may be confirmed meanwhile, as nothing goes by a former version yet.
+        jobs, _ = await self._versions.read([(key, at, None) for key, at in keys.items()])
         for segment in segments:
             holding = self._holdings.get(segment)
             if holding is not None:
@@ -124,25 +125,27 @@ class Reader:
     async def read_schedule_of(self, segments: Iterable[int]) -> None:
         """Does that for some segments, as far as they are owned."""
         horizon = self._clock.now_ms() + LOOK_AHEAD_MS
-        groups: dict[int, list[int]] = {}
+        groups: dict[int, list[Holding]] = {}
         for segment in segments:
-            holding = self._holdings.get(segment)
-            if holding is not None and holding.recovered and not holding.leaving:
-                groups.setdefault(holding.read_to_ms, []).append(segment)
+            holding = recovered(self._holdings, segment)
+            if holding is not None and not holding.leaving:
+                groups.setdefault(holding.read_to_ms, []).append(holding)
         await bounded(
-            self._read_schedule(segments, start, horizon) for start, segments in groups.items()
+            self._read_schedule(holdings, start, horizon) for start, holdings in groups.items()
         )
 
-    async def _read_schedule(self, segments: list[int], start_ms: int, end_ms: int) -> None:
+    async def _read_schedule(self, holdings: list[Holding], start_ms: int, end_ms: int) -> None:
         """Reads from `start_ms` on; after an outage in stretches, skipping what is empty."""
         if end_ms - start_ms > CATCH_UP_STRETCH_MS:
-            await bounded(self._catch_up(segment, start_ms, end_ms) for segment in segments)
+            await bounded(self._catch_up(holding, start_ms, end_ms) for holding in holdings)
             return
+        segments = [holding.segment for holding in holdings]
         self._put_off(await self._store.schedule.read_due(segments, start_ms, end_ms))
-        self._mark_read(segments, end_ms)
+        for holding in holdings:
+            holding.read_to_ms = end_ms
 
-    async def _catch_up(self, segment: int, start_ms: int, end_ms: int) -> None:
-        at_ms = start_ms
+    async def _catch_up(self, holding: Holding, start_ms: int, end_ms: int) -> None:
+        segment, at_ms = holding.segment, start_ms
         while at_ms < end_ms:
             found = await self._store.schedule.first_fire_ms(segment, at_ms)
             if found is None or found >= end_ms:
@@ -150,18 +153,12 @@ class Reader:
             until_ms = min(end_ms, max(at_ms, found) + CATCH_UP_STRETCH_MS)
             self._put_off(await self._store.schedule.read_due([segment], found, until_ms))
             at_ms = until_ms
-            holding = self._holdings.get(segment)
-            if holding is None or len(holding.unloaded) + holding.owner.count_live() > MAX_BACKLOG:
+            is_ours = self._holdings.get(segment) is holding
+            if not is_ours or len(holding.unloaded) + holding.owner.count_live() > MAX_BACKLOG:
                 # Goes on from here with the next read, when what is open has become less.
-                self._mark_read([segment], at_ms)
+                holding.read_to_ms = at_ms
                 return
-        self._mark_read([segment], end_ms)
-
-    def _mark_read(self, segments: Iterable[int], read_to_ms: int) -> None:
-        for segment in segments:
-            holding = self._holdings.get(segment)
-            if holding is not None:
-                holding.read_to_ms = read_to_ms
+        holding.read_to_ms = end_ms
 
     def _put_off(self, entries: Iterable[ScheduleEntry]) -> None:
         """Rows to be taken in, as soon as their turn comes."""
@@ -224,7 +221,7 @@ class Reader:
         for entry in entries:
             grouped.setdefault(entry.segment, []).append(entry)
         for segment, group in grouped.items():
-            holding = self._holdings.get(segment)
+            holding = recovered(self._holdings, segment)
             if holding is not None:
                 revoked = holding.owner.load(group, jobs, now, past)
                 self._fleet.revoke([*revoked, *holding.owner.take_revocations()])

@@ -13,6 +13,7 @@ from tickwheel.server.domain.occurrence import ScheduleEntry
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.recorder import Recorder
+from tickwheel.server.scheduler.versions import Versions
 
 _log = structlog.get_logger(__name__)
 
@@ -36,8 +37,15 @@ async def unwatched() -> str:
 class Rederiver:
     """Keeps the segments' rows to the time-zone data."""
 
-    def __init__(self, context: SchedulerContext, recorder: Recorder, zone_data: ZoneData) -> None:
-        """Makes it; `recorder` writes the rows that move."""
+    def __init__(
+        self,
+        context: SchedulerContext,
+        versions: Versions,
+        recorder: Recorder,
+        zone_data: ZoneData,
+    ) -> None:
+        """Makes it; `versions` reads the jobs, `recorder` writes the rows that move."""
+        self._versions = versions
         self._store = context.store
         self._clock = context.clock
         self._options = context.options
@@ -122,7 +130,7 @@ class Rederiver:
     async def _look_at(self, holding: Holding, entries: list[ScheduleEntry]) -> None:
         for start in range(0, len(entries), _SLICE):
             part = entries[start : start + _SLICE]
-            jobs = await self._store.jobs.get_many({entry.key for entry in part})
+            jobs, _ = await self._versions.read([(one.key, one.segment, None) for one in part])
             holding.owner.rederive(part, jobs, self._clock.now_ms())
         if entries:
             await self._recorder.advance(holding)

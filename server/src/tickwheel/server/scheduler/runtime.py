@@ -82,7 +82,7 @@ class Scheduler:
         self._reader = Reader(context, versions)
         self._inbox = Inbox(context, versions, self._reader)
         self._recorder = Recorder(context, self._stored)
-        self._rederiver = Rederiver(context, self._recorder, zone_data)
+        self._rederiver = Rederiver(context, versions, self._recorder, zone_data)
         self.desk = OwnerDesk(context, self._reader, self._inbox, self._recorder)
         self.census = Census(context)
         self._dispatcher = Dispatcher(clock, options, self.fleet, self._holdings)
@@ -98,7 +98,7 @@ class Scheduler:
             self.census,
         )
         self._gaps = HistoryGaps(context)
-        self._latecomers = Latecomers(store, clock, self._holdings)
+        self._latecomers = Latecomers(store, clock, self._holdings, versions)
         self._strays = Strays(context, schedule_of, self.outcome)
         self._repair = Repair(context, self._reader, self._inbox, self._rederiver)
         self._pauser = Pauser(store, clock)
