@@ -117,6 +117,39 @@ def test_what_a_later_owner_has_begun_is_gone_on_from_whatever_its_revision() ->
     assert (record.traceparent, record.revision) == ("later", 2)
 
 
+@pytest.mark.parametrize("is_dropped", [False, True])
+def test_a_later_attempt_than_its_owner_knows_of_is_the_one_that_it_is_at(
+    *, is_dropped: bool
+) -> None:
+    """A former owner had gone on to it, and ended before it could record that the first failed."""
+    owner, job = make_owner(epoch=2), reported()
+    first = load(owner, job, entry_of(job, NOW))[0]
+    if is_dropped:
+        # A worker is asked to drop it, and has not answered.
+        after = changed(job, NOW - 1, paused=True)
+        assert owner.change(after, None, NOW - 1) == [first]
+    key = AttemptKey(job.uid, first.run_id, 2)
+    assert owner.holds(key)
+    ack = scheduler_service_pb2.Published(publish_ms=NOW, partition=1, offset=42)
+    record = owner.published(key, "w", 1, ack, NOW)
+    assert record is not None
+    assert (record.state, record.attempt, record.offset) == (RunState.PUBLISHED, 2, 42)
+    assert owner.revoking(job.uid) == []
+    # The first one is not handed out any more, and nobody waits for it.
+    owner.give_back([first], NOW)
+    assert owner.take_ready() == []
+    assert owner.published(AttemptKey(job.uid, first.run_id, 1), "w", 1, ack, NOW) is None
+
+
+def test_a_later_attempt_that_failed_is_followed_by_the_one_after_it() -> None:
+    owner, job = make_owner(epoch=2), reported(at_ms=NOW)
+    load(owner, job, entry_of(job, NOW))
+    refused = scheduler_service_pb2.PublishFailure(message="no", refused=True)
+    record = owner.failed(AttemptKey(job.uid, instant_id(NOW), 2), "w", refused, NOW)
+    assert record is not None
+    assert (record.state, record.attempt) == (RunState.PENDING, 3)
+
+
 @pytest.fixture
 async def engine() -> AsyncGenerator[Store]:
     opened = await open_sqlite(None, segments=1, clock=CLOCK)

@@ -324,6 +324,7 @@ class SegmentOwner:
         self,
         run: LiveRun,
         worker: str,
+            self.runs.come_to(run, key.attempt)
         fence: int,
         ack: scheduler_service_pb2.Published,
         now_ms: int,

@@ -169,11 +169,24 @@ class Runs(LiveRuns):
                 self.following.given_back(run, now_ms)
 
     def awaits_outcome(self, key: AttemptKey) -> LiveRun | None:
-        """The run whose attempt somebody published or failed to; None where that is known."""
-        run = self.at(key)
+        """The run whose attempt somebody published or failed to; None where that is known.
+
+        It may be a later attempt than the one that the run is at: see `come_to`.
+        """
+        find = self.dead_letter_of if key.dead_letter else self.find
+        run = find(key.uid, key.run_id)
         if run is None or not (run.phase in UNPUBLISHED or run.phase is Phase.DROPPED):
             return None
-        return run
+        return run if run.attempt <= key.attempt else None
+
+    def come_to(self, run: LiveRun, attempt: int) -> None:
+        """A run is at an attempt by a worker's word, at least.
+
+        A former owner had gone on to it, and ended before it could record what came before.
+        """
+        if run.attempt < attempt:
+            run.attempt = attempt
+            run.expire_ms = 0
 
     def admit_published(self, run: LiveRun) -> None:
         """A run that was published without our doing; `published` follows."""
