@@ -35,13 +35,13 @@ from tickwheel.server.domain.report import (
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.scheduler import overlap
 from tickwheel.server.scheduler.ledger import Batch
-from tickwheel.server.scheduler.live import LiveRun, live_run_of
+from tickwheel.server.scheduler.live import AttemptKey, LiveRun, live_run_of
 from tickwheel.server.scheduler.overlap import MAX_WAITING
 from tickwheel.server.scheduler.own_runs import own_run
 from tickwheel.server.scheduler.reporting import NotPublishedYetError
 from tickwheel.server.scheduler.reports import SILENCE_MS
 from tickwheel.server.scheduler.segment import SegmentOwner
-from tickwheel.v1 import job_pb2, run_pb2
+from tickwheel.v1 import job_pb2, run_pb2, scheduler_service_pb2
 
 TIMEOUT_S = 60
 
@@ -699,6 +699,64 @@ def test_a_new_owner_goes_on_with_what_is_unfinished() -> None:
         1,
     )
     assert [released.run_id for released in assign(second)] == [waiting.run_id]
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+def test_what_waits_of_a_job_that_was_deleted_while_nobody_owned_it_is_skipped(
+    *, is_told: bool
+) -> None:
+    first, job = make_owner(), reported(job_pb2.OVERLAP_BUFFER_ALL)
+    run = published(job, first)
+    assert run.record is not None
+    (waiting,) = beside(first, job)
+    now = NOW + 12 * SECOND
+    gone = changed(job, now, delete_ms=now)
+    second = make_owner(epoch=2)
+    second.recover([], [run.record, waiting], {job.key: gone}, now)
+    if is_told:
+        # The former owner had let it go, and a worker has published it.
+        second.foretell(AttemptKey(job.uid, waiting.run_id, 1))
+    second.step(now)
+    records = store(second, now).records
+    assert states(Batch(records, [], [])) == ([] if is_told else [RunState.SKIPPED])
+    assert [one.skip_reason for one in records] == [run_pb2.SKIP_REASON_DELETED] * len(records)
+    assert second.holds(AttemptKey(job.uid, waiting.run_id, 1)) is is_told
+    found = second.runs.find(job.uid, run.run_id)
+    assert found is not None
+    # What was on the log goes on.
+    say(second, found, SUCCEEDED, now, fence=1)
+    assert states(store(second, now)) == [RunState.SUCCEEDED]
+
+
+def test_no_attempt_follows_once_the_job_was_deleted_while_nobody_owned_it() -> None:
+    first, job = make_owner(), reported(at_ms=NOW)
+    run = published(job, first)
+    say(first, run, FAILED, NOW + 1)
+    log = store(first).records
+    gone = changed(job, NOW + 2, delete_ms=NOW + 2)
+    second = make_owner(epoch=2)
+    second.recover(log, [], {job.key: gone}, NOW + 3 * SECOND)
+    second.step(NOW + 3 * SECOND)
+    (failed,) = store(second).records
+    assert (failed.state, failed.attempt) == (RunState.FAILED, 2)
+    # Only its dead letter.
+    assert [one.dead_letter for one in assign(second)] == [True]
+
+
+def test_an_attempt_that_a_former_owner_has_left_follows_its_job() -> None:
+    """Also where no executor reports its end."""
+    first, job = make_owner(), make_job(at_ms=NOW)
+    job.spec.retry_policy.initial_backoff.FromSeconds(300)
+    (run,) = load(first, job, entry_of(job, NOW))
+    refused = scheduler_service_pb2.PublishFailure(message="no", refused=True)
+    assert first.failed(run.key, "w", refused, NOW)
+    log = store(first).records
+    second = make_owner(epoch=2)
+    second.recover(log, [], {job.key: job}, NOW + 1)
+    gone = changed(job, NOW + 2, delete_ms=NOW + 2)
+    assert second.has_older(job.uid, gone.version)
+    second.notice(notice(gone, NOW + 2), gone, NOW + 2)
+    assert states(store(second)) == [RunState.FAILED]
 
 
 def test_what_was_published_but_has_no_row_yet_is_found_in_the_log() -> None:

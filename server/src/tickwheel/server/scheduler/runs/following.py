@@ -70,10 +70,12 @@ class Following:
 
     def come_near(self, run: LiveRun, now_ms: int) -> None:
         """The instant of a run that was put off, or waited for its backoff, has come near."""
-        if self.is_of_deleted_job(run) and run.name not in self._live.foretold:
+        if not run.job.delete_ms or run.name in self._live.foretold:
+            self._live.queue(run, now_ms)
+        elif run.attempt == 1:
             self.renew(run, run.job, now_ms)
         else:
-            self._live.queue(run, now_ms)
+            self._endings.end(run, RunState.FAILED, now_ms)
 
     def is_of_deleted_job(self, run: LiveRun) -> bool:
         """Whether it lingers of the backfill of a job that is deleted: it is to be skipped."""

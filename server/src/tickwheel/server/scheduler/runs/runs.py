@@ -116,14 +116,20 @@ class Runs(LiveRuns):
 
     def _adopt_open(self, run: LiveRun, record: Run, now_ms: int) -> None:
         self.done[run.name] = record.update_ms
-        if record.state is RunState.PENDING and record.blocking_run and record.attempt == 1:
+        has_waited = bool(record.blocking_run) and record.attempt == 1
+        is_deleted = bool(run.job.delete_ms)
+        if record.state is RunState.PENDING and has_waited and not is_deleted:
             run.phase = Phase.WAITING
             self.add(run)
         elif record.state is RunState.PENDING:
             self.add(run)
-            if record.attempt == 1:
+            if record.attempt > 1:
+                # Whoever reports its end, or nobody: it follows its job.
+                self.unfinished.add(run)
+            elif not has_waited:
                 self.lingering.add(run)
-            if self.following.is_of_deleted_job(run):
+            has_no_more = has_waited or record.attempt > 1
+            if self.following.is_of_deleted_job(run) or (is_deleted and has_no_more):
                 self.following.put_off(run, now_ms)
             else:
                 self.queue(run, now_ms)
