@@ -12,7 +12,9 @@ import structlog
 
 from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.errors import Fenced, StoreUnavailable
+from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import SchedulerSession, SegmentLease
+from tickwheel.server.schedule import Schedule, ScheduleError
 from tickwheel.server.scheduler.bounded import bounded
 from tickwheel.server.scheduler.census import Census
 from tickwheel.server.scheduler.context import SchedulerContext
@@ -187,11 +189,11 @@ class Ownership:
         ends = {session.session_id: session.lease_until_ms for session in seen.sessions}
 
         async def take(current: SegmentLease) -> None:
-            former_end_us = ends.get(current.session_id, 0) * 1000
-            lease = SegmentLease(
             if self._is_ending:
                 # It may be what we have just given back.
                 return
+            former_end_us = ends.get(current.session_id, 0) * 1000
+            lease = SegmentLease(
                 segment=current.segment,
                 epoch=current.epoch + 1,
                 session_id=self._keeper.identity.session_id,
@@ -203,7 +205,7 @@ class Ownership:
                 owner = SegmentOwner(
                     lease.segment,
                     lease.epoch,
-                    compile_schedule=schedule_of,
+                    compile_schedule=_schedule_of,
                     new_traceparent=new_traceparent,
                     repairs=self._repairs,
                     patience_ms=self._options.patience_ms,
@@ -288,3 +290,12 @@ class Ownership:
         """These are not ours any more: what becomes of their runs is not our concern."""
         self._fleet.forget(segments)
         self._dispatcher.forget(segments)
+
+
+def _schedule_of(job: Job) -> Schedule:
+    """A job's schedule; whoever operates the cluster hears of one that is not known here."""
+    try:
+        return schedule_of(job)
+    except ScheduleError as error:
+        _log.error("a job waits: its schedule is unknown here", job=str(job.name), error=str(error))
+        raise

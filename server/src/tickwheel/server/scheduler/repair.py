@@ -214,7 +214,11 @@ class Repair:
         runs = await self._runs_of(job)
         newest_ms = newest_known_ms(job, schedule, runs)
         now_ms = self._clock.now_ms()
-        row = lost_row(job, former, schedule, newest_ms, now_ms, schedule_of)
+        try:
+            row = lost_row(job, former, schedule, newest_ms, now_ms, schedule_of)
+        except ScheduleError:
+            # A former one cannot be computed here, and so it is not known how many runs are left.
+            return
         if newest_ms is not None and newest_ms > now_ms and row is not None:
             # Our clock was set back, and the row is where it was by the former one: at what was
             # not done then, or not known to be.

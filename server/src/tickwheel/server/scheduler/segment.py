@@ -16,7 +16,7 @@ from tickwheel.server.domain.names import JobKey
 from tickwheel.server.domain.occurrence import EntryKind, InboxEntry, ScheduleEntry
 from tickwheel.server.domain.report import Answer, Report
 from tickwheel.server.domain.run import Run
-from tickwheel.server.schedule import Schedule
+from tickwheel.server.schedule import Schedule, ScheduleError
 from tickwheel.server.scheduler.cursors import STEP_BUDGET, Advance, Cursors
 from tickwheel.server.scheduler.ledger import Batch
 from tickwheel.server.scheduler.lingering import PATIENCE_MS
@@ -50,6 +50,7 @@ class SegmentOwner:
         self.epoch = epoch
         self.runs = Runs(segment, epoch, patience_ms)
         self._reporting = Reporting(self.runs)
+        self._compile = compile_schedule
         self._cursors = Cursors(
             self.runs, compile_schedule=compile_schedule, new_traceparent=new_traceparent
         )
@@ -85,7 +86,8 @@ class SegmentOwner:
         """Takes in entries of the schedule, with the jobs they belong to.
 
         An entry whose job is missing, or has not come to the entry's generation, is kept for a
-        while: its creation, or the change, may be under way. Of former generations and of deleted
+        while: its creation, or the change, may be under way. So is one of a job that cannot be
+        computed here. Of former generations and of deleted
         jobs there is left what came due before, and to record what their backfills do not run.
         Returns runs to take back from workers, as `change` does.
 
@@ -97,13 +99,16 @@ class SegmentOwner:
         """
         revoked: list[LiveRun] = []
         for entry in entries:
-            job = jobs.get(entry.key)
-            if job is None or (entry.generation > job.generation and not job.delete_ms):
+            job, former = jobs.get(entry.key), (past or {}).get(entry.key, ())
+            if (
+                job is None
+                or (entry.generation > job.generation and not job.delete_ms)
+                or not self._is_computable(job, former)
+            ):
                 if not self._uncommitted.keep(entry, now_ms):
                     self._repairs[Mended.ROW_WITHOUT_JOB] += 1
                 continue
             self._uncommitted.settle(entry)
-            former = (past or {}).get(entry.key, ())
             if entry.kind is EntryKind.SCHEDULE:
                 revoked.extend(self._cursors.load(job, entry, former, now_ms))
             elif entry.kind is not EntryKind.BACKFILL:
@@ -122,7 +127,9 @@ class SegmentOwner:
         """Looks whether entries far ahead are right by the new data; those that are not move."""
         for entry in entries:
             job = jobs.get(entry.key)
-            if job is not None and not job.delete_ms and entry.kind is EntryKind.SCHEDULE:
+            if job is None or job.delete_ms or entry.kind is not EntryKind.SCHEDULE:
+                continue
+            if self._is_computable(job):
                 self._cursors.rederive(job, entry, now_ms)
 
     def end_rederiving(self) -> None:
@@ -133,6 +140,8 @@ class SegmentOwner:
         self, item: InboxEntry, job: Job | None, now_ms: int, former: Sequence[Job] = ()
     ) -> list[LiveRun]:
         """Takes in an inbox entry, with the job as it is now; returns runs as `change` does."""
+        if job is not None and not self._is_computable(job, former):
+            job = None
         revoked = self._cursors.change(job, item.entry, former, now_ms) if job is not None else []
         if item.entry is not None:
             jobs = {item.key: job} if job is not None else {}
@@ -145,9 +154,24 @@ class SegmentOwner:
         self, job: Job, entry: ScheduleEntry | None, now_ms: int, former: Sequence[Job] = ()
     ) -> list[LiveRun]:
         """Takes in a job's newer version; see Cursors.change."""
+        if not self._is_computable(job, former):
+            return []
         revoked = self._cursors.change(job, entry, former, now_ms)
         self._follow(job, now_ms)
         return revoked
+
+    def _is_computable(self, job: Job, former: Sequence[Job] = ()) -> bool:
+        """Whether all schedules of a job can be computed here.
+
+        While a cluster is brought up to date an api may take a time zone, or a form of schedule,
+        that its schedulers do not know yet: no other job is to wait for that.
+        """
+        try:
+            for one in (*former, job):
+                self._compile(one)
+        except ScheduleError:
+            return False
+        return True
 
     def _follow(self, job: Job, now_ms: int) -> None:
         self.runs.following.change_job(job, now_ms)
@@ -300,6 +324,7 @@ class SegmentOwner:
         run = self.runs.awaits_outcome(key)
         if run is not None:
             self._cursors.heard(run)
+            self.runs.come_to(run, key.attempt)
         return run
 
     def _is_heard_at_last(self, run: LiveRun, now_ms: int) -> None:
@@ -324,7 +349,6 @@ class SegmentOwner:
         self,
         run: LiveRun,
         worker: str,
-            self.runs.come_to(run, key.attempt)
         fence: int,
         ack: scheduler_service_pb2.Published,
         now_ms: int,
@@ -392,6 +416,15 @@ class SegmentOwner:
         """Runs that a worker holds and is to publish."""
         return self.runs.in_phase(Phase.ASSIGNED)
 
+    def taken_back_runs(self) -> list[LiveRun]:
+        """Runs that a worker was asked to drop and has not answered for."""
+        return self.runs.in_phase(Phase.DROPPED)
+
+    def is_with_worker(self, run: LiveRun) -> bool:
+        """Whether a worker may publish a run still: one that was dropped is not known any more."""
+        is_held = run.phase in (Phase.ASSIGNED, Phase.DROPPED)
+        return is_held and self.runs.at(run.key) is run
+
     def twin_of(self, uid: str, run_id: str) -> str | None:
         """The id of the job's recent run by hand that was made by the same request."""
         return self._own_runs.twin_of(uid, run_id)
@@ -416,12 +449,3 @@ class SegmentOwner:
     def count_live(self) -> int:
         """Live runs."""
         return len(self.runs)
-    def taken_back_runs(self) -> list[LiveRun]:
-        """Runs that a worker was asked to drop and has not answered for."""
-        return self.runs.in_phase(Phase.DROPPED)
-
-    def is_with_worker(self, run: LiveRun) -> bool:
-        """Whether a worker may publish a run still: one that was dropped is not known any more."""
-        is_held = run.phase in (Phase.ASSIGNED, Phase.DROPPED)
-        return is_held and self.runs.at(run.key) is run
-

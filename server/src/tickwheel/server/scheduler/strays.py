@@ -6,7 +6,8 @@ occurrence. What is on the log has a run all the same: it is recorded by the wor
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -17,7 +18,7 @@ from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import RUN_ID_PATTERN, JobKey, occurrence_of, run_id_instant_ms
 from tickwheel.server.domain.occurrence import EntryKind
 from tickwheel.server.domain.run import Run, RunState, Trigger
-from tickwheel.server.schedule import Schedule
+from tickwheel.server.schedule import Schedule, ScheduleError
 from tickwheel.server.scheduler.bounded import MAX_CALLS
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.holding import AwaitedAck, Holding, Told
@@ -124,7 +125,7 @@ class Strays:
             return False
         nominal_ms, backfill_id = occurrence
         trigger = Trigger.BACKFILL if backfill_id else Trigger.SCHEDULE
-        schedules = [self._compile(era.job) for era in eras(job, former).values()]
+        schedules = list(_schedules(job, former, self._compile))
         cursor: bytes | None = b""
         while cursor is not None:
             page = await self._store.runs.list_job(job.uid, cursor, _PAGE, end_ms=nominal_ms + 1)
@@ -199,8 +200,7 @@ def stray_run(
     nominal_ms = run_id_instant_ms(run_id) or 0
     kind, backfill_id = _kind_of(run_id)
     due_ms = nominal_ms
-    for era in eras(job, former).values():
-        schedule = compile_schedule(era.job)
+    for schedule in _schedules(job, former, compile_schedule):
         if schedule.occurs_at(nominal_ms):
             due_ms = schedule.due(nominal_ms, salt=job.uid)
             break
@@ -216,6 +216,15 @@ def stray_run(
         attempt=attempt,
         backfill_id=backfill_id,
     )
+
+
+def _schedules(
+    job: Job, former: Sequence[Job], compile_schedule: Callable[[Job], Schedule]
+) -> Iterator[Schedule]:
+    """A job's schedules, as far as they are known here."""
+    for era in eras(job, former).values():
+        with suppress(ScheduleError):
+            yield compile_schedule(era.job)
 
 
 def _kind_of(run_id: str) -> tuple[EntryKind, str]:
