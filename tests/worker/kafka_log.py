@@ -9,7 +9,7 @@ from typing import Any, cast
 from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # pyright: ignore[reportPrivateImportUsage]
 
-from tickwheel.worker.clock import SystemClock
+from tickwheel.worker.clock import Clock, SystemClock
 from tickwheel.worker.publisher.kafka import KafkaPublisher
 from tickwheel.worker.publisher.kafka_lane import KafkaOptions
 from tickwheel.worker.publisher.port import Record, Result, RunId
@@ -74,14 +74,16 @@ class Results:
         return [self.by_run.pop(record.run) for record in records]
 
 
-def make_publisher(bootstrap: str, *, unknown_topic_ms: int = 5_000) -> KafkaPublisher:
+def make_publisher(
+    bootstrap: str, *, unknown_topic_ms: int = 5_000, clock: Clock | None = None
+) -> KafkaPublisher:
     options = KafkaOptions(
         bootstrap=bootstrap,
         client_id=new_name(),
         unknown_topic_ms=unknown_topic_ms,
         probe_ms=200,
     )
-    return KafkaPublisher(options, SystemClock())
+    return KafkaPublisher(options, clock or SystemClock())
 
 
 async def until_ready(publisher: KafkaPublisher) -> None:

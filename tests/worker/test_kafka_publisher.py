@@ -11,7 +11,9 @@ from confluent_kafka import Message
 from engines_fixtures import KafkaServer
 from typing_extensions import override
 
+from tickwheel.worker.clock import SystemClock
 from tickwheel.worker.publisher.kafka import KafkaPublisher
+from tickwheel.worker.publisher.kafka_lane import Lane
 from tickwheel.worker.publisher.partitioner import key_hash
 from tickwheel.worker.publisher.port import Ack, Permit, Refused, Unavailable
 from worker.kafka_log import (
@@ -144,6 +146,57 @@ async def test_a_topic_that_kafka_does_not_create_is_refused_alone(
         await publisher.close()
     assert isinstance(quick, Ack)
     assert isinstance(late, Refused)
+
+
+class ClockAhead(SystemClock):
+    """The machine's clock, that can be put ahead."""
+
+    def __init__(self) -> None:
+        self.ahead_ms = 0
+
+    @override
+    def steady_ms(self) -> int:
+        return super().steady_ms() + self.ahead_ms
+
+
+async def test_a_topic_is_not_unknown_while_kafka_is_away(
+    kafka_server: KafkaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = new_name()
+    create_topic(kafka_server.bootstrap, f"{name}.x")
+    stuck, clock = record("stuck", topic=f"{name}_x"), ClockAhead()
+    ask, is_away = Lane.learn, False
+    answers = {True: 0, False: 0}
+
+    async def learn(lane: Lane, topic: str) -> bool:
+        answered = not is_away and await ask(lane, topic)
+        answers[answered] += 1
+        return answered
+
+    async def one_more(answered: bool) -> None:
+        async with asyncio.timeout(20):
+            seen = answers[answered]
+            while answers[answered] == seen:
+                await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(Lane, "learn", learn)
+    publisher, results = make_publisher(kafka_server.bootstrap, clock=clock), Results()
+    await publisher.start(results.report)
+    try:
+        await publisher.publish([stuck])
+        await one_more(True)
+        is_away = True
+        await one_more(False)
+        clock.ahead_ms += 60_000
+        is_away = False
+        await one_more(True)
+        await one_more(True)
+        assert not results.by_run
+        clock.ahead_ms += 6_000
+        (refused,) = await results.of([stuck], 20)
+    finally:
+        await publisher.abort()
+    assert isinstance(refused, Refused)
 
 
 async def test_nothing_is_sent_without_permission_or_after_its_time(

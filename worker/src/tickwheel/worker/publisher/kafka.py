@@ -196,6 +196,9 @@ class KafkaPublisher(Publisher):
                     if refusal is not None:
                         lane.forget(topic)
                         return refusal
+                else:
+                    # Brokers that come back may not know all topics at first.
+                    unknown_since_ms = None
             self._sift(lookup)
             if lane is None:
                 await self._lanes.changed(pause_s)
