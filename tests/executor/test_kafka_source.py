@@ -7,12 +7,15 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
 from engines_fixtures import KafkaServer
 
 from executor.conftest import QUICK, idle, running
 from executor.kafka import KafkaTopic, kafka_topic
 from executor.stand_in import Attempt, Ledger
-from tickwheel.client import CancelReason, Executor, RunContext
+from tickwheel.client import CancelReason, Executor, ExecutorError, RunContext
+from tickwheel.client.executor import kafka_source
 from tickwheel.v1 import run_pb2
 
 Make = Callable[..., Executor]
@@ -287,6 +290,83 @@ async def test_what_is_no_run_is_committed_too(
         await ledger.ended(*(attempt for attempt, _ in made[1::2]), timeout=60)
         await until(lambda: executions.total() == 10)
     assert await topic.committed() == 20
+
+
+def shared_out_anew(executor: Executor, topic: KafkaTopic) -> None:
+    """Gives an executor that joins the group another topic: the partitions of this one stay."""
+    executor.handler(f"{topic.name}-other")(idle)
+
+
+@pytest.mark.parametrize("error", [AttributeError("error_code"), TypeError("client_rack")])
+async def test_what_cannot_be_read_of_the_committed_is_read_by_and_by(
+    ledger: Ledger,
+    make: Make,
+    topic: KafkaTopic,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    """The admin client's own mistakes, amid a sharing out, kept an executor from polling for ever."""
+    executor, other = make(), make()
+    executions = counting(executor, topic)
+    shared_out_anew(other, topic)
+    before = await publish(ledger, topic, range(10))
+
+    async def fails(*_: object, **__: object) -> None:
+        raise error
+
+    async with running(executor):
+        await ledger.ended(*before, timeout=60)
+        monkeypatch.setattr(AIOKafkaAdminClient, "list_consumer_group_offsets", fails)
+        async with running(other):
+            after = await publish(ledger, topic, range(10, 20))
+            await ledger.ended(*after, timeout=60)
+    assert executions == Counter(attempt.name for attempt in [*before, *after])
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a defect"), asyncio.CancelledError()])
+async def test_an_executor_that_cannot_take_its_share_over_ends(
+    ledger: Ledger,
+    make: Make,
+    topic: KafkaTopic,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+) -> None:
+    executor = make()
+    counting(executor, topic)
+
+    async def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(kafka_source, "fetch_committed", fails)
+    with pytest.raises(ExecutorError, match="share|by itself"):
+        async with asyncio.timeout(60):
+            await executor.serve()
+
+
+async def test_an_executor_that_the_group_refuses_ends(make: Make, topic: KafkaTopic) -> None:
+    """Nothing is polled before the group has been shared out, so nobody heard why it was not."""
+    # Kafka takes no less than six seconds.
+    executor = make(session_timeout=1.0)
+    counting(executor, topic)
+    with pytest.raises(ExecutorError, match="InvalidSessionTimeout"):
+        async with asyncio.timeout(60):
+            await executor.serve()
+
+
+async def test_an_executor_that_can_commit_no_more_ends(
+    ledger: Ledger, make: Make, topic: KafkaTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor = make()
+    counting(executor, topic)
+
+    async def fails(*_: object) -> None:
+        raise ValueError("a defect")
+
+    monkeypatch.setattr(AIOKafkaConsumer, "commit", fails)
+    await publish(ledger, topic, range(1))
+    with pytest.raises(ExecutorError, match="committed any more"):
+        async with asyncio.timeout(60):
+            await executor.serve()
 
 
 async def test_it_waits_for_a_kafka_that_is_not_there(make: Make, address: str) -> None:

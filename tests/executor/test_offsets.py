@@ -59,7 +59,7 @@ def test_a_full_window_can_be_said() -> None:
     assert len(finished_offsets(committed)) == (WINDOW + 1_000) // 2
 
 
-@pytest.mark.parametrize("text", ["", "of another program", "tickwheel1:?", "tickwheel2:AAAA"])
+@pytest.mark.parametrize("text", ["", "of another program", "tickwheel1:?", "tickwheel1:ä", "tickwheel2:AAAA"])
 def test_what_others_have_committed_says_nothing(text: str) -> None:
     assert finished_offsets(Committed(7, text)) == []
 

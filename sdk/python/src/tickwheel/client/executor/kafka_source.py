@@ -12,11 +12,11 @@ from aiokafka import (
     OffsetAndMetadata,
     TopicPartition,
 )
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import IllegalStateError, KafkaConnectionError, KafkaError
 
 from tickwheel.client.executor.errors import ExecutorError
+from tickwheel.client.executor.kafka_committed import fetch_committed
 from tickwheel.client.executor.offsets import (
     WINDOW,
     Committed,
@@ -39,6 +39,8 @@ METADATA_MS = 5_000
 _JOINING_S = 15.0
 _CONNECT_AGAIN_S = 1.0
 _COMMIT_TIMEOUT_S = 5.0
+#: Who asks for the records of a partition that nobody has is told the group's errors, and no more.
+_NOBODYS = TopicPartition("", 0)
 _LEAVE_TIMEOUT_S = 5.0
 # aiokafka would leave the group when nothing was polled for so long, as it is while all handlers
 # are busy. That the event loop lives is what its heartbeats prove.
@@ -87,6 +89,8 @@ class KafkaSource:
         #: Counts how often the group was shared out.
         self._generation = 0
         self._settled = asyncio.Event()
+        #: Why a share could not be taken over.
+        self._defect: Exception | None = None
         self._stopped = asyncio.Event()
         self._commit_wanted = asyncio.Event()
         self._committing = asyncio.Lock()
@@ -107,9 +111,16 @@ class KafkaSource:
             consumer.subscribe(  # pyright: ignore[reportUnknownMemberType]
                 list(self._topics), listener=_Listener(self._revoked, self._assigned)
             )
-            await together(self._poll(consumer, topic, taker) for topic in self._topics)
+            polls = (self._poll(consumer, topic, taker) for topic in self._topics)
+            await together([*polls, self._watch(consumer)])
         except KafkaError as error:
             raise ExecutorError(f"Kafka at {self._bootstrap} refuses: {error!r}") from error
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # aiokafka has cancelled itself: nobody would be told, and nothing polled any more.
+            raise ExecutorError("the Kafka client has ended by itself") from error
 
     def finished(self, delivery: Delivery) -> None:
         """Commits a record before long."""
@@ -136,7 +147,11 @@ class KafkaSource:
             self._committer.cancel()
             await asyncio.gather(self._committer, return_exceptions=True)
         if self._consumer is not None:
-            await self._commit()
+            try:
+                await self._commit()
+            # Whatever it is: what has ended the work already is to be told instead.
+            except Exception as error:
+                _log.warning("what is finished of group %s is not committed: %r", self._group, error)
             await self._leave(self._consumer)
 
     async def _leave(self, consumer: AIOKafkaConsumer) -> None:
@@ -205,10 +220,7 @@ class KafkaSource:
                     ),
                 )
             except KafkaError as error:
-                if not getattr(error, "retriable", False):
-                    raise
-                _log.warning("%s is polled again: %r", topic, error)
-                await self._pause(_CONNECT_AGAIN_S)
+                await self._wait_after(error, topic)
                 continue
             generation = self._generation
             # Records of a new share may come before it is known how far each partition is.
@@ -217,6 +229,48 @@ class KafkaSource:
             if generation == self._generation and not self._stopped.is_set():
                 for partition, records in batches.items():
                     self._take(partition, records, taker)
+
+    async def _watch(self, consumer: AIOKafkaConsumer) -> None:
+        """Raises what would stay unheard: errors while nobody polls, and of what goes on beside it.
+
+        aiokafka tells the group's errors to who asks for records, which nobody does while the group
+        is being shared out, and writes those of a listener to its log alone.
+        """
+        assert self._committer is not None
+        while not self._stopped.is_set():
+            if self._defect is not None:
+                raise ExecutorError(
+                    f"a share of group {self._group} could not be taken over: {self._defect!r}"
+                ) from self._defect
+            if self._committer.done():
+                error = self._committer.exception()
+                raise ExecutorError(
+                    f"nothing of group {self._group} is committed any more: {error!r}"
+                ) from error
+            if not self._settled.is_set():
+                await self._ask_for_errors(consumer)
+            await self._pause(POLL_MS / 1000)
+
+    async def _ask_for_errors(self, consumer: AIOKafkaConsumer) -> None:
+        try:
+            async with asyncio.timeout(POLL_MS / 1000):
+                await consumer.getmany(_NOBODYS)  # pyright: ignore[reportUnknownMemberType]
+        except TimeoutError:
+            # It is still being shared out.
+            return
+        except KafkaError as error:
+            await self._wait_after(error, f"group {self._group}")
+
+    async def _wait_after(self, error: KafkaError, what: str) -> None:
+        """Waits until it makes sense to poll again.
+
+        Raises:
+            KafkaError: the error, where it never does.
+        """
+        if not getattr(error, "retriable", False):
+            raise error
+        _log.warning("%s is polled again: %r", what, error)
+        await self._pause(_CONNECT_AGAIN_S)
 
     def _take(
         self,
@@ -261,9 +315,18 @@ class KafkaSource:
             await self._commit()
 
     async def _assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        try:
+            await self._take_over(list(assigned))
+        except Exception as error:
+            self._defect = error
+            raise
+
+    async def _take_over(self, mine: Sequence[TopicPartition]) -> None:
         assert self._taker is not None
-        mine = list(assigned)
-        stored = await self._fetch_committed(mine)
+        # While this is waited for, aiokafka sends no heartbeats.
+        stored = await fetch_committed(
+            self._bootstrap, self._group, mine, self._security, self._session_timeout / 2
+        )
         in_work: dict[TopicPartition, list[int]] = {}
         for delivery in self._taker.in_work():
             place = TopicPartition(delivery.topic, delivery.partition)
@@ -282,32 +345,6 @@ class KafkaSource:
         )
         _log.info("group %s: %d partitions are this executor's", self._group, len(mine))
         self._settled.set()
-
-    async def _fetch_committed(
-        self, partitions: Sequence[TopicPartition]
-    ) -> dict[TopicPartition, Committed]:
-        """What is committed for partitions. The consumer tells but the offsets of it."""
-        if not partitions:
-            return {}
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, **self._security)
-        try:
-            # While this is waited for, aiokafka sends no heartbeats.
-            async with asyncio.timeout(self._session_timeout / 2):
-                await admin.start()
-                found = await admin.list_consumer_group_offsets(
-                    self._group, partitions=list(partitions)
-                )
-        except (KafkaError, TimeoutError) as error:
-            # Nothing is lost: it is only not known what is finished above the offsets.
-            _log.warning("what group %s has committed cannot be read: %r", self._group, error)
-            return {}
-        finally:
-            await admin.close()
-        return {
-            partition: Committed(stored.offset, stored.metadata)
-            for partition, stored in found.items()
-            if stored.offset >= 0
-        }
 
     async def _commit_now_and_then(self) -> None:
         while True:

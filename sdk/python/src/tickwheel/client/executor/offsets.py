@@ -6,7 +6,6 @@ from there passes them over (as Confluent's Parallel Consumer does).
 """
 
 import base64
-import binascii
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -111,7 +110,7 @@ def finished_offsets(committed: Committed) -> list[int]:
         return []
     try:
         bits = base64.b64decode(committed.text[len(_MARK) :], validate=True)
-    except binascii.Error:
+    except ValueError:
         return []
     return [
         committed.offset + index * 8 + bit
