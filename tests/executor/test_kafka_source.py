@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from engines_fixtures import KafkaServer
 
@@ -16,6 +16,7 @@ from executor.kafka import KafkaTopic, kafka_topic
 from executor.stand_in import Attempt, Ledger
 from tickwheel.client import CancelReason, Executor, ExecutorError, RunContext
 from tickwheel.client.executor import kafka_source
+from tickwheel.client.executor.execution import Executed
 from tickwheel.v1 import run_pb2
 
 Make = Callable[..., Executor]
@@ -311,13 +312,17 @@ async def test_what_cannot_be_read_of_the_committed_is_read_by_and_by(
     shared_out_anew(other, topic)
     before = await publish(ledger, topic, range(10))
 
+    asked = asyncio.Event()
+
     async def fails(*_: object, **__: object) -> None:
+        asked.set()
         raise error
 
     async with running(executor):
         await ledger.ended(*before, timeout=60)
         monkeypatch.setattr(AIOKafkaAdminClient, "list_consumer_group_offsets", fails)
         async with running(other):
+            await asked.wait()
             after = await publish(ledger, topic, range(10, 20))
             await ledger.ended(*after, timeout=60)
     assert executions == Counter(attempt.name for attempt in [*before, *after])
@@ -338,7 +343,7 @@ async def test_an_executor_that_cannot_take_its_share_over_ends(
         raise error
 
     monkeypatch.setattr(kafka_source, "fetch_committed", fails)
-    with pytest.raises(ExecutorError, match="share|by itself"):
+    with pytest.raises(ExecutorError, match=r"share|by itself"):
         async with asyncio.timeout(60):
             await executor.serve()
 
@@ -367,6 +372,51 @@ async def test_an_executor_that_can_commit_no_more_ends(
     with pytest.raises(ExecutorError, match="committed any more"):
         async with asyncio.timeout(60):
             await executor.serve()
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_where_the_log_goes_back_all_is_done_that_is_not_known(
+    ledger: Ledger,
+    make: Make,
+    topic: KafkaTopic,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    known: bool,
+) -> None:
+    """As of a topic that was made anew, or lost its end."""
+    if not known:
+        monkeypatch.setattr(Executed.__init__, "__defaults__", (0,))
+    published: dict[str, Any] = {
+        "completion": "COMPLETION_PUBLISHED",
+        "state": run_pb2.RUN_STATE_SUCCEEDED,
+    }
+    executor = make()
+    executions = counting(executor, topic)
+    consumers: list[AIOKafkaConsumer] = []
+    start = AIOKafkaConsumer.start
+
+    async def started(consumer: AIOKafkaConsumer) -> None:
+        consumers.append(consumer)
+        await start(consumer)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "start", started)
+    before = await publish(ledger, topic, range(100), **published)
+    async with running(executor):
+        await until_committed(topic, 100)
+        for number in range(topic.partitions):
+            consumers[0].seek(TopicPartition(topic.name, number), 0)  # pyright: ignore[reportUnknownMemberType]
+        (last,) = await publish(ledger, topic, range(100, 101), **published)
+        times = 1 if known else 2
+        await until(lambda: executions.total() == 100 * times + 1)
+        await until_committed(topic, 101)
+    assert executions == Counter([*(attempt.name for attempt in before * times), last.name])
+    assert "goes back from offset" in caplog.text
+
+
+async def until_committed(topic: KafkaTopic, count: int) -> None:
+    async with asyncio.timeout(60):
+        while await topic.committed() != count:
+            await asyncio.sleep(0.05)
 
 
 async def test_it_waits_for_a_kafka_that_is_not_there(make: Make, address: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, cast
 
@@ -84,6 +85,8 @@ class KafkaSource:
         self._consumer: AIOKafkaConsumer | None = None
         self._taker: Taker | None = None
         self._partitions: dict[TopicPartition, PartitionOffsets] = {}
+        #: How often each was found to go back; see Delivery.reading.
+        self._readings: Counter[TopicPartition] = Counter()
         #: What was committed last, by this consumer or the one before it.
         self._committed: dict[TopicPartition, Committed] = {}
         #: Counts how often the group was shared out.
@@ -124,9 +127,10 @@ class KafkaSource:
 
     def finished(self, delivery: Delivery) -> None:
         """Commits a record before long."""
-        partition = self._partitions.get(TopicPartition(delivery.topic, delivery.partition))
+        place = TopicPartition(delivery.topic, delivery.partition)
+        partition = self._partitions.get(place)
         # It may be another member's by now, which finds out by itself that the run is over.
-        if partition is not None:
+        if partition is not None and delivery.reading == self._readings[place]:
             partition.finish(delivery.offset)
             self._commit_wanted.set()
 
@@ -151,7 +155,7 @@ class KafkaSource:
                 await self._commit()
             # Whatever it is: what has ended the work already is to be told instead.
             except Exception as error:
-                _log.warning("what is finished of group %s is not committed: %r", self._group, error)
+                _log.warning("what group %s has finished is not committed: %r", self._group, error)
             await self._leave(self._consumer)
 
     async def _leave(self, consumer: AIOKafkaConsumer) -> None:
@@ -280,6 +284,8 @@ class KafkaSource:
     ) -> None:
         offsets = self._partitions[partition]
         for record in records:
+            if record.offset < offsets.end:
+                offsets = self._read_anew(partition, record.offset)
             if offsets.begin(record.offset):
                 taker.put(
                     Delivery(
@@ -289,8 +295,28 @@ class KafkaSource:
                         record.key or b"",
                         record.value or b"",
                         [(name, value or b"") for name, value in record.headers],
+                        self._readings[partition],
                     )
                 )
+
+    def _read_anew(self, partition: TopicPartition, offset: int) -> PartitionOffsets:
+        """The log goes back: its topic was made anew, or it has lost its end in an election.
+
+        There may be other records by now where some were finished, so none is taken for finished
+        because of its offset. Those that came before are known by their `ce_id`.
+        """
+        _log.warning(
+            "%s/%d goes back from offset %d to %d: the topic was made anew, or has lost its end; "
+            "all from there on is looked at",
+            partition.topic,
+            partition.partition,
+            self._partitions[partition].end,
+            offset,
+        )
+        self._readings[partition] += 1
+        self._partitions[partition] = offsets = PartitionOffsets(offset)
+        self._commit_wanted.set()
+        return offsets
 
     async def _pause(self, seconds: float, work: Coroutine[Any, Any, None] | None = None) -> None:
         """Until it is stopped, for so long, or until `work` is done."""
@@ -330,7 +356,8 @@ class KafkaSource:
         in_work: dict[TopicPartition, list[int]] = {}
         for delivery in self._taker.in_work():
             place = TopicPartition(delivery.topic, delivery.partition)
-            in_work.setdefault(place, []).append(delivery.offset)
+            if delivery.reading == self._readings[place]:
+                in_work.setdefault(place, []).append(delivery.offset)
         self._partitions = {}
         for partition in mine:
             committed = stored.get(partition, Committed(0, ""))
@@ -349,6 +376,9 @@ class KafkaSource:
     async def _commit_now_and_then(self) -> None:
         while True:
             await self._commit_wanted.wait()
+            # Amid a sharing out it might come between the two readings of what is committed: what
+            # lies before would seem to have come back.
+            await self._settled.wait()
             self._commit_wanted.clear()
             await self._commit()
             await asyncio.sleep(COMMIT_S)

@@ -54,6 +54,11 @@ class PartitionOffsets:
         return self._low
 
     @property
+    def end(self) -> int:
+        """Beyond the last record that was handed out; below it comes none unless the log goes back."""
+        return self._end
+
+    @property
     def span(self) -> int:
         """From the lowest unfinished record to the end of what was handed out."""
         return self._end - self._low

@@ -16,6 +16,9 @@ class Delivery:
     value: bytes
     headers: Sequence[tuple[str, bytes]]
     """In order; a name may occur more than once."""
+    reading: int = 0
+    """How often the partition had gone back before. At the same offset of a later reading there may
+    be another record."""
 
 
 class Taker(Protocol):
