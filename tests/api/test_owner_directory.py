@@ -1,6 +1,11 @@
 """Finding a job's owner, and what counts as its confirmation."""
 
 from dataclasses import replace
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
 
 from api.harness import HandClock
 from scheduler.making import make_job
@@ -8,16 +13,22 @@ from simulator.store.cells import Cells
 from simulator.store.leases import SimLeaseStore
 from simulator.store.link import DirectLink
 from tickwheel.internal.v1 import owner_service_pb2 as pb
+from tickwheel.server.api.limits import ApiLimits
+from tickwheel.server.domain.errors import SegmentUnowned
 from tickwheel.server.domain.lease import SegmentLease
 from tickwheel.server.owner.directory import OwnerDirectory
 from tickwheel.server.owner.port import BackfillRequest
-from tickwheel.server.owner.remote import RemoteEndpoint
+from tickwheel.server.owner.remote import RemoteEndpoint, RemoteOwners
+
+Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class FakeEndpoint(RemoteEndpoint):
     def __init__(self) -> None:
         self.asked = 0
         self.backfills: list[pb.StartBackfillRequest] = []
+        self.reports: list[pb.ReportRunsRequest] = []
+        self.reports_taken = 1_000
 
     async def notify(self, request: pb.NotifyJobsRequest) -> pb.NotifyJobsResponse:
         self.asked += 1
@@ -28,6 +39,18 @@ class FakeEndpoint(RemoteEndpoint):
 
     async def backfill(self, request: pb.StartBackfillRequest) -> None:
         self.backfills.append(request)
+
+    async def report(self, request: pb.ReportRunsRequest) -> pb.ReportRunsResponse:
+        if len(self.reports) == self.reports_taken:
+            raise SegmentUnowned("it has ended")
+        self.reports.append(request)
+        # Which report an answer is to, the time-out tells.
+        return pb.ReportRunsResponse(
+            results=[
+                pb.RunReportResult(timeout_ms=report.finish.attempt.attempt)
+                for report in request.reports
+            ]
+        )
 
 
 def make() -> tuple[OwnerDirectory, Cells, FakeEndpoint]:
@@ -67,3 +90,64 @@ async def test_the_owner_is_told_by_which_schedule_a_backfill_was_counted() -> N
     assert [asked.generation for asked in endpoint.backfills] == [2, 3]
     # For its logs and traces.
     assert {asked.job.job_id for asked in endpoint.backfills} == {job.job_id}
+
+
+def large_reports(count: int) -> list[pb.RunReport]:
+    """Each as large as may be; of the attempts from 1 on."""
+    made: list[pb.RunReport] = []
+    for number in range(1, count + 1):
+        report = pb.RunReport(executor="e" * 128)
+        report.finish.attempt.attempt = number
+        report.finish.result.string_value = "x" * 65_534
+        made.append(report)
+    return made
+
+
+async def test_reports_come_to_their_owner_in_calls_that_it_takes() -> None:
+    """As much as an api takes at once was too much for an owner, with what the api adds to it."""
+    owners, cells, endpoint = make()
+    take(cells, 1)
+    results = await owners.report(large_reports(255))
+    assert [result.timeout_ms for result in results] == list(range(1, 256))
+    assert max(call.ByteSize() for call in endpoint.reports) < ApiLimits().max_message_bytes / 2
+
+
+async def test_of_reports_in_several_calls_those_that_were_taken_are_answered() -> None:
+    owners, cells, endpoint = make()
+    take(cells, 1)
+    endpoint.reports_taken = 1
+    results = await owners.report(large_reports(100))
+    taken = len(endpoint.reports[0].reports)
+    assert 0 < taken < 100
+    assert [result.HasField("refusal") for result in results] == [
+        number >= taken for number in range(100)
+    ]
+
+
+async def test_an_owner_that_takes_no_more_calls_is_asked_again() -> None:
+    """Its answer was taken for a defect, and failed the reports to all other owners as well."""
+
+    async def overloaded(_: pb.ReportRunsRequest, context: Context) -> pb.ReportRunsResponse:
+        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "come again")
+        raise AssertionError
+
+    handlers = {
+        "ReportRuns": grpc.unary_unary_rpc_method_handler(
+            overloaded,
+            request_deserializer=pb.ReportRunsRequest.FromString,
+            response_serializer=pb.ReportRunsResponse.SerializeToString,
+        )
+    }
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers(
+        [grpc.method_handlers_generic_handler("tickwheel.internal.v1.OwnerService", handlers)]
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    remote = RemoteOwners(lambda _: [])
+    try:
+        with pytest.raises(SegmentUnowned, match="come again"):
+            await remote.dial(f"127.0.0.1:{port}").report(pb.ReportRunsRequest())
+    finally:
+        await remote.close()
+        await server.stop(None)

@@ -1,7 +1,7 @@
 """Finds the owner of a job's segment in the leases, and speaks to it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 import structlog
@@ -23,6 +23,8 @@ CONFIRM_MS = 6_000
 BELIEVE_MS = 2_000
 RETRY_S = 0.1
 MAX_REFS = 1_000
+#: Of one call with reports. An api takes as much at once as an owner does, and adds to it.
+MAX_REPORT_BYTES = 4 << 20
 
 T = TypeVar("T")
 
@@ -184,12 +186,14 @@ class OwnerDirectory(Owners):
         reports: Sequence[pb.RunReport],
         results: list[pb.RunReportResult],
     ) -> None:
-        request = pb.ReportRunsRequest(reports=[reports[index] for index in indices])
+        answers: list[pb.RunReportResult] = []
         try:
-            answers = (await self._dial(address).report(request)).results
+            for request in _calls_of([reports[index] for index in indices]):
+                answers += (await self._dial(address).report(request)).results
         except (SegmentUnowned, StoreUnavailable) as error:
             self._fresh_until_ms = 0
-            answers = [pb.RunReportResult(refusal=refusal_of(error)) for _ in indices]
+            refused = pb.RunReportResult(refusal=refusal_of(error))
+            answers += [refused] * (len(indices) - len(answers))
         for index, answer in zip(indices, answers, strict=True):
             if answer.refusal.reason == errors_pb2.SEGMENT_UNOWNED:
                 self._fresh_until_ms = 0
@@ -219,6 +223,20 @@ class OwnerDirectory(Owners):
             self._addresses = {lease.segment: lease.address for lease in leases if lease.session_id}
             self._read = number
             self._fresh_until_ms = now + BELIEVE_MS
+
+
+def _calls_of(reports: Iterable[pb.RunReport]) -> Iterator[pb.ReportRunsRequest]:
+    """Reports in their order, in calls that each owner takes."""
+    call: list[pb.RunReport] = []
+    size = 0
+    for report in reports:
+        added = report.ByteSize()
+        if call and size + added > MAX_REPORT_BYTES:
+            yield pb.ReportRunsRequest(reports=call)
+            call, size = [], 0
+        call.append(report)
+        size += added
+    yield pb.ReportRunsRequest(reports=call)
 
 
 def _ref(job: Job) -> pb.JobRef:

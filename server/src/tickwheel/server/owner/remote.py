@@ -95,4 +95,6 @@ def _as_domain_error(error: grpc.aio.AioRpcError) -> Exception:
             return error_of(pb.ReportRefusal.FromString(value))
     if error.code() in _NOT_THERE:
         return SegmentUnowned(f"the owner does not answer: {error.details()}")
+    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return SegmentUnowned(f"the owner has too much to do: {error.details()}")
     return error
