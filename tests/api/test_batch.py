@@ -1,6 +1,11 @@
 """BatchCreateJobs: each item by itself, in order."""
 
+from collections.abc import Sequence
+
+import pytest
+
 from api.harness import PARENT, ApiUnderTest, Refusal, refused
+from tickwheel.server.store.port import CreateResult, IdContested, NewJob
 from tickwheel.v1 import job_pb2, job_service_pb2
 
 
@@ -50,6 +55,24 @@ async def test_results_are_in_order_and_each_by_itself(api: ApiUnderTest) -> Non
     assert results[0].job.name == "users/7/jobs/a"
     assert len(results[0].job.next_run_times) == 1
     assert await api.count() == 2
+
+
+async def test_an_id_that_another_creation_has_at_work_fails_alone(
+    api: ApiUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Cassandra, where whoever had begun it has ended, say."""
+    create = api.store.jobs.create
+
+    async def contested(new: Sequence[NewJob]) -> list[CreateResult]:
+        results = await create([one for one in new if one.job.job_id != "b"])
+        return [results[0], IdContested(), *results[1:]]
+
+    monkeypatch.setattr(api.store.jobs, "create", contested)
+    results = await send(api, item(api.at(), "a"), item(api.at(), "b"), item(api.at(), "c"))
+    assert [result.WhichOneof("result") for result in results] == ["job", "error", "job"]
+    refusal = Refusal(results[1].error)
+    assert refusal.summary == ("UNAVAILABLE", "STORE_UNAVAILABLE", [])
+    assert "users/7/jobs/b" in refusal.message
 
 
 async def test_request_ids_work_inside_a_batch(api: ApiUnderTest) -> None:

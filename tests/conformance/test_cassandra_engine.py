@@ -36,6 +36,7 @@ from tickwheel.server.store.cassandra.schema import STEPS
 from tickwheel.server.store.cassandra.session import CassandraSession, Conditional
 from tickwheel.server.store.port import (
     Created,
+    IdContested,
     IdTaken,
     JobChange,
     NewJob,
@@ -521,14 +522,57 @@ async def test_claim_under_way_is_waited_for(
     started_us = parts.clock.now_us()
     assert await parts.ids.claim(winner) is IdClaim.MINE
     late = NewJob(job=loser, entry=None, id_chosen=True)
-    with pytest.raises(StoreUnavailable, match="slow"):
-        await store.jobs.create([late])
-    with pytest.raises(OutcomeUnknown, match="slow"):
-        await store.jobs.create([late, NewJob(job=other, entry=None)])
+    assert await store.jobs.create([late]) == [IdContested()]
+    # The others of a batch have answers of their own.
+    both = [late, NewJob(job=other, entry=None)]
+    assert await store.jobs.create(both) == [IdContested(), Created(other)]
     assert await store.jobs.find(world.user, other.job_id) == other
     await parts.session.write([parts.rows.creation_row(winner, started_us, None)])
     assert await store.jobs.create([late]) == [IdTaken()]
     assert await store.jobs.find(world.user, "slow") == winner
+
+
+async def test_ids_of_a_creation_that_the_store_failed_are_free_at_once(
+    store: CassandraStore, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conditional = store.session.conditional
+
+    async def away(bound: Bound) -> Conditional:
+        if b"half-b" in bound.packed:
+            raise StoreUnavailable("away")
+        return await conditional(bound)
+
+    jobs = [world.job(name) for name in ("half-a", "half-b")]
+    items = [NewJob(job=job, entry=None, id_chosen=True) for job in jobs]
+    with monkeypatch.context() as patch, pytest.raises(StoreUnavailable):
+        patch.setattr(store.session, "conditional", away)
+        await store.jobs.create(items)
+    again = world.job("half-a")
+    asked_ms = world.clock.steady_ms()
+    assert await store.jobs.create([NewJob(job=again, entry=None, id_chosen=True)]) == [
+        Created(again)
+    ]
+    assert world.clock.steady_ms() - asked_ms < 1_000 * claims.CONTEST_TRIES * claims.CONTEST_WAIT_S
+
+
+async def test_a_creation_that_the_store_failed_when_some_were_stored_says_so(
+    store: CassandraStore, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of one id come one after the other."""
+    first, second = world.job("twice"), world.job("twice")
+    conditional = store.session.conditional
+
+    async def away(bound: Bound) -> Conditional:
+        if uuid.UUID(second.uid).bytes in bound.packed:
+            raise StoreUnavailable("away")
+        return await conditional(bound)
+
+    monkeypatch.setattr(store.session, "conditional", away)
+    with pytest.raises(OutcomeUnknown):
+        await store.jobs.create(
+            [NewJob(job=job, entry=None, id_chosen=True) for job in (first, second)]
+        )
+    assert await store.jobs.find(world.user, "twice") == first
 
 
 async def test_request_is_finished_as_it_was_begun(

@@ -32,6 +32,7 @@ from tickwheel.server.store.port import (
     ChangeRecord,
     Created,
     CreateResult,
+    IdContested,
     IdTaken,
     JobChange,
     JobStore,
@@ -209,13 +210,12 @@ class SimJobStore(JobStore):
                 return
             if taken:
                 draft.result = IdTaken()
-                if draft.requested:
-                    await self._link.call(
-                        Kind.CONDITIONAL, lambda: self._release_request(draft.item)
-                    )
-                return
+                break
             await self._clock.sleep(CONTEST_WAIT_S)
-        raise StoreUnavailable(f"another creation of the id {job.job_id!r} is under way; try again")
+        else:
+            draft.result = IdContested()
+        if draft.requested:
+            await self._link.call(Kind.CONDITIONAL, lambda: self._release_request(draft.item))
 
     def _claim_id(self, job: Job, now_ms: int) -> bool | None:
         """None: it is the job's; True: a living job has it; False: someone is at work with it."""

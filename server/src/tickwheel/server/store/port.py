@@ -76,11 +76,19 @@ class IdTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class IdContested:
+    """Somebody else's creation of the chosen id is under way and does not end; nothing was stored.
+
+    Another try may find it ended.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class RequestReused:
     """The request_id came before with another content; nothing was stored."""
 
 
-CreateResult = Created | IdTaken | RequestReused
+CreateResult = Created | IdTaken | IdContested | RequestReused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

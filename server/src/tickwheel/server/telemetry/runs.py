@@ -7,7 +7,7 @@ from typing import Any
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.run import Limit, Run, RunState, Trigger
 from tickwheel.server.scheduler.live import LiveRun
-from tickwheel.server.store.port import Created, IdTaken
+from tickwheel.server.store.port import Created, IdContested, IdTaken
 from tickwheel.v1 import run_pb2
 from tickwheel.worker.telemetry.names import (
     DEAD_LETTERS,
@@ -143,4 +143,6 @@ class JobMetrics:
 def _result(result: object) -> str:
     if isinstance(result, Created):
         return "repeated" if result.repeated else "created"
-    return "id_taken" if isinstance(result, IdTaken) else "request_reused"
+    if isinstance(result, IdTaken):
+        return "id_taken"
+    return "id_contested" if isinstance(result, IdContested) else "request_reused"

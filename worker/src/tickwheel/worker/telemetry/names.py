@@ -45,8 +45,8 @@ SUBMITTED = Metric(
     "tickwheel.jobs.submitted",
     Kind.COUNTER,
     "{job}",
-    "Jobs that clients asked to create, by what came of it: created, repeated, id_taken or "
-    "request_reused.",
+    "Jobs that clients asked to create, by what came of it: created, repeated, id_taken, "
+    "id_contested or request_reused.",
     ("result",),
 )
 DUE = Metric(

@@ -12,11 +12,16 @@ from tickwheel.server.api.admission import (
 )
 from tickwheel.server.api.segments import Segments
 from tickwheel.server.domain.clock import Clock
-from tickwheel.server.domain.errors import JobAlreadyExists, RequestIdReused, TickwheelError
+from tickwheel.server.domain.errors import (
+    JobAlreadyExists,
+    RequestIdReused,
+    StoreUnavailable,
+    TickwheelError,
+)
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import new_uid, segment_of
 from tickwheel.server.owner.port import Owners
-from tickwheel.server.store.port import Created, CreateResult, IdTaken, NewJob, Store
+from tickwheel.server.store.port import Created, CreateResult, IdContested, IdTaken, NewJob, Store
 from tickwheel.server.trace import current_traceparent
 from tickwheel.v1 import job_service_pb2
 
@@ -108,6 +113,8 @@ def _outcome(new: NewJob, result: CreateResult) -> Job | TickwheelError:
         return result.job
     if isinstance(result, IdTaken):
         return _taken(new.job)
+    if isinstance(result, IdContested):
+        return StoreUnavailable(f"another creation of {new.job.name} is under way; try again")
     return RequestIdReused(
         f"request_id {new.request_id!r} was used before with other content",
         requestId=new.request_id,

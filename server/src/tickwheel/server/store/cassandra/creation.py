@@ -25,6 +25,7 @@ from tickwheel.server.store.cassandra.user_index import UserIndex
 from tickwheel.server.store.port import (
     Created,
     CreateResult,
+    IdContested,
     IdTaken,
     NewJob,
     RequestReused,
@@ -42,7 +43,6 @@ class _Draft:
     requested: bool = False
     #: Its id was claimed by this call.
     claimed: bool = False
-    contested: bool = False
     #: It goes on with a creation that an earlier call began.
     resumed: bool = False
 
@@ -78,38 +78,49 @@ class Creation:
         """Stores jobs; items that share an id or a request_id one after the other.
 
         Raises:
-            StoreUnavailable: as the port says; also where an id is being claimed by somebody else
-                whose creation neither ends nor fails for the time that this call waits.
+            StoreUnavailable: as the port says.
         """
         results: dict[int, CreateResult] = {}
-        contested: str | None = None
         for drafts in _rounds(new):
-            await self._round(drafts)
-            for draft in drafts:
-                if draft.result is not None:
-                    results[draft.index] = draft.result
-                else:
-                    contested = draft.item.job.job_id
-        if contested is not None:
-            message = f"another creation of the id {contested!r} is under way; try again"
-            raise (OutcomeUnknown if results else StoreUnavailable)(message)
+            try:
+                done = await self._round(drafts)
+            except StoreUnavailable as error:
+                if results:
+                    # Those of the rounds before are stored.
+                    raise OutcomeUnknown(error.message) from error
+                raise
+            results.update(done)
         return [results[index] for index in range(len(new))]
 
-    async def _round(self, drafts: list[_Draft]) -> None:
+    async def _round(self, drafts: list[_Draft]) -> dict[int, CreateResult]:
         started_us = self._clock.now_us()
         deadline = self._clock.steady_ms() + COMMIT_WITHIN_MS
         requested = [draft for draft in drafts if draft.item.request_id]
         chosen = [draft for draft in drafts if draft.item.id_chosen]
-        await gather(self._request(draft) for draft in requested)
-        await gather(self._choose(draft) for draft in chosen if draft.result is None)
-        going = [draft for draft in drafts if draft.result is None and not draft.contested]
-        if not going:
-            return
+        try:
+            await gather(self._request(draft) for draft in requested)
+            await gather(self._choose(draft) for draft in chosen if draft.result is None)
+        except StoreUnavailable:
+            await self._release(drafts)
+            raise
+        going = [draft for draft in drafts if draft.result is None]
+        if going:
+            await self._commit(going, started_us, deadline if requested or chosen else None)
+        return {draft.index: draft.result for draft in drafts if draft.result is not None}
+
+    async def _commit(self, going: list[_Draft], started_us: int, deadline: int | None) -> None:
+        """Stores what has its claims.
+
+        Args:
+            going: those.
+            started_us: when the round began.
+            deadline: by the steady clock in ms, where there are claims: until when they hold.
+        """
         committing = False
         try:
             await promptly(self._clock, lambda: self._prepare(going))
             announced = self._clock.steady_ms()
-            if (requested or chosen) and self._clock.steady_ms() > deadline:
+            if deadline is not None and announced > deadline:
                 # By now somebody else may take the claims over.
                 raise StoreUnavailable("the store is too slow to create jobs")
             committing = True
@@ -196,10 +207,7 @@ class Creation:
         if claim is IdClaim.MINE:
             draft.claimed = True
             return
-        if claim is IdClaim.TAKEN:
-            draft.result = IdTaken()
-        else:
-            draft.contested = True
+        draft.result = IdTaken() if claim is IdClaim.TAKEN else IdContested()
         if draft.requested or draft.resumed:
             await self._requests.release(draft.item)
 
