@@ -252,9 +252,10 @@ async def drop_before_keeps_what_is_later(world: World) -> None:
     _, ahead = await scheduled(world, now_ms + DAY_MS)
     owner = await world.own(2)
     dropped = await world.store.schedule.drop_before(owner.stamp(), now_ms - 20 * DAY_MS)
-    assert dropped >= 1
+    assert dropped.buckets >= 1
     assert await world.due(old_job, old.fire_ms, now_ms + 2 * DAY_MS) == [young, ahead]
-    assert await world.store.schedule.drop_before(owner.stamp(), now_ms - 20 * DAY_MS) >= 0
+    again = await world.store.schedule.drop_before(owner.stamp(), now_ms - 20 * DAY_MS)
+    assert again.buckets >= 0
 
 
 @case

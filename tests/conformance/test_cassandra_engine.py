@@ -348,7 +348,7 @@ async def test_full_bucket_goes_on_in_the_next_shard(
     await store.schedule.advance(owner.stamp(), [], rows[::2])
     assert await world.due(job, base_ms, base_ms + 100) == rows[1::2]
     monkeypatch.setattr(entries, "API_SLACK_US", 0)
-    assert await store.schedule.drop_before(owner.stamp(), base_ms + 2 * HOUR_MS) == 1
+    assert (await store.schedule.drop_before(owner.stamp(), base_ms + 2 * HOUR_MS)).buckets == 1
     assert await world.due(job, base_ms, base_ms + 100) == []
     assert (await store.schedule.first_fire_ms(20, base_ms) or base_ms + HOUR_MS) > base_ms + 100
 
@@ -363,12 +363,12 @@ async def test_what_came_late_to_a_dropped_bucket_goes_with_its_hour(
     hour_ms = (world.now_ms() // HOUR_MS - 40 * 24) * HOUR_MS
     first, late = world.job(segment=19), world.job(segment=19)
     await store.jobs.create([NewJob(job=first, entry=world.entry(first, hour_ms))])
-    assert await store.schedule.drop_before(owner.stamp(), hour_ms + HOUR_MS // 6) == 1
+    assert (await store.schedule.drop_before(owner.stamp(), hour_ms + HOUR_MS // 6)).buckets == 1
     row = world.entry(late, hour_ms + HOUR_MS // 60)
     await store.jobs.create([NewJob(job=late, entry=row)])
-    assert await store.schedule.drop_before(owner.stamp(), hour_ms + HOUR_MS // 3) == 0
+    assert (await store.schedule.drop_before(owner.stamp(), hour_ms + HOUR_MS // 3)).buckets == 0
     assert await world.due(late, hour_ms, hour_ms + HOUR_MS) == [row]
-    assert await store.schedule.drop_before(owner.stamp(), hour_ms + HOUR_MS) == 1
+    assert (await store.schedule.drop_before(owner.stamp(), hour_ms + HOUR_MS)).buckets == 1
     assert await world.due(late, hour_ms, hour_ms + HOUR_MS) == []
 
 
@@ -382,7 +382,7 @@ async def test_dropped_bucket_can_be_written_again(
     fire_ms = world.now_ms() - 40 * DAY_MS
     first, second = world.job(segment=21), world.job(segment=21)
     await store.jobs.create([NewJob(job=first, entry=world.entry(first, fire_ms))])
-    assert await store.schedule.drop_before(owner.stamp(), fire_ms + DAY_MS) == 1
+    assert (await store.schedule.drop_before(owner.stamp(), fire_ms + DAY_MS)).buckets == 1
     assert await world.due(first, fire_ms, fire_ms + 1) == []
     assert await store.schedule.first_fire_ms(21, fire_ms) != fire_ms
     entry = world.entry(second, fire_ms)
@@ -740,3 +740,58 @@ async def test_jobs_go_after_their_retention(
     finally:
         clock.shift_ms = 0
     assert set(await store.jobs.get_many(everyone)) == {kept.key, revived.key}
+
+
+async def test_what_a_removal_has_left_that_ended_halfway_goes_with_the_next(
+    store: CassandraStore,
+    options: CassandraOptions,
+    world: World,
+    clock: ShiftedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec = a_spec(retention_s=3_600)
+    large = Payload(PayloadKind.DATA, b"x" * 10_000)
+    named = world.job("half-gone", segment=25, spec=spec)
+    deleted = world.job(segment=25, spec=spec, payload=large)
+    plain = world.job(segment=25, spec=spec)
+    await world.create(named, chosen=True)
+    await world.create(deleted, plain)
+    owner = await world.own(25)
+    now_ms = world.now_ms()
+    await store.jobs.complete(owner.stamp(), [(j.key, 1) for j in (named, plain)], now_ms)
+    await world.delete(deleted)
+    write = store.session.write
+
+    async def away(statements: Sequence[Bound]) -> None:
+        if any(one.partition[0].endswith("job_payloads") for one in statements):
+            raise StoreUnavailable("away")
+        await write(statements)
+
+    async def left() -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for table in ("job_table", "job_changes", "job_payloads", "job_ids", "user_periods"):
+            cells = "user_id" if table == "user_periods" else "job_id"
+            select = f"SELECT {cells} FROM {options.keyspace}.{table}"
+            rows = await store.session.text(select, Kind.READ)
+            mine = {named.uid, deleted.uid, plain.uid, world.user}
+            found[table] = mine & {str(row[0]) for row in rows}
+        return {table: rows for table, rows in found.items() if rows}
+
+    try:
+        clock.shift_ms = 3 * DAY_MS
+        with monkeypatch.context() as patch, pytest.raises(StoreUnavailable):
+            patch.setattr(store.session, "write", away)
+            await store.schedule.drop_before(owner.stamp(), now_ms)
+        assert await left() == {
+            "job_changes": {named.uid, deleted.uid},
+            "job_payloads": {deleted.uid},
+            "job_ids": {named.uid},
+            "user_periods": {world.user},
+        }
+        clock.shift_ms += 2 * HOUR_MS
+        assert (await store.schedule.drop_before(owner.stamp(), now_ms)).removals == 2
+        assert await left() == {}
+        clock.shift_ms += 2 * HOUR_MS
+        assert (await store.schedule.drop_before(owner.stamp(), now_ms)).removals == 0
+    finally:
+        clock.shift_ms = 0

@@ -31,7 +31,7 @@ from tickwheel.server.store.cassandra import (
     open_cassandra,
 )
 from tickwheel.server.store.cassandra.driver import Kind
-from tickwheel.server.store.port import JobChange, NewJob, Page, Store
+from tickwheel.server.store.port import Dropped, JobChange, NewJob, Page, Store
 from tickwheel.server.store.sqlite import open_sqlite
 
 HOUR_MS = 3_600_000
@@ -150,6 +150,17 @@ async def test_a_job_gets_its_row_back(store: Store, monkeypatch: pytest.MonkeyP
         there = await rows(store)
     assert {row.place for row in there} == {row.place for row in [*lost, whole]}
     assert {row.uid: row.ordinal for row in there}[jobs[1].uid] == 0
+
+
+async def test_removals_that_the_store_has_carried_through_are_counted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def drop_before(_stamp: WriteStamp, _before_ms: int) -> Dropped:
+        return Dropped(removals=2)
+
+    monkeypatch.setattr(store.schedule, "drop_before", drop_before)
+    async with scheduling(store) as scheduler:
+        await until(lambda: mended(scheduler, Mended.HALF_REMOVED_JOB) == 2)
 
 
 async def test_a_job_that_is_done_is_completed(store: Store) -> None:

@@ -9,7 +9,7 @@ from simulator.store.cells import Cells, EntryKey
 from simulator.store.link import Kind, Link
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
-from tickwheel.server.store.port import ScheduleStore, Spot
+from tickwheel.server.store.port import Dropped, ScheduleStore, Spot
 
 #: How long a write may be under way after its time was taken; what is dropped whole is dropped
 #: with a time before all that may still arrive (as in store/cassandra/entries.py).
@@ -155,7 +155,7 @@ class SimScheduleStore(ScheduleStore):
         return await self._link.call(Kind.READ, read)
 
     @override
-    async def drop_before(self, stamp: WriteStamp, before_ms: int) -> int:
+    async def drop_before(self, stamp: WriteStamp, before_ms: int) -> Dropped:
         settled_us = stamp.timestamp_us - API_SLACK_US
         entries = self._cells.segments[stamp.segment].entries
 
@@ -164,9 +164,9 @@ class SimScheduleStore(ScheduleStore):
 
         found = await self._link.call(Kind.READ, read)
         if not found:
-            return 0
+            return Dropped()
         await self._link.call(Kind.WRITE, lambda: remove_entries(self._cells, found, settled_us))
-        return 1
+        return Dropped(1)
 
 
 _ALL: Final = (1 << 62,)

@@ -151,5 +151,12 @@ class Recorder:
         before = holding.position_ms - self._options.drop_grace_ms
         if before > 0:
             dropped = await self._store.schedule.drop_before(self._stamp(holding), before)
-            self._repairs[Mended.BUCKET] += dropped
+            self._repairs[Mended.BUCKET] += dropped.buckets
+            if dropped.removals:
+                self._repairs[Mended.HALF_REMOVED_JOB] += dropped.removals
+                _log.info(
+                    "removals of old jobs were carried through",
+                    segment=holding.segment,
+                    jobs=dropped.removals,
+                )
         await self._store.open_runs.tidy(self._stamp(holding), holding.owner.runs.create_ms())

@@ -19,6 +19,8 @@ class Mended(enum.StrEnum):
     OPEN_RUN = "open_run"
     #: A run that waited for its turn though nothing stood in its way.
     WAITING_RUN = "waiting_run"
+    #: What was left of a job past its retention, as its removal had ended halfway.
+    HALF_REMOVED_JOB = "half_removed_job"
     #: A part of the schedule that lies behind its segment's position. Everyday housekeeping.
     BUCKET = "bucket"
 

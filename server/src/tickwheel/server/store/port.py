@@ -218,6 +218,15 @@ class Spot(NamedTuple):
     uid: str
 
 
+class Dropped(NamedTuple):
+    """What was found to be done with."""
+
+    buckets: int = 0
+    """Parts of the schedule that are gone."""
+    removals: int = 0
+    """Jobs past their retention whose removal had ended halfway, and was carried through."""
+
+
 class ScheduleStore(ABC):
     """What is to happen when, per segment, and the inbox beside it."""
 
@@ -276,8 +285,8 @@ class ScheduleStore(ABC):
         """
 
     @abstractmethod
-    async def drop_before(self, stamp: WriteStamp, before_ms: int) -> int:
-        """Drops all that was finished before `before_ms`: entries, inbox. Returns buckets dropped.
+    async def drop_before(self, stamp: WriteStamp, before_ms: int) -> Dropped:
+        """Drops all that was finished before `before_ms`: entries, inbox; removes jobs with it.
 
         A write that arrives later than this call, even into the past, is not swallowed.
         """

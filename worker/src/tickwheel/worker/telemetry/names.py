@@ -155,7 +155,7 @@ REPAIRS = Metric(
     Kind.COUNTER,
     "{repair}",
     "What was found wrong in the store and mended: job_without_row, late_row, row_without_job, "
-    "history_gap, open_run or waiting_run; bucket is everyday housekeeping.",
+    "history_gap, open_run, waiting_run or half_removed_job; bucket is everyday housekeeping.",
     ("what",),
 )
 HELD = Metric("tickwheel.worker.held", Kind.GAUGE, "{run}", "Assignments that the worker holds.")

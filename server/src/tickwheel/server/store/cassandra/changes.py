@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Final
 
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import OutcomeUnknown
@@ -18,6 +19,9 @@ from tickwheel.server.store.cassandra.partition import VERSION_BLOCK
 from tickwheel.server.store.cassandra.session import CassandraSession, gather
 from tickwheel.server.store.codec import decode_entry, decode_job, encode_job, job_retention_ms
 from tickwheel.server.store.port import ChangeRecord, JobChange
+
+#: The block of a job that is being removed; its former versions are in those from 0 on.
+_REMOVAL: Final = -1
 
 
 class Changes:
@@ -195,11 +199,30 @@ class Changes:
             return job
         return decode_job(record, await self._rows.payload(job.uid, payload_version))
 
+    # -- removal -----------------------------------------------------------------------------
+
+    async def begin_removal(self, job: Job) -> None:
+        """Keeps what has to be known to remove the rest of a job, before its row goes."""
+        # Any number but 0: its payload is not kept with it.
+        record = encode_job(job, job.version)
+        await self._session.write(
+            [self._insert.bind(job.uid, _REMOVAL, job.version, record, 0, "", "", job.update_ms)]
+        )
+
+    async def removal_of(self, uid: str) -> Job | None:
+        """The job whose removal was begun and not ended."""
+        rows = await self._session.read(self._select.bind(uid, _REMOVAL))
+        return decode_job(rows[-1][0]) if rows else None
+
     async def purge(self, job: Job) -> None:
         """Removes all of a job's past."""
         await self._session.write(
             [self._delete.bind(job.uid, block) for block in range(job.version // VERSION_BLOCK + 1)]
         )
+
+    async def end_removal(self, uid: str) -> None:
+        """Nothing is left of a job."""
+        await self._session.write([self._delete.bind(uid, _REMOVAL)])
 
 
 def _is_made(stored: StoredJob, after: Job) -> bool:

@@ -9,7 +9,7 @@ from tickwheel.server.store.cassandra.entries import Entries
 from tickwheel.server.store.cassandra.inbox import Inbox
 from tickwheel.server.store.cassandra.session import IN_KEYS, CassandraSession, chunks
 from tickwheel.server.store.cassandra.sweeper import Sweeper
-from tickwheel.server.store.port import ScheduleStore, Spot
+from tickwheel.server.store.port import Dropped, ScheduleStore, Spot
 
 
 class CassandraSchedule(ScheduleStore):
@@ -99,12 +99,11 @@ class CassandraSchedule(ScheduleStore):
         """The next fire_ms of a segment: hour by hour of those that are registered."""
         return await self._entries.first_ms(segment, after_ms)
 
-    async def drop_before(self, stamp: WriteStamp, before_ms: int) -> int:
+    async def drop_before(self, stamp: WriteStamp, before_ms: int) -> Dropped:
         """Drops finished buckets; the inbox expires by itself.
 
         With it goes what is due of the removal of old jobs of the segment: both are an owner's
         housekeeping.
         """
         dropped = await self._entries.drop_before(stamp, before_ms)
-        await self._sweeper.sweep(stamp.segment)
-        return dropped
+        return Dropped(dropped, await self._sweeper.sweep(stamp.segment))

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.names import JobKey
 from tickwheel.server.store.cassandra.driver import Driver, Kind, Row
 from tickwheel.server.store.cassandra.job_rows import CELLS, JobRows
 from tickwheel.server.store.cassandra.partition import (
@@ -113,14 +114,14 @@ class UserIndex:
                 newest = rows[-1][0] - 1
                 width = min(4 * width, IN_KEYS)
 
-    async def forget_empty(self, removed: Iterable[Job], now_ms: int) -> None:
+    async def forget_empty(self, removed: Iterable[JobKey], now_ms: int) -> None:
         """Takes the periods of removed jobs out of the index where no job is left.
 
         Only such as lie a day back: nothing is created in them any more.
         """
         latest = (now_ms - DAY_MS) // PERIOD_MS
         periods: dict[str, list[int]] = {}
-        for user, period in {(job.user, period_of(job.uid)) for job in removed}:
+        for user, period in {(key.user, period_of(key.uid)) for key in removed}:
             if period < latest:
                 periods.setdefault(user, []).append(period)
         for user, members in periods.items():

@@ -10,7 +10,7 @@ from tickwheel.server.domain.course import FOR_EVER_MS
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
 from tickwheel.server.store.codec import decode_entry, decode_inbox, encode_entry, encode_inbox
-from tickwheel.server.store.port import ScheduleStore, Spot
+from tickwheel.server.store.port import Dropped, ScheduleStore, Spot
 from tickwheel.server.store.sqlite.database import Database
 from tickwheel.server.store.sqlite.expiry import drop_expired
 from tickwheel.server.store.sqlite.fence import check_fence
@@ -153,11 +153,11 @@ class SqliteScheduleStore(ScheduleStore):
         )
         return (await self._all(sql, segment, after_ms))[0][0]
 
-    async def drop_before(self, stamp: WriteStamp, before_ms: int) -> int:
+    async def drop_before(self, stamp: WriteStamp, before_ms: int) -> Dropped:
         """As the port says; what has outlived its retention goes with it."""
         now_ms = self._clock.now_ms()
 
-        def run(connection: sqlite3.Connection) -> int:
+        def run(connection: sqlite3.Connection) -> Dropped:
             check_fence(connection, stamp)
             bounds = (stamp.segment, before_ms)
             dropped = connection.execute(
@@ -167,7 +167,7 @@ class SqliteScheduleStore(ScheduleStore):
             ).rowcount
             connection.execute("DELETE FROM inbox WHERE segment = ? AND write_time < ?", bounds)
             drop_expired(connection, now_ms)
-            return dropped
+            return Dropped(dropped)
 
         return await self._database.write(run)
 
