@@ -2,7 +2,12 @@
 
 import dataclasses
 import itertools
+import signal
+import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -378,3 +383,37 @@ async def test_it_goes_on_where_it_was_interrupted(
     (tmp_path / "rubbish").write_bytes(b"no database" * 1000)
     with pytest.raises(NotebookError):
         Notebook.open(tmp_path / "rubbish", here.scope().to_json(), "call")
+
+
+#: Opens an audit's file, and is killed when it notes something for the so-many-eth time.
+_KILLED = """
+import itertools, os, pathlib, signal, sys
+from tickwheel.server.proof import notebook
+put, calls, last = notebook.Notebook._put, itertools.count(1), int(sys.argv[2])
+def killed(self, name, value):
+    put(self, name, value)
+    if next(calls) == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+notebook.Notebook._put = killed
+notebook.Notebook.open(pathlib.Path(sys.argv[1]), "{}", "call")
+"""
+
+
+@pytest.mark.parametrize("note", [1, 2])
+def test_an_audit_that_is_killed_as_it_begins_may_begin_again(tmp_path: Path, note: int) -> None:
+    path = tmp_path / "checkpoint"
+    ended = subprocess.run([sys.executable, "-c", _KILLED, str(path), str(note)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    notebook = Notebook.open(path, "scope", "call")
+    assert notebook.scope == "scope"
+    notebook.close()
+    Notebook.open(path, "another scope", "call").close()
+
+
+def test_of_an_earlier_release_such_an_audit_is_called_what_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint"
+    Notebook.open(path, "scope", "call").close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as opened:
+        opened.execute("DELETE FROM notes WHERE name = 'call'")
+    with pytest.raises(NotebookError, match="had not begun: remove it first"):
+        Notebook.open(path, "scope", "call")

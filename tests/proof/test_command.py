@@ -1,7 +1,10 @@
 """`tickwheel audit` as a process: what it is asked, what it refuses, and what it says."""
 
 import asyncio
+import shutil
+import sqlite3
 import subprocess
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -119,6 +122,24 @@ def test_a_checkpoint_is_of_one_store_and_log(tmp_path: Path) -> None:
     assert "other arguments, or of another store or log" in told.stderr
     # Another way to write the same folder.
     assert _audit(none / ".." / "none", *call).returncode == 3
+
+
+def test_a_checkpoint_that_breaks_is_named(tmp_path: Path) -> None:
+    """It was taken for something found: 1, after a traceback."""
+    user = _two_jobs(tmp_path)
+    checkpoint = tmp_path / "checkpoint"
+    data = tmp_path / "later"
+    data.mkdir()
+    call = (*_RANGE, "nightly", "--user", user, "--checkpoint", str(checkpoint))
+    assert _audit(data, *call).returncode == 3
+    with closing(sqlite3.connect(checkpoint)) as opened:
+        opened.execute("DROP TABLE jobs")
+    for file in tmp_path.glob("*.db*"):
+        shutil.copy(file, data)
+    told = _audit(data, *call)
+    assert told.returncode == 3, told.stdout
+    assert told.stderr.startswith(f"tickwheel audit: {checkpoint}: no such table: jobs")
+    assert "Traceback" not in told.stderr
 
 
 def test_where_a_cluster_is_read() -> None:

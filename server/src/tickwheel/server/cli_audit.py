@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tickwheel.server.proof.scope import Scope
     from tickwheel.server.settings import Settings
 
-#: The audit could not be made: store or log do not answer.
+#: The audit could not be made: store or log do not answer, or its own file cannot be used.
 EXIT_UNAVAILABLE = 3
 
 HELP = """Proves that nothing is missing, early or doubled, or lists what is.
@@ -36,9 +36,10 @@ still at it; or where its content differs though fence and job are the same (of 
 changed each content has to be that of a version that held).
 
 Ends with 0: nothing found. 1: something was, and is listed. 2: arguments. 3: store or log cannot
-be read. It only reads, and takes as much memory for a thousand jobs as for a million; what it has
-read is kept in the file of --checkpoint (else in a temporary one), from which an audit that was
-interrupted goes on when it is called in the same way again. The file goes when the audit is done.
+be read, or the checkpoint not be written. It only reads, and takes as much memory for a thousand
+jobs as for a million; what it has read is kept in the file of --checkpoint (else in a temporary
+one), from which an audit that was interrupted goes on when it is called in the same way again. The
+file goes when the audit is done.
 
 Clocks: "early" compares the log's own stamp (LogAppendTime; where a topic keeps its producers'
 stamps, that is said) with the due instant, to the millisecond. A broker whose clock is behind the
@@ -138,6 +139,8 @@ def audit(
     ] = Output.TABLE,
 ) -> None:
     """See HELP."""
+    import sqlite3
+
     from tickwheel.server.cli_settings import settings_of
     from tickwheel.server.proof.auditor import NoSuchJob
     from tickwheel.server.wiring.audit import places
@@ -160,6 +163,10 @@ def audit(
             # Nothing is in it yet, and the call cannot go on from it.
             checkpoint.unlink()
         raise typer.BadParameter(str(error), param_hint="JOB") from error
+    except sqlite3.Error as error:
+        # The disk is full, say, or somebody else has written to it.
+        typer.echo(f"tickwheel audit: {checkpoint or 'the temporary file'}: {error}", err=True)
+        raise typer.Exit(EXIT_UNAVAILABLE) from error
     finally:
         notebook.close()
     if checkpoint is not None:

@@ -112,26 +112,38 @@ class Notebook:
         """
         try:
             connection = sqlite3.connect(path or "", isolation_level=None)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = OFF")
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            if version == 0 and tables == 0:
-                connection.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {_FORMAT};COMMIT;")
-            elif version != _FORMAT:
-                raise NotebookError(f"{path} is not a checkpoint of this release: remove it first")
-            notebook = cls(connection)
-            if notebook._note("scope") is None:
-                notebook._put("scope", scope_json)
-                notebook._put("call", call)
-            elif notebook._note("call") != call:
-                raise NotebookError(
-                    f"{path} is of an audit with other arguments, or of another store or log: "
-                    "remove it first"
-                )
+            try:
+                notebook = cls(connection)
+                notebook._begin(path, scope_json, call)
+            except BaseException:
+                connection.close()
+                raise
         except sqlite3.Error as error:
             raise NotebookError(f"{path}: {error}") from error
         return notebook
+
+    def _begin(self, path: Path | None, scope_json: str, call: str) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = OFF")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        (tables,) = self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if version == 0 and tables == 0:
+            # All of it or nothing: whoever is killed here leaves an empty file.
+            self._db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {_FORMAT};")
+            self._put("scope", scope_json)
+            self._put("call", call)
+            self._db.execute("COMMIT")
+            return
+        if version != _FORMAT:
+            raise NotebookError(f"{path} is not a checkpoint of this release: remove it first")
+        its_call = self._note("call")
+        if its_call is None:
+            raise NotebookError(f"{path} is of an audit that had not begun: remove it first")
+        if its_call != call:
+            raise NotebookError(
+                f"{path} is of an audit with other arguments, or of another store or log: "
+                "remove it first"
+            )
 
     def close(self) -> None:
         """Closes the file."""
