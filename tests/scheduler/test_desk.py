@@ -6,26 +6,27 @@ from dataclasses import replace
 
 import pytest
 
-from scheduler.making import changed, entry_of, notice
+from scheduler.making import NOW, SECOND, changed, entry_of, make_owner, notice
 from scheduler.test_course import rescheduled
 from scheduler.test_runs import reported
 from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.errors import Fenced, RunNotFound, SegmentUnowned, StoreUnavailable
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.lease import WriteStamp
+from tickwheel.server.domain.lease import SegmentLease, WriteStamp
 from tickwheel.server.domain.names import backfill_run_id, instant_id, manual_run_id, new_uid
 from tickwheel.server.domain.occurrence import ScheduleEntry
 from tickwheel.server.domain.report import Answer, Finish, Report, Start
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.owner.port import BackfillRequest, TriggerRequest
 from tickwheel.server.scheduler.assignment import key_of
+from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.inbox import News
 from tickwheel.server.scheduler.keeper import SessionKeeper
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.override import decode_override
 from tickwheel.server.scheduler.runtime import Scheduler
-from tickwheel.server.scheduler.strays import stray_run
+from tickwheel.server.scheduler.strays import Strays, stray_run
 from tickwheel.server.store.port import JobChange, NewJob, Store
 from tickwheel.server.store.sqlite import open_sqlite
 from tickwheel.v1 import job_pb2, run_pb2, scheduler_service_pb2
@@ -164,6 +165,41 @@ async def test_a_run_that_its_owner_does_not_know_yet_is_not_refused_for_good(
         for what in (Start(), SUCCEEDED):
             (answer,) = await scheduler.desk.report([report(other, run.run_id, what)])
             assert isinstance(answer, SegmentUnowned)
+
+
+async def test_a_run_that_a_worker_has_told_of_is_not_refused_before_that_is_recorded(
+    store: Store, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would have timed out, executed by nobody: its executor does not ask a second time."""
+    now = CLOCK.now_ms()
+    job = replace(reported(at_ms=now), create_ms=now, update_ms=now)
+    await store.jobs.create([NewJob(job=job, entry=None)])
+    epoch = scheduler.epochs()[0]
+
+    async def settle(_strays: Strays) -> None:
+        pass
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Strays, "settle", settle)
+        assert scheduler.outcome(outcome_of(job, now, epoch), "w")
+        (answer,) = await scheduler.desk.report([report(job, instant_id(now), Start(), epoch)])
+        assert isinstance(answer, SegmentUnowned)
+    async with asyncio.timeout(20):
+        while not isinstance(answer, Answer):
+            assert isinstance(answer, SegmentUnowned)
+            (answer,) = await scheduler.desk.report([report(job, instant_id(now), Start(), epoch)])
+
+
+def test_what_is_still_to_be_gone_over_may_have_the_run_of_a_report() -> None:
+    """As after an outage, when there is much of it."""
+    owner, job = make_owner(), reported(every_s=1)
+    holding = Holding(SegmentLease(segment=0, epoch=1), owner, read_to_ms=NOW + 10 * SECOND)
+    owner.load([entry_of(job, NOW)], {job.key: job}, NOW)
+    assert holding.may_come_to_know(job.uid, instant_id(NOW), NOW)
+    owner.step(NOW)
+    assert owner.runs.find(job.uid, instant_id(NOW)) is not None
+    assert holding.may_come_to_know(job.uid, instant_id(NOW), NOW)
+    assert not holding.may_come_to_know(job.uid, instant_id(NOW - SECOND), NOW)
 
 
 async def test_an_outcome_that_is_told_again_is_not_acknowledged_before_it_is_stored(

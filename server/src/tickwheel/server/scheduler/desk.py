@@ -327,7 +327,7 @@ class OwnerDesk:
         try:
             record = await self._store.runs.get(report.job_uid, report.run_id)
             if record is None:
-                if holding.taken_in_ms < self._clock.now_ms():
+                if holding.may_come_to_know(report.job_uid, report.run_id, self._clock.now_ms()):
                     return _unknown_yet(report)
                 return RunNotFound(f"there is no run {report.run_name}", run=report.run_name)
             job = (await self._store.jobs.get_many([record.key])).get(record.key)

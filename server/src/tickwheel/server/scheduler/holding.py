@@ -106,6 +106,18 @@ class Holding:
         """Up to here schedule and inbox have been taken in: no position goes further."""
         return min(self.taken_in_ms, self.told_to_ms)
 
+    def may_come_to_know(self, uid: str, run_id: str, now_ms: int) -> bool:
+        """Whether a run that is not in the store may be there all the same.
+
+        It may be on the log by a former owner's word. Who refused its executor's report for good
+        would have it time out, executed by nobody.
+        """
+        return (
+            self.taken_in_ms < now_ms
+            or self.owner.has_to_go_over(uid, now_ms)
+            or self.owner.is_told_of(uid, run_id)
+        )
+
     @property
     def segment(self) -> int:
         """Its number."""

@@ -337,6 +337,14 @@ class SegmentOwner:
         is_run = (uid, run_id) in self.runs.done or self.runs.find(uid, run_id) is not None
         return is_run or self._cursors.has_skipped(uid, run_id)
 
+    def is_told_of(self, uid: str, run_id: str) -> bool:
+        """Whether a run is live, or a worker's outcome of it is there, to be taken in."""
+        return (uid, run_id) in self.runs.foretold or self.runs.find(uid, run_id) is not None
+
+    def has_to_go_over(self, uid: str, now_ms: int) -> bool:
+        """Whether there is something to come of a job that `step` has still to look at."""
+        return self._cursors.is_due(uid, now_ms)
+
     def unknown_of(self, log: Iterable[Run]) -> list[Run]:
         """Unfinished runs of former owners that it does not know; see Recovering.unknown_of."""
         return self._recovering.unknown_of(log)

@@ -126,6 +126,12 @@ class Agenda:
             heapq.heappop(self._visits)
         return self._visits[0][0] if self._visits else None
 
+    def is_due(self, uid: str, now_ms: int) -> bool:
+        """Whether one of a job's is to be looked at by now."""
+        cursors = (*self.all_of(uid), *self.backfills_of(uid))
+        planned = [self._planned[one.id] for one in cursors if one.id in self._planned]
+        return min(planned, default=now_ms + 1) <= now_ms
+
     def take_due(self, now_ms: int) -> CursorId | None:
         """One whose instant has come, users in turn; None: there is none."""
         while self._visits and self._visits[0][0] <= now_ms:

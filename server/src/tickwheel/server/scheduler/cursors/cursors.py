@@ -150,6 +150,10 @@ class Cursors:
         """When `step` has something to do next; None: nothing that is known."""
         return self._agenda.next_ms()
 
+    def is_due(self, uid: str, now_ms: int) -> bool:
+        """Whether `step` has still to look at something of a job."""
+        return self._agenda.is_due(uid, now_ms)
+
     # -- what became of it -------------------------------------------------------------------
 
     def take_back_ahead(self, uid: str, now_ms: int) -> list[LiveRun]:
