@@ -59,7 +59,9 @@ def test_a_full_window_can_be_said() -> None:
     assert len(finished_offsets(committed)) == (WINDOW + 1_000) // 2
 
 
-@pytest.mark.parametrize("text", ["", "of another program", "tickwheel1:?", "tickwheel1:ä", "tickwheel2:AAAA"])
+@pytest.mark.parametrize(
+    "text", ["", "of another program", "tickwheel1:?", "tickwheel1:ä", "tickwheel2:AAAA"]
+)
 def test_what_others_have_committed_says_nothing(text: str) -> None:
     assert finished_offsets(Committed(7, text)) == []
 
@@ -72,6 +74,18 @@ def test_work_that_was_under_way_before_does_not_let_pass_what_comes_before_it()
     offsets.finish(15)
     assert offsets.committed().offset == 11
     assert finished_offsets(offsets.committed()) == [15]
+
+
+def test_what_is_known_of_the_first_records_is_kept_until_they_are_read() -> None:
+    """The group is shared out twice in a row."""
+    stored = PartitionOffsets(0)
+    for offset in range(3):
+        stored.begin(offset)
+    stored.finish(1)
+    once = stored.committed()
+    for _ in range(2):
+        again = PartitionOffsets(once.offset, finished_offsets(once))
+        assert again.committed() == once
 
 
 class Partition(RuleBasedStateMachine):

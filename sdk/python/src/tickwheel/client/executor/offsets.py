@@ -37,7 +37,7 @@ class PartitionOffsets:
         in_work: records that are being worked on already, and will be handed out again.
     """
 
-    __slots__ = ("_end", "_finished", "_in_work", "_low")
+    __slots__ = ("_end", "_finished", "_in_work", "_low", "_said")
 
     def __init__(
         self, start: int, finished: Iterable[int] = (), in_work: Iterable[int] = ()
@@ -46,6 +46,8 @@ class PartitionOffsets:
         self._end = start
         self._low = start
         self._finished = {offset for offset in finished if offset >= start}
+        #: Those that were finished when it began.
+        self._said = frozenset(self._finished)
         self._in_work = {offset for offset in in_work if offset >= start} - self._finished
 
     @property
@@ -55,7 +57,7 @@ class PartitionOffsets:
 
     @property
     def end(self) -> int:
-        """Beyond the last record that was handed out; below it comes none unless the log goes back."""
+        """Beyond the last record that was handed out; none below comes unless the log goes back."""
         return self._end
 
     @property
@@ -86,13 +88,12 @@ class PartitionOffsets:
             self._advance()
 
     def committed(self) -> Committed:
-        """What to store now; of nothing if it is not known yet where the partition begins."""
-        if not self._end:
-            # Work from before the handing over has ended meanwhile. To store that the first record
-            # is not finished would bring back all that lies before it.
-            return Committed(0, "")
+        """What to store now; as it began while it is not known where the partition begins."""
+        # Work from before the handing over may have ended meanwhile. To store that, and that the
+        # first record is not finished, would bring back all that lies before it.
+        finished = self._finished if self._end else self._said
         bits = bytearray()
-        for offset in self._finished:
+        for offset in finished:
             index, bit = divmod(offset - self._low, 8)
             # Offsets may have large gaps. What does not fit is done again, should it come to that.
             if index < _MAX_BITMAP:
