@@ -138,19 +138,22 @@ class Partition(RuleBasedStateMachine):
         self.stored = self.offsets.committed()
         if self.in_work:
             self.in_work -= data.draw(st.sets(st.sampled_from(sorted(self.in_work))))
-        finished = finished_offsets(self.stored)
-        self.offsets = PartitionOffsets(self.stored.offset, finished, self.in_work)
-        self.position = self.stored.offset
+        self._go_on()
 
     @rule()
     def crash(self) -> None:
         """Another one goes on; what was finished and not committed is done again."""
         self.in_work.clear()
+        self._go_on()
+
+    def _go_on(self) -> None:
         said = {*finished_offsets(self.stored)}
+        # What ended before it was known where the partition begins is not stored, and comes again:
+        # whoever has executed it knows it by its `ce_id`.
         self.finished = {
             offset for offset in self.finished if offset < self.stored.offset or offset in said
         }
-        self.offsets = PartitionOffsets(self.stored.offset, finished_offsets(self.stored))
+        self.offsets = PartitionOffsets(self.stored.offset, said, self.in_work)
         self.position = self.stored.offset
 
     @invariant()
