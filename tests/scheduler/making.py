@@ -53,7 +53,7 @@ def entry_of(job: Job, schedule_ms: int, *, ordinal: int = 0, fire_ms: int = 0) 
     """The job's row at one of its occurrences."""
     due_ms = schedule_of(job).due(schedule_ms, salt=job.uid)
     return ScheduleEntry(
-        segment=0,
+        segment=job.segment,
         fire_ms=fire_ms or due_ms,
         user=job.user,
         uid=job.uid,
@@ -114,5 +114,10 @@ def changed(job: Job, now_ms: int, **changes: object) -> Job:
 def notice(job: Job, now_ms: int, entry: ScheduleEntry | None = None) -> InboxEntry:
     """What the api writes with a change."""
     return InboxEntry(
-        segment=0, write_ms=now_ms, user=job.user, uid=job.uid, version=job.version, entry=entry
+        segment=job.segment,
+        write_ms=now_ms,
+        user=job.user,
+        uid=job.uid,
+        version=job.version,
+        entry=entry,
     )

@@ -63,13 +63,13 @@ async def until_owned(scheduler: Scheduler) -> None:
         await asyncio.sleep(0.005)
 
 
-async def published(store: Store, scheduler: Scheduler) -> tuple[Job, str]:
+async def published(store: Store, scheduler: Scheduler, segment: int = 0) -> tuple[Job, str]:
     """A job whose only run is on the log, and that run's id."""
     now = CLOCK.now_ms()
-    job = replace(reported(at_ms=now), create_ms=now, update_ms=now)
+    job = replace(reported(at_ms=now), segment=segment, create_ms=now, update_ms=now)
     entry = entry_of(job, now)
     await store.jobs.create([NewJob(job=job, entry=entry, inbox=notice(job, now, entry))])
-    outcome = outcome_of(job, now, scheduler.epochs()[0])
+    outcome = outcome_of(job, now, scheduler.epochs()[segment])
     async with asyncio.timeout(20):
         while scheduler.find(key_of(outcome.key), job.segment) is None:
             await asyncio.sleep(0.005)
@@ -77,9 +77,9 @@ async def published(store: Store, scheduler: Scheduler) -> tuple[Job, str]:
     return job, instant_id(now)
 
 
-async def stored(store: Store, scheduler: Scheduler) -> tuple[Job, Run]:
+async def stored(store: Store, scheduler: Scheduler, segment: int = 0) -> tuple[Job, Run]:
     """A job whose only run is recorded as published."""
-    job, run_id = await published(store, scheduler)
+    job, run_id = await published(store, scheduler, segment)
     async with asyncio.timeout(20):
         while (run := await store.runs.get(job.uid, run_id)) is None:
             await asyncio.sleep(0.005)
@@ -149,6 +149,42 @@ async def test_a_report_is_not_accepted_by_who_owns_the_run_no_more(
     ended = await store.runs.get(job.uid, run_id)
     assert ended is not None
     assert ended.state is RunState.SUCCEEDED
+
+
+async def test_reports_about_many_runs_wait_for_the_store_side_by_side(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = await open_sqlite(None, segments=2, clock=CLOCK)
+    identity = Identity(session_id=new_uid(), address="local", version="test")
+    scheduler = Scheduler(store, CLOCK, identity, SchedulerOptions(exclusive=True, read_ms=20))
+    running = asyncio.create_task(scheduler.run())
+    async with asyncio.timeout(20):
+        await scheduler.ready.wait()
+        reports = [
+            report(job, run.run_id, SUCCEEDED, scheduler.epochs()[segment])
+            for segment in (0, 1)
+            for job, run in [await stored(store, scheduler, segment)]
+        ]
+        gone = [replace(each, run_id=instant_id(1)) for each in reports]
+        record, get = store.runs.record, store.runs.get
+        writing, reading = asyncio.Barrier(2), asyncio.Barrier(2)
+
+        async def record_with_the_other(stamp: WriteStamp, runs: Sequence[Run]) -> None:
+            await writing.wait()
+            await record(stamp, runs)
+
+        async def get_with_the_other(uid: str, run_id: str) -> Run | None:
+            await reading.wait()
+            return await get(uid, run_id)
+
+        monkeypatch.setattr(store.runs, "record", record_with_the_other)
+        monkeypatch.setattr(store.runs, "get", get_with_the_other)
+        answers = await scheduler.desk.report([*reports, *gone])
+        monkeypatch.undo()
+        assert [type(answer) for answer in answers] == [Answer, Answer, RunNotFound, RunNotFound]
+        await scheduler.stop()
+        await running
+    await store.close()
 
 
 async def test_a_run_that_its_owner_does_not_know_yet_is_not_refused_for_good(

@@ -20,6 +20,7 @@ from tickwheel.server.domain.report import Answer, Report
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.owner.port import BackfillRequest, TriggerRequest
 from tickwheel.server.scheduler.awaited import Awaited
+from tickwheel.server.scheduler.bounded import bounded
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.inbox import Inbox, News
@@ -287,10 +288,15 @@ class OwnerDesk:
             keys = {AttemptKey(r.job_uid, r.run_id, r.attempt) for r in (reports[i] for i in early)}
             await self._awaited.wait(keys, EARLY_REPORT_S)
             self._apply(reports, answers, holders, early)
-        for index, report in enumerate(reports):
-            holder = holders[index]
-            if answers[index] is _ASK_THE_STORE and holder is not None:
-                answers[index] = await self._look_up(report, holder)
+
+        async def look_up(index: int, holder: Holding) -> None:
+            answers[index] = await self._look_up(reports[index], holder)
+
+        await bounded(
+            look_up(index, holder)
+            for index, holder in enumerate(holders)
+            if answers[index] is _ASK_THE_STORE and holder is not None
+        )
         await self._store_reports(answers, holders)
         self._wake.set()
         return answers
@@ -344,13 +350,17 @@ class OwnerDesk:
         self, answers: list[Answer | TickwheelError], holders: Sequence[Holding | None]
     ) -> None:
         """Stores what follows from the reports; those that could not be are to be repeated."""
-        for holding in {holder for holder in holders if holder is not None}:
+
+        async def store(holding: Holding) -> None:
             try:
                 await self._write(holding)
             except (SegmentUnowned, StoreUnavailable) as error:
                 for index, holder in enumerate(holders):
                     if holder is holding and isinstance(answers[index], Answer):
                         answers[index] = error
+
+        # A call has reports of all segments: one after the other they would wait for each other.
+        await bounded(map(store, dict.fromkeys(h for h in holders if h is not None)))
 
 
 _ASK_THE_STORE = Answer(timeout_ms=-1)
