@@ -376,6 +376,25 @@ def test_what_a_former_schedule_fired_past_its_end_holds_the_row_of_the_present_
     assert row.schedule_ms == NOW + 4 * SECOND
 
 
+def test_what_a_former_schedule_skipped_past_its_end_holds_the_row_of_the_present_one() -> None:
+    """A pause and its end are heard of late: what was skipped meanwhile is not stored yet."""
+    owner, first = make_owner(), make_job(every_s=1)
+    paused = changed(first, NOW + SECOND, paused=True)
+    row = entry_of(first, NOW + 2 * SECOND)
+    owner.load([row], {paused.key: paused}, NOW + SECOND, {paused.key: [first]})
+    owner.step(NOW + 4 * SECOND)
+    resumed = changed(paused, NOW + 2_500, paused=False)
+    second = rescheduled(resumed, NOW + 3_500, 1)
+    row = entry_of(second, NOW + 4 * SECOND)
+    history = [first, paused, resumed]
+    owner.notice(notice(second, NOW + 4_100, row), second, NOW + 4_100, history)
+    owner.step(NOW + 4_100)
+    assert not [one for one in owner.take_advance(NOW + 4_100).remove if one.generation == 2]
+    assert skipped(store_records(owner)) == [(2, 3, run_pb2.SKIP_REASON_PAUSED)]
+    (moved,) = [one for one in owner.take_advance(NOW + 4_200).put if one.generation == 2]
+    assert moved.schedule_ms == NOW + 5 * SECOND
+
+
 def test_a_schedule_that_had_no_run_left_hands_on_the_whole_count() -> None:
     owner, every_second = make_owner(), make_job(every_s=1)
     first = rescheduled(every_second, NOW, 1, max_runs=3)

@@ -127,7 +127,21 @@ class Expansion:
         if run is not None:
             self._take_over(cursor, run, now_ms)
             return True
-        return self._recovered.is_skipped(uid, cursor.backfill_id, nominal_ms, cursor.schedule)
+        if not self._recovered.is_skipped(uid, cursor.backfill_id, nominal_ms, cursor.schedule):
+            return False
+        if not cursor.backfill_id:
+            self._wait_for_skip(cursor, nominal_ms)
+        return True
+
+    def _wait_for_skip(self, cursor: Cursor, nominal_ms: int) -> None:
+        """What another schedule has skipped past its end holds this one's row until it is stored.
+
+        The other's row stands for nothing past its end: the next owner would not look there.
+        """
+        for other in self._agenda.all_of(cursor.job.uid):
+            for run_id, (first_ms, _, revision) in other.unstored.items():
+                if other is not cursor and first_ms <= nominal_ms:
+                    cursor.unstored.setdefault(run_id, (nominal_ms, cursor.ordinal, revision))
 
     def _take_over(self, cursor: Cursor, run: LiveRun, now_ms: int) -> None:
         """A run that a former schedule opened past its end, and a later one has too, is that one's.

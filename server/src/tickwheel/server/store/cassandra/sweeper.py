@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobKey
 from tickwheel.server.store.cassandra.changes import Changes
@@ -59,12 +60,24 @@ class Sweeper:
             return 0
         self._swept_ms[segment] = now_ms
         ended = 0
+        failed: StoreUnavailable | None = None
         for day in await self._expiry.days_before(segment, now_ms // DAY_MS):
-            keys = await self._expiry.keys(segment, day, FIRST, GROUP)
-            while keys:
-                ended += await self._look(segment, keys, now_ms)
-                keys = await self._expiry.keys(segment, day, keys[-1], GROUP)
-            await self._expiry.done(segment, day)
+            try:
+                ended += await self._sweep_day(segment, day, now_ms)
+            except StoreUnavailable as error:
+                # What cannot be removed holds up nothing of other days.
+                failed = error
+        if failed is not None:
+            raise failed
+        return ended
+
+    async def _sweep_day(self, segment: int, day: int, now_ms: int) -> int:
+        ended = 0
+        keys = await self._expiry.keys(segment, day, FIRST, GROUP)
+        while keys:
+            ended += await self._look(segment, keys, now_ms)
+            keys = await self._expiry.keys(segment, day, keys[-1], GROUP)
+        await self._expiry.done(segment, day)
         return ended
 
     async def _look(self, segment: int, keys: Sequence[JobKey], now_ms: int) -> int:
