@@ -35,13 +35,6 @@ CLOCK = SystemClock()
 
 
 @pytest.fixture
-async def store() -> AsyncGenerator[Store]:
-    opened = await open_sqlite(None, segments=1, clock=CLOCK)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
 async def scheduler(store: Store) -> AsyncGenerator[Scheduler]:
     """An owner of the only segment."""
     made = Scheduler(

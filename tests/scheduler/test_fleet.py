@@ -163,6 +163,16 @@ def assign(fleet: Fleet, run: LiveRun) -> bool:
     return fleet.assign(waiting, 10, NOW) == [run]
 
 
+async def holding(fleet: Fleet, runtime: Runtime) -> tuple[Stream, LiveRun]:
+    """A worker that is connected and holds a run."""
+    stream = Stream(fleet)
+    stream.hello()
+    await stream.hear("segments")
+    run = _run(runtime)
+    assert assign(fleet, run)
+    return stream, run
+
+
 async def test_a_worker_is_welcomed_and_given_segments_and_runs(
     fleet: Fleet, runtime: Runtime
 ) -> None:
@@ -247,11 +257,7 @@ async def test_what_a_departed_worker_held_is_free_once_it_may_not_publish(
 async def test_a_returning_worker_keeps_what_it_held_and_drops_what_is_not_its_own(
     fleet: Fleet, runtime: Runtime, clock: HandClock
 ) -> None:
-    first = Stream(fleet)
-    first.hello()
-    await first.hear("segments")
-    run = _run(runtime)
-    assert assign(fleet, run)
+    first, run = await holding(fleet, runtime)
     await first.hang_up()
     second = Stream(fleet)
     stranger = pb.RunKey(job_uid="x", run_id="y", attempt=1, segment=0)
@@ -266,11 +272,7 @@ async def test_a_returning_worker_keeps_what_it_held_and_drops_what_is_not_its_o
 async def test_a_revocation_is_confirmed_and_what_was_not_begun_is_free(
     fleet: Fleet, runtime: Runtime
 ) -> None:
-    stream = Stream(fleet)
-    stream.hello()
-    await stream.hear("segments")
-    run = _run(runtime)
-    assert assign(fleet, run)
+    stream, run = await holding(fleet, runtime)
     fleet.revoke([run])
     revocation = (await stream.hear("revocation")).revocation
     stream.say(revocation_ack=pb.RevocationAck(revocation_id=revocation.revocation_id))
@@ -303,11 +305,7 @@ async def test_what_was_revoked_is_dropped_when_all_have_answered(
 async def test_who_does_not_answer_is_not_waited_for_for_ever(
     fleet: Fleet, runtime: Runtime, clock: HandClock
 ) -> None:
-    stream = Stream(fleet)
-    stream.hello()
-    await stream.hear("segments")
-    run = _run(runtime)
-    assert assign(fleet, run)
+    _, run = await holding(fleet, runtime)
     fleet.revoke([run])
     waiting = asyncio.create_task(fleet.answered())
     await asyncio.sleep(0)
@@ -372,11 +370,8 @@ async def test_what_a_departed_worker_held_is_not_free_because_the_scheduler_sto
 async def test_who_is_back_before_its_former_stream_has_ended_keeps_what_it_held(
     fleet: Fleet, runtime: Runtime, clock: HandClock
 ) -> None:
-    first, second = Stream(fleet), Stream(fleet)
-    first.hello()
-    await first.hear("segments")
-    run = _run(runtime)
-    assert assign(fleet, run)
+    first, run = await holding(fleet, runtime)
+    second = Stream(fleet)
     second.hello([pb.Held(key=key_message(run.key, 0), epoch=3)])
     await second.hear("segments")
     await first.served
@@ -388,11 +383,8 @@ async def test_who_is_back_before_its_former_stream_has_ended_keeps_what_it_held
 async def test_who_is_back_is_told_again_what_it_was_asked_to_drop(
     fleet: Fleet, runtime: Runtime
 ) -> None:
-    first, second = Stream(fleet), Stream(fleet)
-    first.hello()
-    await first.hear("segments")
-    run = _run(runtime)
-    assert assign(fleet, run)
+    first, run = await holding(fleet, runtime)
+    second = Stream(fleet)
     fleet.revoke([run])
     run.phase = Phase.DROPPED
     # It broke before the worker had answered.
@@ -405,11 +397,8 @@ async def test_who_is_back_is_told_again_what_it_was_asked_to_drop(
 async def test_who_is_back_is_asked_to_drop_what_it_held_of_a_segment_that_is_given_back(
     fleet: Fleet, runtime: Runtime, clock: HandClock
 ) -> None:
-    first, second = Stream(fleet), Stream(fleet)
-    first.hello()
-    await first.hear("segments")
-    run = _run(runtime)
-    assert assign(fleet, run)
+    first, run = await holding(fleet, runtime)
+    second = Stream(fleet)
     runtime.segments = {}
     fleet.revoke([run])
     await first.hang_up()
@@ -428,11 +417,8 @@ async def test_what_a_worker_that_is_back_has_begun_is_not_free(
     fleet: Fleet, runtime: Runtime, clock: HandClock
 ) -> None:
     """It was asked to drop it, and did not hear that before its stream broke."""
-    first, second = Stream(fleet), Stream(fleet)
-    first.hello()
-    await first.hear("segments")
-    run = _run(runtime)
-    assert assign(fleet, run)
+    first, run = await holding(fleet, runtime)
+    second = Stream(fleet)
     fleet.revoke([run])
     await first.hang_up()
     second.hello([pb.Held(key=key_message(run.key, 0), epoch=3)])

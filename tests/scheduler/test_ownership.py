@@ -25,6 +25,19 @@ async def store() -> AsyncGenerator[Store]:
     await opened.close()
 
 
+async def owned_by_another(store: Store) -> SegmentLease:
+    """The lease of the last segment, which a scheduler that lives has."""
+    clock = SystemClock()
+    other = SchedulerSession(
+        session_id=new_uid(), address="o:1", beat=1, lease_until_ms=clock.now_ms() + 60_000
+    )
+    await store.leases.open_session(other)
+    last = (await store.leases.segments())[-1]
+    theirs = replace(last, epoch=1, session_id=other.session_id, floor_us=clock.now_us())
+    assert await store.leases.take_segment(last, theirs)
+    return theirs
+
+
 async def test_what_a_scheduler_took_that_began_while_we_looked_is_its_own(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,13 +191,8 @@ async def test_what_is_given_back_while_we_take_is_made_ready_together_with_it(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SystemClock()
-    stopping = SchedulerSession(
-        session_id=new_uid(), address="o:1", beat=1, lease_until_ms=clock.now_ms() + 60_000
-    )
-    await store.leases.open_session(stopping)
-    free, last = await store.leases.segments()
-    theirs = replace(last, epoch=1, session_id=stopping.session_id, floor_us=clock.now_us())
-    assert await store.leases.take_segment(last, theirs)
+    theirs = await owned_by_another(store)
+    free, _ = await store.leases.segments()
     take, positions = store.leases.take_segment, store.schedule.positions
     made_ready: list[set[int]] = []
 
@@ -192,7 +200,7 @@ async def test_what_is_given_back_while_we_take_is_made_ready_together_with_it(
         took = await take(current, lease)
         if current == free:
             assert await store.leases.release_segment(theirs)
-            await store.leases.close_session(stopping.session_id)
+            await store.leases.close_session(theirs.session_id)
         return took
 
     async def positions_of(segments: Sequence[int]) -> dict[int, int]:
@@ -215,13 +223,7 @@ async def test_a_take_over_reads_nothing_of_what_is_owned_already(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SystemClock()
-    leaving = SchedulerSession(
-        session_id=new_uid(), address="o:1", beat=1, lease_until_ms=clock.now_ms() + 60_000
-    )
-    await store.leases.open_session(leaving)
-    _, last = await store.leases.segments()
-    theirs = replace(last, epoch=1, session_id=leaving.session_id, floor_us=clock.now_us())
-    assert await store.leases.take_segment(last, theirs)
+    theirs = await owned_by_another(store)
     # Nothing but take-overs reads the schedule or the inbox from its first round on.
     options = SchedulerOptions(membership_ms=20, read_ms=3_600_000, reread_ms=3_600_000)
     identity = Identity(session_id=new_uid(), address="local", version="test")
@@ -244,7 +246,7 @@ async def test_a_take_over_reads_nothing_of_what_is_owned_already(
 
         monkeypatch.setattr(store.schedule, "read_due", due)
         monkeypatch.setattr(store.schedule, "read_inbox", inbox)
-        await store.leases.close_session(leaving.session_id)
+        await store.leases.close_session(theirs.session_id)
         while set(scheduler.epochs()) != {0, 1}:
             await asyncio.sleep(0.01)
         assert read == {1}
@@ -256,13 +258,7 @@ async def test_who_is_stopped_amid_a_take_over_takes_nothing_of_what_it_has_give
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SystemClock()
-    leaving = SchedulerSession(
-        session_id=new_uid(), address="o:1", beat=1, lease_until_ms=clock.now_ms() + 60_000
-    )
-    await store.leases.open_session(leaving)
-    _, last = await store.leases.segments()
-    theirs = replace(last, epoch=1, session_id=leaving.session_id, floor_us=clock.now_us())
-    assert await store.leases.take_segment(last, theirs)
+    theirs = await owned_by_another(store)
     identity = Identity(session_id=new_uid(), address="local", version="test")
     scheduler = Scheduler(store, clock, identity, SchedulerOptions(membership_ms=20))
     read_segments, positions = store.leases.segments, store.schedule.positions
@@ -300,7 +296,7 @@ async def test_who_is_stopped_amid_a_take_over_takes_nothing_of_what_it_has_give
     async with asyncio.timeout(20):
         await scheduler.ready.wait()
         await store.leases.release_segment(theirs)
-        await store.leases.close_session(leaving.session_id)
+        await store.leases.close_session(theirs.session_id)
         await running
     assert taken == [0, 1]
     assert [one.session_id for one in await read_segments()] == ["", ""]

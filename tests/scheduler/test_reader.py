@@ -1,7 +1,7 @@
 """What is read of jobs is as new as what was told of them, and nothing that is told is missed."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -39,7 +39,6 @@ from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.scheduler.strays import stray_run
 from tickwheel.server.scheduler.versions import Versions
 from tickwheel.server.store.port import JobChange, NewJob, Store
-from tickwheel.server.store.sqlite import open_sqlite
 
 
 def _readers(store: Store, holdings: Holdings | None = None) -> tuple[Reader, Inbox, Holding]:
@@ -66,13 +65,6 @@ def _readers(store: Store, holdings: Holdings | None = None) -> tuple[Reader, In
     inbox = Inbox(context, versions, reader)
     inbox.begin()
     return reader, inbox, holding
-
-
-@pytest.fixture
-async def store() -> AsyncGenerator[Store]:
-    opened = await open_sqlite(None, segments=1, clock=SystemClock())
-    yield opened
-    await opened.close()
 
 
 async def _tell(store: Store, job: Job, row: ScheduleEntry, write_ms: int) -> None:

@@ -19,18 +19,10 @@ from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.store.port import NewJob, Store
-from tickwheel.server.store.sqlite import open_sqlite
 from tickwheel.v1 import scheduler_service_pb2 as pb
 from tickwheel.worker.listeners import failures
 
 CLOCK = SystemClock()
-
-
-@pytest.fixture
-async def store() -> AsyncGenerator[Store]:
-    opened = await open_sqlite(None, segments=1, clock=CLOCK)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

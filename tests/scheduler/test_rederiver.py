@@ -20,7 +20,6 @@ from tickwheel.server.scheduler import rederiver
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.store.port import NewJob, Store
-from tickwheel.server.store.sqlite import open_sqlite
 
 FAR_MS = 1 << 45
 HOUR_MS = 3_600_000
@@ -32,13 +31,6 @@ def town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ZoneFolder:
     monkeypatch.setattr(ZONES, "_root", folder.root)
     monkeypatch.setattr(ZONES, "_zones", {})
     return folder
-
-
-@pytest.fixture
-async def store() -> AsyncGenerator[Store]:
-    opened = await open_sqlite(None, segments=1, clock=SystemClock())
-    yield opened
-    await opened.close()
 
 
 @asynccontextmanager

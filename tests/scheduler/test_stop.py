@@ -1,7 +1,7 @@
 """A scheduler that is asked to stop while it writes."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -17,14 +17,6 @@ from tickwheel.server.scheduler.live import AttemptKey, LiveRun, Phase
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.store.port import JobChange, NewJob, Store
-from tickwheel.server.store.sqlite import open_sqlite
-
-
-@pytest.fixture
-async def store() -> AsyncGenerator[Store]:
-    opened = await open_sqlite(None, segments=1, clock=SystemClock())
-    yield opened
-    await opened.close()
 
 
 async def test_a_segment_is_given_back_after_the_write_that_is_under_way(

@@ -1,7 +1,6 @@
 """A job whose schedule cannot be computed here, by older data or an older program, waits alone."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 import pytest
@@ -29,16 +28,8 @@ from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.scheduler.strays import stray_run
 from tickwheel.server.store.port import NewJob, Store
-from tickwheel.server.store.sqlite import open_sqlite
 
 CLOCK = SystemClock()
-
-
-@pytest.fixture
-async def store() -> AsyncGenerator[Store]:
-    opened = await open_sqlite(None, segments=1, clock=CLOCK)
-    yield opened
-    await opened.close()
 
 
 def of_an_unknown_zone(at_ms: int) -> tuple[Job, ScheduleEntry]:
