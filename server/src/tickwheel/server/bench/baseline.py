@@ -1,7 +1,6 @@
 """What programs without Tickwheel do on this machine, in the same session."""
 
 import asyncio
-import sys
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from tickwheel.client.channel import open_channel
 from tickwheel.server.bench.bench import in_parallel, until, whole_second_after
 from tickwheel.server.bench.cluster import Addresses
+from tickwheel.server.bench.program import running
 from tickwheel.server.bench.stats import Lateness, lateness
 from tickwheel.server.bench.topic import new_topic
 from tickwheel.v1 import job_service_pb2, job_service_pb2_grpc
@@ -43,19 +43,12 @@ async def bare_calls(requests: Sequence[job_service_pb2.CreateJobRequest], clien
 
 @asynccontextmanager
 async def _echo() -> AsyncGenerator[str]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", _ECHO), stdout=asyncio.subprocess.PIPE
-    )
-    try:
+    async with running(_ECHO, stdout=asyncio.subprocess.PIPE) as process:
         assert process.stdout is not None
         port = (await process.stdout.readline()).decode().strip()
         if not port:
             raise RuntimeError("the server of bare calls did not start")
         yield f"127.0.0.1:{port}"
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
 
 
 async def bare(addresses: Addresses, per_s: int, seconds: float) -> Lateness:

@@ -1,9 +1,7 @@
 """The executor of W2 as a process of the bench's own."""
 
 import asyncio
-import contextlib
 import os
-import sys
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -16,6 +14,7 @@ from tickwheel.server.bench.bench import Bench
 from tickwheel.server.bench.cluster import Addresses
 from tickwheel.server.bench.jobs import once
 from tickwheel.server.bench.measure import Part
+from tickwheel.server.bench.program import running
 from tickwheel.server.bench.ready import START_S, end_of
 from tickwheel.server.bench.topic import Topic, come
 from tickwheel.server.bench.verdict import Seen
@@ -79,24 +78,19 @@ async def executor_on(bench: Bench, topic: Topic) -> AsyncGenerator[HandledTopic
     with TemporaryDirectory(prefix="tickwheel-bench-executor-") as folder:
         log_file, notes = Path(folder) / "executor.log", Path(folder) / "starts.txt"
         notes.touch()
+        env = {**os.environ, **_environment(bench.cluster.addresses, topic.name)}
         with log_file.open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", _PROGRAM, topic.name, notes),
-                env={**os.environ, **_environment(bench.cluster.addresses, topic.name)},
-                stdout=log,
-                stderr=log,
-            )
-        try:
-            await _until_executing(bench, topic.name, process, notes, log_file)
-            bench.programs[NAME] = Part(process.pid)
-            handled = HandledTopic(topic, notes)
-            handled.begin()
-            yield handled
-        finally:
-            bench.programs.pop(NAME, None)
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
-            await process.wait()
+            async with running(
+                _PROGRAM, topic.name, notes, stdout=log, stderr=log, env=env
+            ) as process:
+                await _until_executing(bench, topic.name, process, notes, log_file)
+                bench.programs[NAME] = Part(process.pid)
+                handled = HandledTopic(topic, notes)
+                handled.begin()
+                try:
+                    yield handled
+                finally:
+                    del bench.programs[NAME]
 
 
 def _environment(addresses: Addresses, group: str) -> Mapping[str, str]:

@@ -70,29 +70,28 @@ class Reader:
         groups: dict[int, list[int]] = {}
         for segment, position_ms in left.positions.items():
             groups.setdefault(position_ms // TOGETHER_MS, []).append(segment)
-        await bounded(self._recover(group, left.positions, left.runs) for group in groups.values())
+        await bounded(self._recover(group, left) for group in groups.values())
 
-    async def _recover(
-        self, segments: list[int], positions: Mapping[int, int], known: Mapping[int, list[Run]]
-    ) -> None:
+    async def _recover(self, segments: list[int], left: Left) -> None:
         """Recovers segments whose positions lie together: all that is read is read at once."""
         now = self._clock.now_ms()
         # A former owner may have ended before it saved any position.
         since = {
-            segment: max(0, min(positions[segment], now) - INBOX_HORIZON_MS) for segment in segments
+            segment: max(0, min(left.positions[segment], now) - INBOX_HORIZON_MS)
+            for segment in segments
         }
         found = await self._store.runs.read_log(segments, min(since.values()))
         logs = _by_segment(run for run in found if run.update_ms >= since[run.segment])
-        left = [run for segment in segments for run in known.get(segment, ())]
+        known = [run for segment in segments for run in left.runs.get(segment, ())]
         underway = [run for log in logs.values() for run in log if is_underway(run)]
-        keys = {run.key: run.segment for run in (*left, *underway)}
+        keys = {run.key: run.segment for run in (*known, *underway)}
         # A change may be confirmed meanwhile, as nothing goes by a former version yet.
         jobs, _ = await self._versions.read([(key, at, None) for key, at in keys.items()])
         for segment in segments:
             holding = self._holdings.get(segment)
             if holding is not None:
                 log = logs.get(segment, [])
-                self._begin(holding, positions[segment], log, known.get(segment, []), jobs)
+                self._begin(holding, left.positions[segment], log, left.runs.get(segment, []), jobs)
 
     def _begin(
         self,

@@ -87,9 +87,9 @@ class SegmentOwner:
 
         An entry whose job is missing, or has not come to the entry's generation, is kept for a
         while: its creation, or the change, may be under way. So is one of a job that cannot be
-        computed here. Of former generations and of deleted
-        jobs there is left what came due before, and to record what their backfills do not run.
-        Returns runs to take back from workers, as `change` does.
+        computed here. Of former generations and of deleted jobs there is left what came due before,
+        and to record what their backfills do not run. Returns runs to take back from workers, as
+        `change` does.
 
         Args:
             entries: of any kind.
