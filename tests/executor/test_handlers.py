@@ -14,6 +14,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanContext
 
 from executor.conftest import running
 from executor.records import JOB, UID
@@ -639,7 +640,7 @@ async def test_the_trace_goes_on_in_the_handler_and_in_the_reports(
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
     executor = make()
     seen: list[str] = []
 
@@ -680,13 +681,33 @@ async def test_the_trace_goes_on_in_the_handler_and_in_the_reports(
         assert ledger.metadata[method][0]["traceparent"] == TRACEPARENT
 
 
+async def test_the_trace_goes_on_where_nobody_keeps_spans(ledger: Ledger, make: Make) -> None:
+    executor = make()
+    seen: list[SpanContext] = []
+
+    @executor.handler("billing")
+    async def bill(ctx: RunContext) -> None:
+        seen.append(trace.get_current_span().get_span_context())
+
+    attempts = [
+        await ledger.publish(1, traceparent=TRACEPARENT),
+        await ledger.publish(2, traceparent=""),
+    ]
+    async with running(executor):
+        await ledger.ended(*attempts)
+    assert {(f"{each.trace_id:032x}", f"{each.span_id:016x}") for each in seen} == {
+        ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"),
+        ("0" * 32, "0" * 16),
+    }
+
+
 async def test_the_span_of_a_handler_that_fails_says_by_what(
     ledger: Ledger, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
     executor = make()
 
     @executor.handler("billing")

@@ -159,8 +159,11 @@ class Attempt:
             ),
             name=self._record.event_id,
         )
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # asyncio.wait costs as much as a small handler does.
+        self._working.add_done_callback(lambda _: ended.done() or ended.set_result(None))
         try:
-            await asyncio.wait([self._working])
+            await ended
         finally:
             # Where this is cut off, an async handler is so too.
             self._working.cancel()

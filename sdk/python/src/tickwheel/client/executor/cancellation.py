@@ -30,15 +30,19 @@ class Cancellation:
     __slots__ = ("_for_tasks", "_for_threads", "_reason")
 
     def __init__(self) -> None:
-        self._for_tasks = asyncio.Event()
-        self._for_threads = threading.Event()
+        # Made when somebody waits: hardly any handler does.
+        self._for_tasks: asyncio.Event | None = None
+        self._for_threads: threading.Event | None = None
         self._reason: CancelReason | None = None
 
     def __bool__(self) -> bool:
         return self._reason is not None
 
     def __await__(self) -> Generator[object, None, CancelReason]:
-        yield from self._for_tasks.wait().__await__()
+        if self._reason is None:
+            if self._for_tasks is None:
+                self._for_tasks = asyncio.Event()
+            yield from self._for_tasks.wait().__await__()
         assert self._reason is not None
         return self._reason
 
@@ -53,11 +57,24 @@ class Cancellation:
         Returns:
             Whether it should stop. `ctx.cancelled.wait(5)` is a sleep that ends early.
         """
+        with _MAKING:
+            if self._reason is not None:
+                return True
+            if self._for_threads is None:
+                self._for_threads = threading.Event()
         return self._for_threads.wait(timeout)
 
     def set(self, reason: CancelReason) -> None:
         """Says that the handler should stop; the first reason stays. The executor calls this."""
-        if self._reason is None:
+        if self._reason is not None:
+            return
+        with _MAKING:
             self._reason = reason
+        if self._for_tasks is not None:
             self._for_tasks.set()
+        if self._for_threads is not None:
             self._for_threads.set()
+
+
+#: A thread that begins to wait must not miss what is said meanwhile. Held for a moment only.
+_MAKING = threading.Lock()

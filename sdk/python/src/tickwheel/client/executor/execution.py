@@ -27,19 +27,23 @@ class Executed:
     def __init__(self, remembered: int = REMEMBERED) -> None:
         self._remembered = remembered
         self._over: OrderedDict[str, None] = OrderedDict()
-        self._under_way: dict[str, asyncio.Event] = {}
+        #: Each with its end, once somebody waits for that: hardly ever.
+        self._under_way: dict[str, asyncio.Event | None] = {}
 
     async def claim(self, event_id: str) -> bool:
         """Waits until nobody else does the work; False where that is no longer needed.
 
         After True, `release` must follow.
         """
-        while (other := self._under_way.get(event_id)) is not None:
-            await other.wait()
+        while event_id in self._under_way:
+            ended = self._under_way[event_id]
+            if ended is None:
+                self._under_way[event_id] = ended = asyncio.Event()
+            await ended.wait()
         if event_id in self._over:
             self._over.move_to_end(event_id)
             return False
-        self._under_way[event_id] = asyncio.Event()
+        self._under_way[event_id] = None
         return True
 
     def release(self, event_id: str, *, executed: bool) -> None:
@@ -48,7 +52,9 @@ class Executed:
             self._over[event_id] = None
             if len(self._over) > self._remembered:
                 self._over.popitem(last=False)
-        self._under_way.pop(event_id).set()
+        ended = self._under_way.pop(event_id)
+        if ended is not None:
+            ended.set()
 
 
 class Execution:

@@ -4,7 +4,6 @@ import functools
 import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any
 
 from tickwheel.client.executor.context import RunContext
@@ -17,20 +16,22 @@ HandlerFunction = Callable[[RunContext], Any]
 Inside = Callable[[], AbstractContextManager[object]]
 
 
-@dataclass(frozen=True, slots=True)
 class Handler:
-    """What executes the runs of a topic."""
+    """What executes the runs of a topic.
 
-    topic: str
-    function: HandlerFunction
-    concurrency: int
-    """How many of its runs are executed at once, at most."""
+    Args:
+        topic: whose runs.
+        function: is called with a run's context.
+        concurrency: how many of its runs are executed at once, at most.
+    """
 
-    @property
-    def is_async(self) -> bool:
-        """Whether it is called in the event loop."""
-        call = getattr(self.function, "__call__", None)  # noqa: B004 - an object with an async one
-        return inspect.iscoroutinefunction(self.function) or inspect.iscoroutinefunction(call)
+    def __init__(self, topic: str, function: HandlerFunction, concurrency: int) -> None:
+        self.topic = topic
+        self.function = function
+        self.concurrency = concurrency
+        call = getattr(function, "__call__", None)  # noqa: B004 - an object with an async one
+        #: Whether it is called in the event loop.
+        self.is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
     async def call(self, context: RunContext, threads: HandlerThreads, span: Inside) -> Outcome:
         """Calls it, and says how it ended.

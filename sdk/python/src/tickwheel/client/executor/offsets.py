@@ -6,6 +6,7 @@ from there passes them over (as Confluent's Parallel Consumer does).
 """
 
 import base64
+import heapq
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -37,7 +38,7 @@ class PartitionOffsets:
         in_work: records that are being worked on already, and will be handed out again.
     """
 
-    __slots__ = ("_end", "_finished", "_in_work", "_low", "_said")
+    __slots__ = ("_end", "_finished", "_in_work", "_known", "_low", "_said")
 
     def __init__(
         self, start: int, finished: Iterable[int] = (), in_work: Iterable[int] = ()
@@ -49,6 +50,10 @@ class PartitionOffsets:
         #: Those that were finished when it began.
         self._said = frozenset(self._finished)
         self._in_work = {offset for offset in in_work if offset >= start} - self._finished
+        #: Both as a heap, as the lowest is looked for with each record; those that were finished
+        #: and lie below it are gone.
+        self._known = [*self._finished, *self._in_work]
+        heapq.heapify(self._known)
 
     @property
     def low(self) -> int:
@@ -77,15 +82,20 @@ class PartitionOffsets:
         )
         if is_new:
             self._in_work.add(offset)
+            heapq.heappush(self._known, offset)
         self._advance()
         return is_new
 
     def finish(self, offset: int) -> None:
         """Notes that a record is finished."""
-        self._in_work.discard(offset)
-        if offset >= self._low:
-            self._finished.add(offset)
-            self._advance()
+        if offset < self._low or offset in self._finished:
+            return
+        if offset in self._in_work:
+            self._in_work.discard(offset)
+        else:
+            heapq.heappush(self._known, offset)
+        self._finished.add(offset)
+        self._advance()
 
     def committed(self) -> Committed:
         """What to store now; as it began while it is not known where the partition begins."""
@@ -103,11 +113,11 @@ class PartitionOffsets:
         return Committed(self._low, text)
 
     def _advance(self) -> None:
+        known = self._known
+        while known and known[0] < self._end and known[0] in self._finished:
+            self._finished.discard(heapq.heappop(known))
         # Records in work that were not handed out (again) yet lie beyond the end.
-        low = min(min(self._in_work, default=self._end), self._end)
-        if low > self._low:
-            self._low = low
-            self._finished = {offset for offset in self._finished if offset >= low}
+        self._low = max(self._low, min(known[0], self._end) if known else self._end)
 
 
 def finished_offsets(committed: Committed) -> list[int]:
