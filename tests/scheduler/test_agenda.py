@@ -24,3 +24,14 @@ def test_a_cursor_is_visited_at_the_earliest_of_its_instants_and_once() -> None:
     assert agenda.take_due(NOW + 2 * SECOND) == cursor.id
     assert agenda.take_due(NOW + 2 * SECOND) is None
     assert agenda.next_ms() is None
+
+
+def test_a_cursor_whose_job_has_another_schedule_makes_room_under_its_id() -> None:
+    agenda, job = Agenda(), make_job(every_s=1)
+    former = Cursor(job, schedule_of(job), entry_of(job, NOW), NOW, 0)
+    agenda.add(former, NOW)
+    agenda.make_former(former, NOW)
+    present = Cursor(job, schedule_of(job), entry_of(job, NOW), NOW, 0)
+    agenda.add(present, NOW)
+    assert former.id == (job.uid, "@1")
+    assert (agenda.get(former.id), agenda.get(present.id)) == (former, present)

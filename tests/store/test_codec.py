@@ -8,9 +8,10 @@ from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scheduler.making import NOW, make_job
 from tickwheel.internal.v1 import storage_pb2
 from tickwheel.server.domain.run import Limit, PastAttempt, Run, RunState, Trigger
-from tickwheel.server.store.codec import decode_run, encode_run
+from tickwheel.server.store.codec import decode_job, decode_run, encode_job, encode_run
 
 #: Number of `retention_ms`.
 LAST_OF_THE_FIRST_RELEASE = 27
@@ -84,3 +85,10 @@ def test_run_of_an_earlier_release_has_the_defaults() -> None:
 def test_what_is_no_record_is_refused(data: bytes) -> None:
     with pytest.raises(DecodeError):
         decode_run(data)
+
+
+def test_jobs_that_are_alike_share_their_spec() -> None:
+    one, two, other = make_job(at_ms=NOW), make_job(at_ms=NOW), make_job(at_ms=NOW + 1)
+    read = [decode_job(encode_job(each)) for each in (one, two, other)]
+    assert read == [one, two, other]
+    assert read[0].spec is read[1].spec

@@ -125,11 +125,17 @@ class LiveRun:
     assigned_ms: int = 0
     #: `assigned_ms` of the attempts before, as far as this owner has seen them, oldest first.
     handed_ms: tuple[int, ...] = ()
+    #: Made once for each attempt, as several tables have it as their key.
+    _key: AttemptKey | None = field(default=None, init=False)
 
     @property
     def key(self) -> AttemptKey:
         """Its name on the stream."""
-        return AttemptKey(self.job.uid, self.run_id, self.attempt, self.dead_letter)
+        key = self._key
+        if key is None or key[2:] != (self.attempt, self.dead_letter):
+            key = AttemptKey(self.job.uid, self.run_id, self.attempt, self.dead_letter)
+            self._key = key
+        return key
 
     @property
     def name(self) -> tuple[str, str]:
@@ -280,6 +286,10 @@ def _past_attempt(record: Run, state: RunState, now_ms: int) -> PastAttempt:
     )
 
 
+#: Names a cursor; see `Cursor.id`.
+CursorId = tuple[str, str]
+
+
 @dataclass(slots=True, eq=False)
 class Cursor:
     """A row of the schedule that stands for many occurrences, of which the first is not yet done.
@@ -327,11 +337,21 @@ class Cursor:
     overlap_policy: int = 0
     #: Likewise, the `detail` of its runs.
     detail: bytes = b""
+    #: Made once, as several tables have it as their key.
+    _id: CursorId | None = field(default=None, init=False)
 
     @property
-    def id(self) -> tuple[str, str]:
+    def id(self) -> CursorId:
         """The job's uid, and which backfill of it, or which former schedule; empty: its present."""
-        return self.job.uid, f"@{self.entry.generation}" if self.is_former else self.backfill_id
+        if self._id is None:
+            which = f"@{self.entry.generation}" if self.is_former else self.backfill_id
+            self._id = (self.job.uid, which)
+        return self._id
+
+    def become_former(self) -> None:
+        """The job has another schedule from here on."""
+        self.is_former = True
+        self._id = None
 
     @property
     def is_counted_out(self) -> bool:

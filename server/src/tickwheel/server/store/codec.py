@@ -5,6 +5,7 @@ beside it is for keys, conditions and people. This is on the hot path of submitt
 (a few microseconds per value): protobuf messages made and read in one go.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from tickwheel.internal.v1 import storage_pb2
@@ -88,7 +89,7 @@ def decode_job(
         uid=record.uid,
         job_id=record.job_id,
         segment=record.segment,
-        spec=job_pb2.Job.FromString(record.spec),
+        spec=_shared_spec(record.spec),
         payload=Payload(
             _PAYLOAD_KINDS[record.payload_kind], record.payload if payload is None else payload
         ),
@@ -106,6 +107,15 @@ def decode_job(
         delete_ms=record.delete_ms,
         traceparent=record.traceparent,
     )
+
+
+@lru_cache(maxsize=4096)
+def _shared_spec(data: bytes) -> job_pb2.Job:
+    """Nobody changes a spec (see Job), and what one program creates is often alike.
+
+    A message takes a kilobyte, which schedulers hold for each job that comes due soon.
+    """
+    return job_pb2.Job.FromString(data)
 
 
 def encode_run(run: Run) -> bytes:

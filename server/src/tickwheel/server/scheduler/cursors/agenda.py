@@ -4,10 +4,7 @@ import heapq
 from collections import deque
 from collections.abc import Iterator
 
-from tickwheel.server.scheduler.live import AttemptKey, Cursor
-
-#: As in Cursor.id.
-CursorId = tuple[str, str]
+from tickwheel.server.scheduler.live import AttemptKey, Cursor, CursorId
 
 
 class Agenda:
@@ -90,7 +87,7 @@ class Agenda:
         """Its job has another schedule: it makes room for that one's cursor."""
         del self._cursors[cursor.id]
         self._planned.pop(cursor.id, None)
-        cursor.is_former = True
+        cursor.become_former()
         self.add(cursor, visit_ms)
 
     # -- when each is looked at --------------------------------------------------------------
