@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from conformance.suite import case
-from conformance.world import World
+from conformance.world import World, a_one_off_spec
 from tickwheel.server.domain.job import Job, JobState
 
 
@@ -119,3 +119,17 @@ async def complete_of_a_deleted_job_is_harmless(world: World) -> None:
     assert await world.store.jobs.find(world.user, job.job_id) is None
     assert (await stored(world, job)).delete_ms == deleted.delete_ms
     assert (await world.store.jobs.list(world.user, b"", 10)).items == []
+
+
+@case
+async def job_with_another_schedule_by_then_outlives_it(world: World) -> None:
+    """Its owner says that the former one is over, as it has not heard of the new one yet."""
+    past_ms = world.now_ms() - 10_000
+    job = world.job(segment=1, spec=a_one_off_spec(past_ms, retention_s=1))
+    await world.create(job)
+    change = world.changed(job, replace(job, generation=2))
+    assert await world.store.jobs.change(change) == change.after
+    owner = await world.own(1)
+    await world.store.jobs.complete(owner.stamp(), [(job.key, 1)], past_ms)
+    await world.store.schedule.drop_before(owner.stamp(), world.now_ms())
+    assert (await stored(world, job)).state is JobState.ACTIVE

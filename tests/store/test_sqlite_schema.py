@@ -8,6 +8,7 @@ import pytest
 
 from conformance.world import World
 from tickwheel.server.domain.clock import SystemClock
+from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.job import Job
 from tickwheel.server.store.codec import encode_job, job_retention_ms
 from tickwheel.server.store.sqlite import open_sqlite
@@ -39,6 +40,17 @@ async def test_missing_steps_are_taken(
         assert await store.jobs.get_many([job.key]) == {job.key: job}
         assert await store.open_runs.read(range(8)) == []
         await store.close()
+
+
+async def test_a_file_of_a_later_release_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "tickwheel.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as later:
+        later.execute(f"PRAGMA user_version = {len(STEPS) + 1}")
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="this release knows"):
+            await open_sqlite(path, clock=SystemClock())
+    with closing(sqlite3.connect(path)) as later:
+        assert later.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
 
 
 def _insert_whole(path: Path, job: Job) -> None:

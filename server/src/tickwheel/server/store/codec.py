@@ -364,6 +364,16 @@ def job_retention_ms(spec: job_pb2.Job) -> int:
     return spec.retention.seconds * 1000 + spec.retention.nanos // 1_000_000
 
 
+def expires_ms(job: Job) -> int | None:
+    """From when on a job may be removed, Unix milliseconds; None while it lives."""
+    retention_ms = job_retention_ms(job.spec)
+    if job.delete_ms:
+        return job.delete_ms + retention_ms
+    if job.completed_generation == job.generation:
+        return job.complete_ms + retention_ms
+    return None
+
+
 def run_kept_until_ms(run: Run) -> int:
     """The instant from which on a run's state may be removed, Unix milliseconds."""
     if run.state in FINAL_STATES:

@@ -7,13 +7,11 @@ transactions. So the day on which to look is noted, per segment; `sweeper` looks
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobKey
 from tickwheel.server.store.cassandra.driver import Driver, Kind
 from tickwheel.server.store.cassandra.partition import DAY_MS
 from tickwheel.server.store.cassandra.registry import Registry
 from tickwheel.server.store.cassandra.session import CassandraSession
-from tickwheel.server.store.codec import job_retention_ms
 
 #: Before the key of any job.
 FIRST: Final = JobKey("", "00000000-0000-0000-0000-000000000000")
@@ -70,13 +68,3 @@ class Expiry:
         """Forgets a day that is over."""
         await self._session.write([self._delete.bind(segment, day)])
         await self._session.write([self._delete_day.bind(segment, day)])
-
-
-def expires_ms(job: Job) -> int | None:
-    """From when on a job may be removed, Unix milliseconds; None while it lives."""
-    retention_ms = job_retention_ms(job.spec)
-    if job.delete_ms:
-        return job.delete_ms + retention_ms
-    if job.completed_generation == job.generation:
-        return job.complete_ms + retention_ms
-    return None

@@ -10,11 +10,12 @@ from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobKey
 from tickwheel.server.store.cassandra.changes import Changes
 from tickwheel.server.store.cassandra.claims import IdClaims
-from tickwheel.server.store.cassandra.expiry import FIRST, Expiry, expires_ms
+from tickwheel.server.store.cassandra.expiry import FIRST, Expiry
 from tickwheel.server.store.cassandra.job_rows import JobRows, is_large
 from tickwheel.server.store.cassandra.partition import DAY_MS, HOUR_MS
 from tickwheel.server.store.cassandra.session import CassandraSession, gather
 from tickwheel.server.store.cassandra.user_index import UserIndex
+from tickwheel.server.store.codec import expires_ms
 
 #: A segment is swept this often at most.
 SWEEP_MS: Final = HOUR_MS

@@ -34,6 +34,10 @@ class SqliteStore(Store):
         self.open_runs = SqliteOpenRunStore(database)
         self.leases = SqliteLeaseStore(database)
 
+    async def migrate(self, segments: int) -> None:
+        """Brings the schema up to date; see `schema.migrate`."""
+        await self._database.write(lambda connection: migrate(connection, segments))
+
     async def ping(self) -> None:
         """As the port says."""
         await self._database.read(lambda db: db.execute("SELECT 1").fetchone())
@@ -56,12 +60,17 @@ async def open_sqlite(path: Path | None, *, segments: int = 64, clock: Clock) ->
 
     Raises:
         DataInUseError: another process has it open.
-        StoreUnavailable: it cannot be opened or written; waiting does not help.
+        StoreUnavailable: it cannot be opened or written, or is of a later release; waiting does
+            not help.
     """
     lock = _lock(path) if path is not None else None
-    database = Database(path)
-    await database.write(lambda connection: migrate(connection, segments))
-    return SqliteStore(database, clock, lock)
+    store = SqliteStore(Database(path), clock, lock)
+    try:
+        await store.migrate(segments)
+    except BaseException:
+        await store.close()
+        raise
+    return store
 
 
 async def read_sqlite(path: Path, clock: Clock) -> Store:

@@ -16,6 +16,7 @@ from tickwheel.server.store.codec import (
     REQUEST_ID_KEPT_MS,
     decode_job,
     encode_job,
+    expires_ms,
     is_recurring,
     job_retention_ms,
     run_interval,
@@ -190,7 +191,7 @@ class SqliteJobStore(JobStore):
             for (generation, user), uids in together.items():
                 connection.execute(
                     "UPDATE job_table SET completed_generation = ?1, complete_time = ?2, "
-                    "expire_time = CASE WHEN is_recurring THEN expire_time ELSE ?2 + retention END "
+                    "expire_time = CASE WHEN deleted_time THEN expire_time ELSE ?2 + retention END "
                     "WHERE user_id = ?3 AND job_id IN (SELECT value FROM json_each(?4)) "
                     "AND completed_generation < ?1",
                     (generation, complete_ms, user, json.dumps(uids)),
@@ -320,26 +321,19 @@ def _change(connection: sqlite3.Connection, change: JobChange, now_us: int) -> J
 
 def _written(job: Job) -> tuple[object, ...]:
     """The columns of `job_table` after the key."""
-    retention = job_retention_ms(job.spec)
-    recurring = is_recurring(job.spec)
-    ends = [at for at in (job.delete_ms, 0 if recurring else _completed_ms(job)) if at]
     return (
         job.job_id,
-        recurring,
+        is_recurring(job.spec),
         run_interval(job.spec),
         job.spec.retry_policy.max_retry_count,
         job.create_ms,
         job.version,
-        retention,
+        job_retention_ms(job.spec),
         job.completed_generation,
         job.complete_ms,
         job.delete_ms,
-        min(ends) + retention if ends else 0,
+        expires_ms(job) or 0,
     )
-
-
-def _completed_ms(job: Job) -> int:
-    return job.complete_ms if job.completed_generation == job.generation else 0
 
 
 def _row(connection: sqlite3.Connection, user: str, uid: str) -> Any:

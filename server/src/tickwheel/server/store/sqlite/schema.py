@@ -2,6 +2,8 @@
 
 import sqlite3
 
+from tickwheel.server.domain.errors import StoreUnavailable
+
 STEPS = (
     """
     CREATE TABLE settings (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -111,8 +113,15 @@ def migrate(connection: sqlite3.Connection, segments: int) -> None:
     Args:
         connection: inside of a transaction.
         segments: how many segments a new database gets.
+
+    Raises:
+        StoreUnavailable: it is of a later release.
     """
     done = schema_version(connection)
+    if done > len(STEPS):
+        raise StoreUnavailable(
+            f"the database has schema version {done}, this release knows {len(STEPS)}"
+        )
     for number, step in enumerate(STEPS[done:], done + 1):
         for statement in step.split(";"):
             if statement.strip():
