@@ -1,5 +1,7 @@
 """Rows whose jobs are not there are looked at again, ever more seldom, and then given up."""
 
+from dataclasses import replace
+
 from scheduler.making import NOW, SECOND, entry_of, make_job
 from tickwheel.server.scheduler.uncommitted import COMMIT_GRACE_MS, FIRST_LOOK_MS, Uncommitted
 
@@ -38,6 +40,22 @@ def test_a_row_that_was_given_up_is_not_waited_for_again_before_the_position_has
     rows.pass_by(ENTRY.fire_ms + 1)
     assert rows.keep(ENTRY, NOW + 2 * COMMIT_GRACE_MS)
     assert rows.has(ENTRY.uid)
+
+
+def test_the_row_of_another_try_has_its_own_time() -> None:
+    rows = Uncommitted()
+    rows.keep(ENTRY, NOW)
+    again_ms = NOW + COMMIT_GRACE_MS - SECOND
+    again = replace(ENTRY, fire_ms=again_ms)
+    rows.keep(again, again_ms)
+    assert not rows.keep(ENTRY, NOW + COMMIT_GRACE_MS)
+    # Its job follows in a moment.
+    assert rows.to_look_at(NOW + COMMIT_GRACE_MS) == [again]
+    assert rows.keep(again, NOW + COMMIT_GRACE_MS)
+    assert list(rows.entry_ms()) == [again_ms]
+    late = replace(ENTRY, fire_ms=NOW + COMMIT_GRACE_MS + SECOND)
+    rows.keep(late, late.fire_ms)
+    assert set(rows.to_look_at(late.fire_ms + FIRST_LOOK_MS)) == {again, late}
 
 
 def test_a_row_whose_job_came_is_settled() -> None:

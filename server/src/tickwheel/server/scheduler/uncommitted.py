@@ -8,8 +8,7 @@ longer each time, until it is given up.
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from tickwheel.server.domain.names import JobKey
-from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
+from tickwheel.server.domain.occurrence import RowPlace, ScheduleEntry
 
 #: A row whose job does not show up within this time belongs to a creation that failed.
 COMMIT_GRACE_MS = 120_000
@@ -17,9 +16,6 @@ COMMIT_GRACE_MS = 120_000
 #: never later than after the second: what is told of a late commit may not come.
 FIRST_LOOK_MS = 500
 LONGEST_LOOK_MS = 5_000
-
-#: Names a row, wherever it stands.
-_Mark = tuple[JobKey, EntryKind, int, str]
 
 
 @dataclass(slots=True)
@@ -33,31 +29,35 @@ class Uncommitted:
     """Those of one segment."""
 
     def __init__(self) -> None:
-        self._waiting: dict[_Mark, _Waiting] = {}
+        self._waiting: dict[RowPlace, _Waiting] = {}
         #: Those that were waited for long enough, until the position has passed them.
-        self._given_up: dict[_Mark, ScheduleEntry] = {}
+        self._given_up: dict[RowPlace, ScheduleEntry] = {}
 
     def keep(self, entry: ScheduleEntry, now_ms: int) -> bool:
-        """A row without its job was read; False when it has just been given up."""
-        mark = _mark_of(entry)
-        if mark in self._given_up:
+        """A row without its job was read; False when it has just been given up.
+
+        Each is waited for by itself: a creation that is tried again has a row of its own, and its
+        own time.
+        """
+        place = entry.place
+        if place in self._given_up:
             return True
-        since_ms = self._waiting[mark].since_ms if mark in self._waiting else now_ms
+        since_ms = self._waiting[place].since_ms if place in self._waiting else now_ms
         waited_ms = now_ms - since_ms
         if waited_ms < COMMIT_GRACE_MS:
             look_ms = now_ms + min(max(FIRST_LOOK_MS, waited_ms), LONGEST_LOOK_MS)
             look_ms = min(look_ms, since_ms + COMMIT_GRACE_MS)
-            self._waiting[mark] = _Waiting(entry, since_ms, look_ms)
+            self._waiting[place] = _Waiting(entry, since_ms, look_ms)
             return True
         # It goes with its bucket.
-        del self._waiting[mark]
-        self._given_up[mark] = entry
+        del self._waiting[place]
+        self._given_up[place] = entry
         return False
 
     def settle(self, entry: ScheduleEntry) -> None:
         """Its job is there."""
         if self._waiting:
-            self._waiting.pop(_mark_of(entry), None)
+            self._waiting.pop(entry.place, None)
 
     def to_look_at(self, now_ms: int, told: Collection[str] = ()) -> list[ScheduleEntry]:
         """Rows whose time has come, and those of jobs (uids) of which somebody told."""
@@ -78,9 +78,5 @@ class Uncommitted:
     def pass_by(self, position_ms: int) -> None:
         """Rows before a position are read no more."""
         self._given_up = {
-            mark: entry for mark, entry in self._given_up.items() if entry.fire_ms >= position_ms
+            place: entry for place, entry in self._given_up.items() if entry.fire_ms >= position_ms
         }
-
-
-def _mark_of(entry: ScheduleEntry) -> _Mark:
-    return entry.key, entry.kind, entry.schedule_ms, entry.run_id
