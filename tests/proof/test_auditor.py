@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobKey, backfill_run_id, manual_run_id, retry_run_id
 from tickwheel.server.domain.run import Limit, PastAttempt, RunState, Trigger
 from tickwheel.server.proof import judging
+from tickwheel.server.proof.embedded_log import EmbeddedLog
+from tickwheel.server.proof.log import Partition, Seen
 from tickwheel.server.proof.notebook import Notebook, NotebookError
 from tickwheel.server.store.sqlite import read_sqlite
 from tickwheel.v1 import run_pb2
@@ -82,6 +84,27 @@ async def test_a_run_whose_record_is_gone(here: Past) -> None:
     await here.record(dataclasses.replace(rest[0], offset=rest[1].offset, revision=2))
     _, counts, _ = await here.audit()
     assert counts == {"VANISHED": 1}
+
+
+async def test_records_that_are_dropped_while_they_are_read_are_not_proven(
+    here: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = await here.fire(await here.job())
+    read = EmbeddedLog.read
+
+    async def late(
+        self: EmbeddedLog, partitions: Sequence[Partition]
+    ) -> AsyncGenerator[Sequence[Seen], None]:
+        with closing(sqlite3.connect(here.folder / "records.db", isolation_level=None)) as file:
+            file.execute("UPDATE partitions SET start_offset = 1000")
+            file.execute("DELETE FROM batches")
+        async for some in read(self, partitions):
+            yield some
+
+    monkeypatch.setattr(EmbeddedLog, "read", late)
+    progress, counts, _ = await here.audit()
+    assert counts == {}
+    assert progress.unproven.records_expired == len(runs)
 
 
 async def test_a_record_without_a_run(here: Past) -> None:
@@ -228,6 +251,61 @@ async def test_skipped_with_a_reason_across_the_ends_of_the_range(here: Past) ->
     assert counts == {"MISSING": 10}
 
 
+@pytest.mark.parametrize("reported", [True, False])
+async def test_nothing_is_in_the_way_of_runs_that_are_done_once_published(
+    here: Past, reported: bool
+) -> None:
+    job = await here.job(reported=reported)
+    await here.fire(job, end_ms=START_MS + 10_000)
+    skip = here.world.run(
+        job,
+        START_MS + 10_000,
+        state=RunState.SKIPPED,
+        skip_reason=run_pb2.SKIP_REASON_OVERLAP,
+        skipped_count=10,
+        first_schedule_ms=START_MS + 10_000,
+        last_schedule_ms=END_MS - 5_000,
+    )
+    await here.record(skip)
+    progress, counts, _ = await here.audit()
+    assert (progress.tally.published, progress.tally.skipped) == (2, 10)
+    assert counts == ({} if reported else {"MISJUDGED": 10})
+
+
+async def test_a_stretch_is_found_however_many_runs_by_hand_there_are_since_it_began(
+    here: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await here.job(1)
+    await here.change(job, START_MS - 600_000, paused=True)
+    stretch = here.world.run(
+        job,
+        START_MS - 500_000,
+        state=RunState.SKIPPED,
+        skip_reason=run_pb2.SKIP_REASON_PAUSED,
+        skipped_count=1_000,
+        first_schedule_ms=START_MS - 500_000,
+        last_schedule_ms=END_MS + 300_000,
+    )
+    by_hand = [
+        here.world.run(
+            job,
+            at_ms,
+            run_id=manual_run_id(at_ms, "12345678"),
+            trigger=Trigger.MANUAL,
+            state=RunState.CANCELLED,
+        )
+        for at_ms in range(START_MS - 250_000, END_MS, 1_000)
+    ]
+    await here.record(stretch, *by_hand)
+    # The second time in windows.
+    for window_runs in (1_000, 10):
+        monkeypatch.setattr(judging, "WINDOW_RUNS", window_runs)
+        monkeypatch.setattr(judging, "SHORTEST_MS", 5_000)
+        progress, counts, _ = await here.audit()
+        assert counts == {}
+        assert progress.tally.skipped == 60
+
+
 async def test_what_a_deleted_job_should_have_done(here: Past) -> None:
     job = await here.job()
     await here.fire(job, end_ms=START_MS + 20_000)
@@ -316,6 +394,22 @@ async def test_an_open_run_is_no_finding_within_its_time(here: Past) -> None:
 async def test_what_is_older_than_the_retention_is_not_proven(here: Past) -> None:
     await here.job(1, retention_s=60)
     progress, counts, _ = await here.audit()
+    assert counts == {}
+    assert progress.unproven.runs_expired == 1
+
+
+async def test_a_job_that_is_removed_while_it_is_audited_is_not_proven(
+    here: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await here.fire(await here.job())
+    store = await read_sqlite(here.folder / "tickwheel.db", SystemClock())
+
+    async def gone(_keys: Iterable[JobKey]) -> dict[JobKey, Job]:
+        return {}
+
+    monkeypatch.setattr(store.jobs, "get_many", gone)
+    progress, counts, _ = await here.audit(store=store)
+    await store.close()
     assert counts == {}
     assert progress.unproven.runs_expired == 1
 

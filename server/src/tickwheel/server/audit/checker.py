@@ -147,6 +147,9 @@ class _Check:
                 fits = one.may_fire and self._is_old(one, run)
             case run_pb2.SKIP_REASON_UPDATED | run_pb2.SKIP_REASON_DELETED:
                 fits = one.ended_ms <= run.update_ms + self.rules.clock_ms
+            case run_pb2.SKIP_REASON_OVERLAP | run_pb2.SKIP_REASON_BUFFER_FULL:
+                # Nothing else is ever unfinished.
+                fits = one.may_fire and self._is_reported()
             case _:
                 fits = one.may_fire
         # What may be absent may lie in a stretch of another schedule without being one of it.

@@ -134,6 +134,10 @@ class Auditor:
                 with self._step():
                     self._keep(topic, read)
                 self._report("records", self._progress.records, total)
+            # What was dropped while it was read is no proof of anything.
+            still = await self._log.partitions(topic, since_ms)
+            with self._step():
+                notebook.set_kept_from(still)
         with self._step():
             self._next_phase("states")
 
@@ -201,6 +205,8 @@ class Auditor:
                     notebook.add_findings(judgement.findings)
                     progress.tally.add(judgement.tally)
                     _add(progress.unproven, judgement.unproven)
+                # Removed since they were read.
+                progress.unproven.runs_expired += len(keys) - len(jobs)
                 progress.cursor = keys[-1].uid
                 progress.jobs_done += len(keys)
             self._report("occurrences", progress.jobs_done, progress.jobs)

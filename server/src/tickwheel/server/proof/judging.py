@@ -72,6 +72,9 @@ class _Judge:
     subject: Subject
     now_ms: int
     judgement: Judgement
+    #: The newest run of the schedule before an instant, and up to which that was looked for.
+    last_scheduled: Run | None = None
+    looked_to_ms: int = 0
 
     async def windows(self, start_ms: int, end_ms: int) -> None:
         """Audits the job's occurrences, and runs by hand, of a range of any length."""
@@ -135,13 +138,32 @@ class _Judge:
 
     async def _covering(self, before_ms: int) -> Run | None:
         """The stretch of skipped occurrences that began before and goes on."""
-        page = await self.store.runs.list_job(
-            self.subject.job.uid, b"", _BACK_RUNS, end_ms=before_ms
-        )
-        last = next((run for run in page.items if run.trigger is Trigger.SCHEDULE), None)
+        last = await self._scheduled_before(before_ms)
         if last is None or last.state is not RunState.SKIPPED or last.last_schedule_ms < before_ms:
             return None
         return last
+
+    async def _scheduled_before(self, before_ms: int) -> Run | None:
+        """The newest run of the schedule before an instant, however many by hand came after it.
+
+        Instants come in order: what was looked through is not read again.
+        """
+        cursor: bytes | None = b""
+        while cursor is not None:
+            page = await self.store.runs.list_job(
+                self.subject.job.uid,
+                cursor,
+                _BACK_RUNS,
+                start_ms=self.looked_to_ms,
+                end_ms=before_ms,
+            )
+            last = next((run for run in page.items if run.trigger is Trigger.SCHEDULE), None)
+            if last is not None:
+                self.last_scheduled = last
+                break
+            cursor = page.cursor
+        self.looked_to_ms = max(self.looked_to_ms, before_ms)
+        return self.last_scheduled
 
     def _check_triggered(self, runs: Sequence[Run], records: Sequence[LogRecord]) -> None:
         scope = self.scope

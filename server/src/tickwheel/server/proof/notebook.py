@@ -239,6 +239,13 @@ class Notebook:
             ],
         )
 
+    def set_kept_from(self, partitions: Iterable[Partition]) -> None:
+        """Notes from which offset on the log keeps its records by now."""
+        self._db.executemany(
+            "UPDATE partitions SET kept_from = max(kept_from, ?) WHERE topic = ? AND number = ?",
+            [(each.kept_from, each.topic, each.number) for each in partitions],
+        )
+
     def partitions(self, topic: str) -> list[Partition]:
         """The partitions of a topic; `begin` is how far they were read."""
         rows = self._db.execute(
