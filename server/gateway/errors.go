@@ -107,6 +107,9 @@ func invalid(s *status.Status) *status.Status {
 	if !ok {
 		return info(s, tickwheelv1.ErrorReason_MALFORMED_REQUEST)
 	}
+	if cause.reason == reasonOverloaded {
+		return overloaded()
+	}
 	detailed := info(status.New(s.Code(), cause.text), cause.reason)
 	if cause.field == "" {
 		return detailed

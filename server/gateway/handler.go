@@ -16,7 +16,7 @@ import (
 )
 
 // newHandler serves everything: REST under /v1, the OpenAPI document, health, and the page at /.
-func newHandler(ctx context.Context, conn *grpc.ClientConn) (http.Handler, error) {
+func newHandler(ctx context.Context, conn *grpc.ClientConn, room *room) (http.Handler, error) {
 	rest := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, newStrictJSON()),
 		runtime.SetQueryParameterParser(&strictQuery{}),
@@ -42,12 +42,12 @@ func newHandler(ctx context.Context, conn *grpc.ClientConn) (http.Handler, error
 	}
 	health := newHealth(conn)
 	mux := http.NewServeMux()
-	mux.Handle("/v1/", guard(rest))
+	mux.Handle("/v1/", guard(rest, room))
 	mux.HandleFunc("GET /openapi.json", serveOpenAPI)
 	mux.HandleFunc("GET /healthz", serveHealthz)
 	mux.HandleFunc("GET /readyz", health.serveReadyz)
 	mux.Handle("GET /{$}", &indexPage{health: health})
-	mux.Handle("/", guard(rest))
+	mux.Handle("/", guard(rest, room))
 	return mux, nil
 }
 
@@ -62,19 +62,28 @@ func passHeader(name string) (string, bool) {
 }
 
 // guard refuses what the api could not be asked anyway: a path that is not UTF-8, and, before they
-// are in memory, bodies over the largest message.
-func guard(rest *runtime.ServeMux) http.Handler {
+// are in memory, bodies over the largest message, and those for which there is no room just now.
+func guard(rest *runtime.ServeMux, room *room) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !utf8.ValidString(r.URL.Path) {
+		refuse := func(err error) {
 			_, marshaler := runtime.MarshalerForRequest(rest, r)
+			writeError(r.Context(), rest, marshaler, w, r, err)
+		}
+		if !utf8.ValidString(r.URL.Path) {
 			err := malformed{reason: reasonMalformed, text: "the path is not UTF-8"}
-			writeError(r.Context(), rest, marshaler, w, r, err.status().Err())
+			refuse(err.status().Err())
 			return
 		}
+		end, ok := room.body(w, r)
+		if !ok {
+			refuse(overloaded().Err())
+			return
+		}
+		defer end()
 		// The route is that of the api, which `nameRoute` tells, and not the one that led here.
 		r.Pattern = ""
 		r.Body = http.MaxBytesReader(w, r.Body, maxMessage)
-		rest.ServeHTTP(&firstErrorPlain{ResponseWriter: w}, r)
+		rest.ServeHTTP(&firstErrorPlain{ResponseWriter: &timedAnswer{w, room}}, r)
 	})
 }
 

@@ -64,6 +64,11 @@ func serveTo(t *testing.T) http.Handler {
 
 func serveFrom(t *testing.T, service tickwheelv1.JobServiceServer) http.Handler {
 	t.Helper()
+	return serveWithin(t, service, newRoom())
+}
+
+func serveWithin(t *testing.T, service tickwheelv1.JobServiceServer, room *room) http.Handler {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -73,12 +78,13 @@ func serveFrom(t *testing.T, service tickwheelv1.JobServiceServer) http.Handler 
 	go func() { _ = api.Serve(listener) }()
 	t.Cleanup(api.Stop)
 	conn, err := grpc.NewClient(listener.Addr().String(),
-		grpc.WithTransportCredentials(insecure.NewCredentials()))
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	handler, err := newHandler(context.Background(), conn)
+	handler, err := newHandler(context.Background(), conn, room)
 	if err != nil {
 		t.Fatal(err)
 	}

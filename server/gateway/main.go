@@ -61,7 +61,7 @@ func run(s settings) error {
 		return fmt.Errorf("address of the api %q: %w", s.apiAddress, err)
 	}
 	defer conn.Close()
-	handler, err := newHandler(ctx, conn)
+	handler, err := newHandler(ctx, conn, newRoom())
 	if err != nil {
 		return err
 	}

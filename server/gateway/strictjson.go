@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -44,6 +45,9 @@ func (s *strictJSON) NewDecoder(r io.Reader) runtime.Decoder {
 				return malformed{reason: reasonMalformed, text: fmt.Sprintf(
 					"the body is larger than %d bytes", tooLarge.Limit)}
 			}
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				return malformed{reason: reasonMalformed, text: "the body did not come in time"}
+			}
 			return err
 		}
 		if len(bytes.TrimSpace(body)) == 0 {
@@ -65,6 +69,7 @@ const (
 	reasonUnknown     = tickwheelv1.ErrorReason_UNKNOWN_FIELD
 	reasonConflicting = tickwheelv1.ErrorReason_CONFLICTING_FIELDS
 	reasonInvalid     = tickwheelv1.ErrorReason_FIELD_INVALID
+	reasonOverloaded  = tickwheelv1.ErrorReason_OVERLOADED
 )
 
 // malformed is a request that cannot be read; its text survives the way through grpc-gateway, which
