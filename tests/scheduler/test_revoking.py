@@ -17,9 +17,12 @@ from scheduler.making import (
     store_records,
 )
 from scheduler.test_course import rescheduled
+from scheduler.test_runs import reported, say
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import instant_id
 from tickwheel.server.domain.occurrence import EntryKind
+from tickwheel.server.domain.report import Finish
+from tickwheel.server.domain.run import RunState
 from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.scheduler.own_runs import own_run
 from tickwheel.server.scheduler.segment import SegmentOwner
@@ -82,3 +85,29 @@ def test_what_was_taken_back_for_a_run_by_hand_counts_once() -> None:
     owner.notice(notice(after, NOW + 2 * SECOND), after, NOW + 2 * SECOND)
     owner.step(NOW + 60 * SECOND)
     assert sum(run.skipped_count for run in store_records(owner, NOW + 60 * SECOND)) == 2
+
+
+def test_what_waits_goes_on_when_what_was_handed_out_ahead_is_dropped_at_last() -> None:
+    """Its worker is gone, and answers for nothing before its permission is over."""
+    owner, job = make_owner(), reported(job_pb2.OVERLAP_BUFFER_ALL)
+    at_ms = NOW + 6 * SECOND
+    (ahead,) = load(owner, job, entry_of(job, NOW + 10 * SECOND), at_ms)
+
+    def run_by_hand(mark: str) -> LiveRun:
+        run_id = f"{instant_id(at_ms)}-m-{mark}"
+        row = replace(entry_of(job, NOW), kind=EntryKind.MANUAL, run_id=run_id)
+        run = own_run(job, row, lambda: "")
+        assert owner.trigger(row, run, at_ms)
+        return run
+
+    first = run_by_hand("a")
+    assert owner.take_revocations() == [ahead]
+    assert assign(owner) == [first]
+    publish(owner, first, at_ms)
+    second = run_by_hand("b")
+    store_records(owner, at_ms)
+    say(owner, first, Finish(state=RunState.SUCCEEDED), at_ms)
+    store_records(owner, at_ms)
+    assert not assign(owner)
+    owner.confirm_revoked([ahead.key], (), at_ms)
+    assert assign(owner) == [second]

@@ -218,11 +218,12 @@ class SegmentOwner:
         """The workers dropped these runs, or (`started`) had already begun to publish them."""
         begun = set(started)
         for key in keys:
-            if self._cursors.confirm(key, started=key in begun, now_ms=now_ms):
-                continue
             run = self.runs.at(key)
-            if run is not None:
+            is_of_cursor = self._cursors.confirm(key, started=key in begun, now_ms=now_ms)
+            if run is not None and not is_of_cursor:
                 self.runs.confirm_taken_back(run, now_ms, started=key in begun)
+            # It was in the way of what waits, and may not be any more.
+            self.runs.released(key.uid, now_ms)
 
     def trigger(self, entry: ScheduleEntry, run: LiveRun, now_ms: int) -> Run | None:
         """Opens a run by hand; None where that run exists already."""
