@@ -6,6 +6,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from scheduler.making import NOW, SECOND, make_job
+from tickwheel.server.domain.job import Payload, PayloadKind
 from tickwheel.server.domain.names import instant_id
 from tickwheel.server.domain.occurrence import EntryKind
 from tickwheel.server.scheduler.link import WorkerLink
@@ -168,6 +169,18 @@ def test_a_user_who_fills_a_window_leaves_room_for_others() -> None:
     link.let_go(storm[0].key)
     assert link.admit(storm[70])
     assert not link.admit(storm[71])
+
+
+def test_a_window_is_as_free_as_before_though_what_was_held_has_another_payload_by_now() -> None:
+    link = WorkerLink("w", "", "", 0)
+    link.set_window(pb.Window(max_count=80, max_bytes=1 << 20))
+    run = a_run()
+    for size in (100_000, 0):
+        assert link.admit(run)
+        # Its job is changed while it is held.
+        run.job = replace(run.job, payload=Payload(PayloadKind.TEXT, b"x" * size))
+        assert link.let_go(run.key) is run
+        assert link.held_bytes == 0
 
 
 def test_users_take_turns_at_the_places_of_a_topic() -> None:

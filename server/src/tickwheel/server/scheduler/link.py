@@ -36,6 +36,8 @@ class WorkerLink:
     segments: frozenset[int] = frozenset()
     held: dict[AttemptKey, LiveRun] = field(default_factory=dict[AttemptKey, LiveRun])
     held_bytes: int = 0
+    #: What each of them weighed when it was handed out: its job may be changed meanwhile.
+    _weights: dict[AttemptKey, int] = field(default_factory=dict[AttemptKey, int])
     #: How many of these are whose.
     users: Counter[str] = field(default_factory=Counter[str])
     _clocks_apart_ms: deque[int] = field(default_factory=lambda: deque(maxlen=CLOCK_READINGS))
@@ -103,14 +105,15 @@ class WorkerLink:
         key = run.key
         if key not in self.held:
             self.users[run.job.user] += 1
-            self.held_bytes += weigh(run)
+            self._weights[key] = weigh(run)
+            self.held_bytes += self._weights[key]
         self.held[key] = run
 
     def let_go(self, key: AttemptKey) -> LiveRun | None:
         """It no longer holds the run."""
         run = self.held.pop(key, None)
         if run is not None:
-            self.held_bytes -= weigh(run)
+            self.held_bytes -= self._weights.pop(key)
             self.users[run.job.user] -= 1
             if not self.users[run.job.user]:
                 del self.users[run.job.user]
