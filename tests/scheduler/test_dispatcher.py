@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import cast
 
+import pytest
+
 from scheduler.making import NOW, SECOND, make_owner
 from scheduler.test_fleet import HandClock
 from scheduler.test_throttle import a_run
@@ -14,6 +16,7 @@ from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.live import LiveRun, Phase
 from tickwheel.server.scheduler.options import SchedulerOptions
 from tickwheel.server.scheduler.throttle import DispatchLimits
+from tickwheel.v1 import job_pb2
 
 
 class Taker:
@@ -112,11 +115,15 @@ def test_a_share_that_grows_holds_at_once_and_for_what_has_its_slot_already() ->
     assert late_ms(stage.hand_out()) == [1_495]
 
 
-def test_what_is_taken_back_leaves_its_room_to_others() -> None:
+@pytest.mark.parametrize(
+    "completion", [job_pb2.COMPLETION_REPORTED, job_pb2.COMPLETION_PUBLISHED]
+)
+def test_what_is_taken_back_leaves_its_room_to_others(completion: "job_pb2.Completion") -> None:
     """A change may take it back for good: then no end of it ever comes."""
     stage = Stage(DispatchLimits(in_flight_per_topic={"*": 1}))
     first, second = a_run(), a_run()
     assert stage.hand_out(first, second) == [first]
+    first.job.spec.completion = completion
     stage.owner.runs.drop(first)
     assert stage.hand_out() == [second]
     # One that has its name by now is another one.

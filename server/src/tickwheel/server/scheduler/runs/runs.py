@@ -145,11 +145,10 @@ class Runs(LiveRuns):
         """A run that was taken back before it fired, as if it had never been."""
         self.remove(run)
         self.lingering.discard(run)
-        if run.is_reported:
-            self._dropped.append(run)
+        self._dropped.append(run)
 
     def take_dropped(self) -> list[LiveRun]:
-        """What was dropped, of what counts towards the operator's limits once it is handed out."""
+        """What was dropped: it may have counted towards the operator's limits."""
         dropped, self._dropped = self._dropped, []
         return dropped
 
