@@ -433,3 +433,23 @@ async def test_what_a_worker_that_is_back_has_begun_is_not_free(
     pass_awake(fleet, clock, OPTIONS.permission_ms)
     assert runtime.free == []
     assert [list(link.held) for link in fleet.links()] == [[run.key]]
+
+
+async def test_a_worker_is_asked_once_to_drop_a_run_until_it_has_answered(
+    fleet: Fleet, runtime: Runtime
+) -> None:
+    """A second answer would be taken for one about the run as it is handed out anew."""
+    stream, run = await holding(fleet, runtime)
+    fleet.revoke([run])
+    fleet.revoke([run])
+    number = (await stream.hear("revocation")).revocation.revocation_id
+    stream.say(revocation_ack=pb.RevocationAck(revocation_id=number))
+    await runtime.told.wait()
+    assert (runtime.dropped, runtime.free) == ({run.key}, [run])
+    (link,) = fleet.links()
+    assert not link.unconfirmed()
+    run.phase = Phase.READY
+    assert assign(fleet, run)
+    # It may have to be dropped once more.
+    fleet.revoke([run])
+    assert link.unconfirmed() == [run.key]

@@ -393,8 +393,15 @@ class Fleet:
             elif not any(run.key in departed.held for departed in self._departed):
                 orphans.append(run)
         for worker_id, group in grouped.items():
-            number = self._links[worker_id].revoke(run.key for run in group)
-            keys = [key_message(run.key, run.job.segment) for run in group]
+            link = self._links[worker_id]
+            # One answer is for all who ask. A further one would come when the worker may have been
+            # given the run anew, and be taken for an answer about that.
+            asked = set(link.unconfirmed())
+            fresh = [run for run in group if run.key not in asked]
+            if not fresh:
+                continue
+            number = link.revoke(run.key for run in fresh)
+            keys = [key_message(run.key, run.job.segment) for run in fresh]
             self._send(
                 worker_id,
                 pb.ConnectResponse(revocation=pb.Revocation(revocation_id=number, keys=keys)),
