@@ -263,10 +263,12 @@ class OwnerDesk:
                 await self._awaited.wait([run.key], self._options.confirm_ms / 1000)
         await self._write(holding)
         record = run.record
-        if record is None or (run.phase is Phase.ASSIGNED and not record.cancel_requested):
+        if run.phase is Phase.ASSIGNED and not (record is not None and record.cancel_requested):
             raise ChangeUnconfirmed(
                 "it is not known yet whether the run was published; the cancellation stands",
             )
+        if record is None:
+            raise SegmentUnowned("the run is being taken back; ask again")
         return _cancelled(record)
 
     async def _ended(self, job: Job, run_id: str) -> Run:
@@ -372,7 +374,10 @@ def _unknown_yet(report: Report) -> SegmentUnowned:
 
 
 def _cancelled(record: Run) -> Run:
-    """A run of which a cancellation was asked for, unless it is too late for that."""
+    """A run of which a cancellation was asked for, unless it is too late for that, or too soon."""
+    if not record.state.is_final and not record.cancel_requested:
+        # It is still to be gone over by its owner, or is being taken back to be gone over again.
+        raise SegmentUnowned(f"{record.name}: its owner does not have it at hand; ask again")
     if record.state.is_final and record.state is not RunState.CANCELLED:
         raise RunStateWrong(
             f"{record.name} is {record.state.name} already",
