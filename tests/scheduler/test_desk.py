@@ -14,7 +14,13 @@ from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.errors import Fenced, RunNotFound, SegmentUnowned, StoreUnavailable
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import SegmentLease, WriteStamp
-from tickwheel.server.domain.names import backfill_run_id, instant_id, manual_run_id, new_uid
+from tickwheel.server.domain.names import (
+    JobKey,
+    backfill_run_id,
+    instant_id,
+    manual_run_id,
+    new_uid,
+)
 from tickwheel.server.domain.occurrence import ScheduleEntry
 from tickwheel.server.domain.report import Answer, Finish, Report, Start
 from tickwheel.server.domain.run import Run, RunState
@@ -23,11 +29,12 @@ from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.inbox import News
 from tickwheel.server.scheduler.keeper import SessionKeeper
+from tickwheel.server.scheduler.live import AttemptKey
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.override import decode_override
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.scheduler.strays import Strays, stray_run
-from tickwheel.server.store.port import JobChange, NewJob, Store
+from tickwheel.server.store.port import ChangeRecord, JobChange, NewJob, Store
 from tickwheel.server.store.sqlite import open_sqlite
 from tickwheel.v1 import job_pb2, run_pb2, scheduler_service_pb2
 
@@ -343,6 +350,77 @@ async def test_a_backfill_that_comes_after_the_deletion_of_its_job_runs_nothing(
             await asyncio.sleep(0.005)
     assert (run.state, run.skip_reason) == (RunState.SKIPPED, run_pb2.SKIP_REASON_DELETED)
     assert run.skipped_count == 60
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+async def test_a_run_by_hand_goes_by_what_was_confirmed_while_it_was_asked_for(
+    store: Store, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch, *, is_deleted: bool
+) -> None:
+    """Its further attempts would have gone by the job as the api had read it."""
+    now = CLOCK.now_ms()
+    job = replace(reported(every_s=60), create_ms=now, update_ms=now, paused=True)
+    await store.jobs.create([NewJob(job=job, entry=None)])
+    after = changed(job, now, delete_ms=now if is_deleted else 0)
+    advance = store.schedule.advance
+
+    async def amid_a_change(
+        stamp: WriteStamp, put: Sequence[ScheduleEntry], remove: Sequence[ScheduleEntry]
+    ) -> None:
+        monkeypatch.undo()
+        await advance(stamp, put, remove)
+        change = JobChange(before=job, after=after, entry=None, inbox=notice(after, now))
+        assert await store.jobs.change(change)
+        assert await scheduler.desk.notify([News(job.key, 0, after.version)]) == [True]
+
+    monkeypatch.setattr(store.schedule, "advance", amid_a_change)
+    run_id = manual_run_id(now, "abcdefgh")
+    async with asyncio.timeout(20):
+        run = await scheduler.desk.trigger(TriggerRequest(job=job, run_id=run_id, schedule_ms=now))
+    if is_deleted:
+        assert (run.state, run.skip_reason) == (RunState.SKIPPED, run_pb2.SKIP_REASON_DELETED)
+    else:
+        live = scheduler.find(AttemptKey(job.uid, run_id, 1), 0)
+        assert live is not None
+        assert live.job.version == after.version
+
+
+async def test_what_a_worker_has_told_of_goes_by_what_was_confirmed_while_it_was_looked_into(
+    store: Store, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = CLOCK.now_ms()
+    job = replace(reported(at_ms=now), create_ms=now, update_ms=now)
+    await store.jobs.create([NewJob(job=job, entry=None)])
+    after = changed(job, now)
+    history = store.jobs.history
+
+    async def amid_a_change(key: JobKey) -> Sequence[ChangeRecord]:
+        monkeypatch.undo()
+        change = JobChange(before=job, after=after, entry=None, inbox=notice(after, now))
+        assert await store.jobs.change(change)
+        assert await scheduler.desk.notify([News(job.key, 0, after.version)]) == [True]
+        return await history(key)
+
+    monkeypatch.setattr(store.jobs, "history", amid_a_change)
+    outcome = outcome_of(job, now, scheduler.epochs()[0])
+    assert scheduler.outcome(outcome, "w")
+    async with asyncio.timeout(20):
+        while (live := scheduler.find(key_of(outcome.key), 0)) is None:
+            await asyncio.sleep(0.005)
+    assert live.job.version == after.version
+
+
+async def test_a_cancellation_of_what_is_still_to_be_gone_over_is_to_come_again(
+    store: Store, scheduler: Scheduler
+) -> None:
+    """It was recorded as due by a former owner; it would have run, and been told to be cancelled."""
+    now = CLOCK.now_ms()
+    job = replace(reported(every_s=60), create_ms=now, update_ms=now, paused=True)
+    await store.jobs.create([NewJob(job=job, entry=None)])
+    run = stray_run(instant_id(now), 1, job, (), schedule_of).as_run(RunState.PENDING, now, 1)
+    stamp = WriteStamp(0, scheduler.epochs()[0], CLOCK.now_us())
+    await store.runs.record(stamp, [run])
+    with pytest.raises(SegmentUnowned):
+        await scheduler.desk.cancel(job, run.run_id, "by hand")
 
 
 async def test_a_backfill_whose_job_could_not_be_read_goes_on_when_it_can(

@@ -343,3 +343,28 @@ async def test_what_was_left_goes_by_no_version_before_one_that_was_told_of(
     left = holding.owner.runs.find(job.uid, record.run_id)
     assert left is not None
     assert left.job.paused
+
+
+async def test_a_change_reaches_what_goes_on_of_a_job_though_the_inbox_has_nothing_of_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the clock of who wrote it is far behind: the change is about to be confirmed."""
+    _, inbox, holding = _readers(store)
+    now_ms = SystemClock().now_ms()
+    job = make_job(at_ms=now_ms)
+    await store.jobs.create([NewJob(job=job, entry=None)])
+    run = stray_run(instant_id(now_ms), 2, job, (), schedule_of)
+    record = run.as_run(RunState.PENDING, now_ms, 1, next_attempt_ms=now_ms + SECOND)
+    holding.owner.recover([], [record], {job.key: job}, now_ms)
+    after = changed(job, now_ms)
+    told = notice(after, now_ms)
+    assert await store.jobs.change(JobChange(before=job, after=after, entry=None, inbox=told))
+
+    async def nothing(*_: object) -> list[InboxEntry]:
+        return []
+
+    monkeypatch.setattr(store.schedule, "read_inbox", nothing)
+    await inbox.notice([News(job.key, 0, after.version)])
+    left = holding.owner.runs.find(job.uid, record.run_id)
+    assert left is not None
+    assert left.job.version == after.version

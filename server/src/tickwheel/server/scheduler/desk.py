@@ -32,6 +32,7 @@ from tickwheel.server.scheduler.recorder import Recorder
 from tickwheel.server.scheduler.reporting import NotPublishedYetError
 from tickwheel.server.scheduler.reports import check_ended, needs_no_report
 from tickwheel.server.scheduler.terms import is_reported
+from tickwheel.server.scheduler.versions import Versions
 from tickwheel.server.trace import new_traceparent
 
 #: A report that came before the worker's word that its attempt is on the log waits for that word.
@@ -42,12 +43,18 @@ class OwnerDesk:
     """Answers once what was asked is stored."""
 
     def __init__(
-        self, context: SchedulerContext, reader: Reader, inbox: Inbox, recorder: Recorder
+        self,
+        context: SchedulerContext,
+        versions: Versions,
+        reader: Reader,
+        inbox: Inbox,
+        recorder: Recorder,
     ) -> None:
         """Makes it.
 
         Args:
             context: the scheduler's.
+            versions: knows what was told of jobs.
             reader: takes in rows that were written here.
             inbox: takes in changes of jobs.
             recorder: writes what is to be stored before the answer.
@@ -59,6 +66,7 @@ class OwnerDesk:
         self._fleet = context.fleet
         self._holdings = context.holdings
         self._wake = context.wake
+        self._versions = versions
         self._reader = reader
         self._inbox = inbox
         self._recorder = recorder
@@ -170,6 +178,8 @@ class OwnerDesk:
             detail=encode_override(request),
         )
         await self._put_row(holding, entry)
+        # It may have been changed since the api read it, and that been confirmed by now.
+        job = await self._versions.present(job)
         run = own_run(job, entry, new_traceparent)
         record = holding.owner.trigger(entry, run, now)
         self._fleet.revoke(holding.owner.take_revocations())

@@ -95,10 +95,10 @@ class Inbox:
         segments = {one.segment for one in news if one.segment in self._holdings}
         await self._rounds.ask(segments)
         await self._load_uncommitted(segments, frozenset(one.key.uid for one in news))
-        behind = [one for one in news if self._is_behind(one)]
-        if behind:
+        missed = [one for one in news if self._has_older(one)]
+        if missed:
             # Their inbox entries came late, or never did.
-            await self._refresh(behind)
+            await self._refresh(missed)
 
     async def _read_new(self, segments: list[int]) -> None:
         """Takes in what is new in the inbox; reads overlap, what was seen before is passed over."""
@@ -108,12 +108,12 @@ class Inbox:
         late = {item.entry for item in fresh if item.entry is not None and _is_told_late(item)}
         await self._take_in(await self._still(fresh, late))
 
-    def _is_behind(self, one: News) -> bool:
+    def _has_older(self, one: News) -> bool:
         holding = self._holdings.get(one.segment)
-        return holding is not None and holding.owner.is_behind(one.key.uid, one.version)
+        return holding is not None and holding.owner.has_older(one.key.uid, one.version)
 
     async def _refresh(self, news: Iterable[News]) -> None:
-        """Reads jobs anew whose owners go by a former version."""
+        """Reads jobs anew of which owners have something that goes by a former version."""
         segments = {one.key: one.segment for one in news}
         jobs, past = await self._versions.read([(key, at, None) for key, at in segments.items()])
         now = self._clock.now_ms()

@@ -12,7 +12,7 @@ from tickwheel.server.scheduler.overlap import Go, Later, Skip, Wait
 from tickwheel.server.scheduler.override import decode_override
 from tickwheel.server.scheduler.runs import Runs
 from tickwheel.server.trace import sampled_as
-from tickwheel.v1.run_pb2 import SKIP_REASON_BUFFER_FULL
+from tickwheel.v1.run_pb2 import SKIP_REASON_BUFFER_FULL, SKIP_REASON_DELETED
 
 
 class OwnRuns:
@@ -30,6 +30,9 @@ class OwnRuns:
         if run.name in self._runs.done or self._runs.find(*run.name) is not None:
             return None
         run.entry = entry
+        if run.job.delete_ms:
+            # That was confirmed while the run was being asked for.
+            return self._runs.skip(run, SKIP_REASON_DELETED, "", now_ms)
         return self._begin(run, now_ms) or self._runs.announce(run, now_ms)
 
     def open(self, job: Job, entry: ScheduleEntry, now_ms: int) -> None:
@@ -51,6 +54,8 @@ class OwnRuns:
         if run.name in self._runs.foretold:
             self._runs.open(run, now_ms)
             return None
+        if run.record is None and 0 < run.job.delete_ms < run.due_ms:
+            return self._runs.skip(run, SKIP_REASON_DELETED, "", now_ms)
         if run.is_reported:
             # An occurrence that is not due yet is no earlier run, though it was handed out.
             self._runs.revoke(self._cursors.take_back_ahead(run.job.uid, now_ms))

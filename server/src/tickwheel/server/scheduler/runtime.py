@@ -83,7 +83,7 @@ class Scheduler:
         self._inbox = Inbox(context, versions, self._reader)
         self._recorder = Recorder(context, self._stored)
         self._rederiver = Rederiver(context, versions, self._recorder, zone_data)
-        self.desk = OwnerDesk(context, self._reader, self._inbox, self._recorder)
+        self.desk = OwnerDesk(context, versions, self._reader, self._inbox, self._recorder)
         self.census = Census(context)
         self._dispatcher = Dispatcher(clock, options, self.fleet, self._holdings)
         takeover = Takeover(
@@ -99,7 +99,7 @@ class Scheduler:
         )
         self._gaps = HistoryGaps(context)
         self._latecomers = Latecomers(store, clock, self._holdings, versions)
-        self._strays = Strays(context, schedule_of, self.outcome)
+        self._strays = Strays(context, versions, schedule_of, self.outcome)
         self._repair = Repair(context, self._reader, self._inbox, self._rederiver)
         self._pauser = Pauser(store, clock)
         self._suspects = Suspects()

@@ -24,6 +24,7 @@ from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.holding import AwaitedAck, Holding, Told
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun
 from tickwheel.server.scheduler.skipping import schedules_of
+from tickwheel.server.scheduler.versions import Versions
 from tickwheel.server.trace import new_traceparent
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
@@ -49,6 +50,7 @@ class Strays:
     def __init__(
         self,
         context: SchedulerContext,
+        versions: Versions,
         compile_schedule: Callable[[Job], Schedule],
         take_in: Callable[[pb.Outcome, str], bool],
     ) -> None:
@@ -56,10 +58,12 @@ class Strays:
 
         Args:
             context: the scheduler's.
+            versions: knows what was told of jobs.
             compile_schedule: gives a job's schedule.
             take_in: takes in an outcome, by which worker; False: it may be forgotten at once.
         """
         self._store = context.store
+        self._versions = versions
         self._clock = context.clock
         self._fleet = context.fleet
         self._holdings = context.holdings
@@ -149,11 +153,14 @@ class Strays:
         if holding.owner.knows(*name):
             self._hear(holding, key, told)
             return
-        del holding.strays[key]
-        holding.owner.settle_foretold(key)
         job_key = JobKey(outcome.user, key.uid)
         known = facts.runs.get(name)
         job = facts.jobs.get(job_key)
+        if job is not None and self._versions.is_outdated(job):
+            # It was changed while the facts were read: its further attempts go by that.
+            return
+        del holding.strays[key]
+        holding.owner.settle_foretold(key)
         is_known = name in facts.skipped or (known is not None and known.state.is_final)
         if is_known or job is None:
             if job is None:

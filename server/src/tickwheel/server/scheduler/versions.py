@@ -35,6 +35,17 @@ class Versions:
         """Lets go of what was told longer ago than a reading may take."""
         self._told = {uid: told for uid, told in self._told.items() if told[1] >= told_ms}
 
+    def is_outdated(self, job: Job) -> bool:
+        """Whether somebody has told of a newer version since a job was read."""
+        return job.version < self._told_of(job.uid)
+
+    async def present(self, job: Job) -> Job:
+        """A job that was read a while ago as it is now, as far as somebody has told of that."""
+        if not self.is_outdated(job):
+            return job
+        jobs, _ = await self.read([(job.key, job.segment, None)])
+        return jobs.get(job.key, job)
+
     def _told_of(self, uid: str) -> int:
         return self._told.get(uid, (0, 0))[0]
 
