@@ -1,28 +1,21 @@
 """Completes the history of runs after a take-over.
 
 A state goes to the run log first, which recovery reads, and to the history next, which clients
-read. An owner that ended in between leaves a run that is done and that nobody can see.
+read. An owner that ended in between leaves a run that nobody can see as it is; the owner after the
+next one, which finds no more than its row and the history, would go on from a former state.
 """
-
-from collections.abc import Iterable
 
 import structlog
 
 from tickwheel.server.domain.run import Run
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.holding import Holding
-from tickwheel.server.scheduler.recovering import latest_states
 from tickwheel.server.scheduler.repairs import Mended
 
 _log = structlog.get_logger(__name__)
 
 #: Runs that are looked at with one call of the store.
 CHUNK = 500
-
-
-def final_states(log: Iterable[Run]) -> list[Run]:
-    """The last states of the runs in a log that are final."""
-    return [run for run in latest_states(log).values() if run.state.is_final]
 
 
 class HistoryGaps:
@@ -48,8 +41,8 @@ class HistoryGaps:
         missing = [
             run
             for run in runs
-            # The log keeps it for longer than a short retention.
-            if run.update_ms + run.retention_ms > now_ms
+            # The log keeps an end for longer than a short retention.
+            if (not run.state.is_final or run.update_ms + run.retention_ms > now_ms)
             and not _is_told(known.get((run.job_uid, run.run_id)), run)
         ]
         if missing:

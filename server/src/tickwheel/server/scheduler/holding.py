@@ -65,7 +65,7 @@ class Holding:
     strays: dict[AttemptKey, Told] = field(default_factory=dict[AttemptKey, Told])
     #: Rows that could not be written yet.
     advances: list[Advance] = field(default_factory=list[Advance])
-    #: Final states that a former owner recorded, of which the history may not know.
+    #: The last states that former owners recorded, of which the history may not know.
     unchecked: list[Run] = field(default_factory=list[Run])
     #: Who waits for the acknowledgement of which run, in order.
     unacknowledged: dict[tuple[str, str], list[AwaitedAck]] = field(

@@ -12,10 +12,9 @@ from tickwheel.server.domain.run import Run
 from tickwheel.server.scheduler.backlog import Backlog
 from tickwheel.server.scheduler.bounded import bounded
 from tickwheel.server.scheduler.context import SchedulerContext
-from tickwheel.server.scheduler.gaps import final_states
 from tickwheel.server.scheduler.holding import Holding, position_of, recovered
 from tickwheel.server.scheduler.keeper import SET_BACK_MS
-from tickwheel.server.scheduler.recovering import is_underway
+from tickwheel.server.scheduler.recovering import is_underway, latest_states
 from tickwheel.server.scheduler.segment import POSITION_LAG_MS
 from tickwheel.server.scheduler.versions import Versions
 from tickwheel.server.store.port import INBOX_HORIZON_MS, LOOK_AHEAD_MS
@@ -113,7 +112,7 @@ class Reader:
             alive_ms = min(max([position, *(run.update_ms for run in log)]) or now, now)
             holding.owner.begin_rederiving(alive_ms, now)
         holding.taken_ms = now
-        holding.unchecked = final_states(log)
+        holding.unchecked = list(latest_states(log).values())
         holding.position_ms = holding.read_to_ms = holding.told_to_ms = position
         holding.recovered = True
 

@@ -13,7 +13,7 @@ class Mended(enum.StrEnum):
     LATE_ROW = "late_row"
     #: A row of a creation or change that never came to be.
     ROW_WITHOUT_JOB = "row_without_job"
-    #: A run that had ended for its owner and not for those who read the history.
+    #: A run that had gone further for its owner than for those who read the history.
     HISTORY_GAP = "history_gap"
     #: A row among the open runs of a run that is not open.
     OPEN_RUN = "open_run"
