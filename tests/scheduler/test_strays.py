@@ -29,6 +29,7 @@ from tickwheel.server.domain.run import RunState
 from tickwheel.server.scheduler.live import AttemptKey
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
+from tickwheel.server.scheduler.segment import POSITION_LAG_MS
 from tickwheel.server.scheduler.strays import stray_run
 from tickwheel.server.store.port import NewJob, Store
 from tickwheel.server.store.sqlite import open_sqlite
@@ -100,6 +101,21 @@ def test_what_was_begun_of_a_former_schedule_is_not_skipped(is_told: bool) -> No
         ack = scheduler_service_pb2.Published(publish_ms=NOW, partition=1, offset=42)
         record = owner.take_stray(run, "w", 1, ack, NOW + 3 * SECOND)
         assert (record.state, record.revision) == (RunState.SUCCEEDED, begun.revision + 1)
+
+
+def test_what_is_ended_without_a_row_is_found_by_the_next_owner_until_that_is_stored() -> None:
+    first, job = make_owner(), make_job(every_s=10)
+    load(first, job, entry_of(job, NOW))
+    first.step(NOW + 2 * SECOND)
+    (begun,) = store_records(first)
+    owner, late_ms = make_owner(epoch=2), NOW + 60 * SECOND
+    owner.recover([begun], [], {}, NOW + 3 * SECOND)
+    row = entry_of(job, NOW + 10 * SECOND)
+    owner.load([row], {job.key: deleted(job, NOW - 1)}, NOW + 3 * SECOND, {job.key: [job]})
+    # The store takes positions and no records.
+    assert owner.position_ms(late_ms) == begun.due_ms
+    assert [one.state for one in store_records(owner)] == [RunState.SKIPPED]
+    assert owner.position_ms(late_ms) == late_ms - POSITION_LAG_MS
 
 
 def test_what_a_later_owner_has_begun_is_gone_on_from_whatever_its_revision() -> None:

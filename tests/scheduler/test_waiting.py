@@ -15,7 +15,7 @@ from scheduler.making import (
     publish,
     store_records,
 )
-from scheduler.test_backfill import FIRST, numbers, row_of
+from scheduler.test_backfill import FIRST, numbers, past_job, row_of
 from scheduler.test_runs import SUCCEEDED, published, reported, say, store
 from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.job import Job
@@ -31,6 +31,7 @@ from tickwheel.server.scheduler.live import Cursor, LiveRun
 from tickwheel.server.scheduler.runs import PENDING_AFTER_MS, Runs
 from tickwheel.server.scheduler.segment import POSITION_LAG_MS, SegmentOwner
 from tickwheel.server.scheduler.skipping import skipped_run
+from tickwheel.server.store.port import INBOX_HORIZON_MS
 from tickwheel.v1 import job_pb2, run_pb2
 
 MINUTE = 60 * SECOND
@@ -164,6 +165,27 @@ def test_a_row_stays_while_something_after_it_is_recorded(state: RunState) -> No
         publish(owner, run, END)
         store(owner, END)
     assert went == ([1, 2, 3] if state is RunState.PENDING else [1, 3])
+
+
+def test_the_next_owner_knows_what_is_done_after_the_first_that_is_not() -> None:
+    """It reads the log since the row; what it does not find there would be published again."""
+    first, job = make_owner(), past_job()
+    row = row_of(job, count=4)
+    runs = load(first, job, row)
+    publish(first, runs[3], NOW)
+    log = store_records(first)
+    # The others go to a topic that the job had before, and which is away.
+    late_ms = NOW + PATIENCE_MS
+    publish(first, runs[0], late_ms)
+    log += store_records(first, late_ms)
+    (moved,) = first.take_advance(late_ms).put
+    position_ms = first.position_ms(NOW + 3 * PATIENCE_MS)
+    assert position_ms <= moved.fire_ms
+
+    owner = make_owner(epoch=2)
+    since_ms = position_ms - INBOX_HORIZON_MS
+    owner.recover([run for run in log if run.update_ms >= since_ms], now_ms=late_ms)
+    assert numbers(load(owner, job, moved, late_ms)) == [1, 2]
 
 
 @pytest.mark.parametrize("last_ms", [NOW - 2 * SECOND, NOW + 2 * SECOND])

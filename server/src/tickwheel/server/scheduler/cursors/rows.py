@@ -146,9 +146,16 @@ class Rows:
 def _entry_at(cursor: Cursor, first: tuple[int, int], now_ms: int) -> ScheduleEntry:
     schedule_ms, ordinal = first
     due_ms = cursor.schedule.due(schedule_ms, salt=cursor.job.uid)
+    since_ms = now_ms
+    if schedule_ms != cursor.next_ms:
+        # What comes after it may be done, which the next owner has to know: it reads no further
+        # back than the row. None of that was recorded before this one was opened.
+        run = cursor.open.get(schedule_ms)
+        opened_ms = 0 if run is None else run.opened_ms
+        since_ms = min(now_ms, max(opened_ms, cursor.entry.fire_ms))
     return replace(
         cursor.entry,
-        fire_ms=max(due_ms, now_ms),
+        fire_ms=max(due_ms, since_ms),
         schedule_ms=schedule_ms,
         due_ms=due_ms,
         ordinal=ordinal,

@@ -91,8 +91,16 @@ class LiveRuns:
         yield from self.done
 
     def entry_ms(self) -> Iterable[int]:
-        """Where the rows stand of runs that have one of their own."""
-        return (run.entry.fire_ms for run in self._live.values() if run.entry is not None)
+        """Where the rows stand of runs that have one of their own.
+
+        One that is being ended and has none at all is found by its record alone, which is no older
+        than when it was due.
+        """
+        for run in self._live.values():
+            if run.entry is not None:
+                yield run.entry.fire_ms
+            elif run.phase is Phase.RECORDING and run.cursor is None and not run.has_row:
+                yield run.due_ms
 
     def create_ms(self) -> set[int]:
         """When the runs were created that have a row among the open ones."""
