@@ -368,3 +368,30 @@ async def test_a_change_reaches_what_goes_on_of_a_job_though_the_inbox_has_nothi
     left = holding.owner.runs.find(job.uid, record.run_id)
     assert left is not None
     assert left.job.version == after.version
+
+
+async def test_what_its_owner_has_come_to_meanwhile_is_not_ended_as_having_come_late(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be skipped, and published."""
+    now_ms = SystemClock().now_ms()
+    job = make_job(every_s=10, create_ms=now_ms - 60 * SECOND)
+    await store.jobs.create([NewJob(job=job, entry=None)])
+    run = stray_run(instant_id(now_ms - 20 * SECOND), 1, job, (), schedule_of)
+    record = run.as_run(RunState.PENDING, now_ms, 1)
+    await _record(store, record)
+    holdings: Holdings = {}
+    _, inbox, _ = _readers(store, holdings)
+    holdings[0] = holding = _taken()
+    holding.recovered = holding.ready = True
+    holding.taken_ms = now_ms - LATE_MS
+    get_many = store.jobs.get_many
+
+    async def read(keys: Iterable[JobKey]) -> dict[JobKey, Job]:
+        assert load(holding.owner, job, entry_of(job, record.schedule_ms), now_ms)
+        return await get_many(keys)
+
+    monkeypatch.setattr(store.jobs, "get_many", read)
+    versions = inbox._versions  # pyright: ignore[reportPrivateUsage]
+    await Latecomers(store, SystemClock(), holdings, versions).look()
+    assert not store_records(holding.owner)

@@ -40,7 +40,8 @@ class Latecomers:
         late = holding.owner.unknown_of(log)
         jobs, _ = await self._versions.read([(run.key, run.segment, None) for run in late])
         now_ms = self._clock.now_ms()
-        for run in late:
+        # Some may have come to be known while their jobs were read.
+        for run in holding.owner.unknown_of(late):
             job = jobs.get(run.key)
             if job is not None and self._holdings.get(holding.segment) is holding:
                 holding.owner.take_late(run, job, now_ms)
