@@ -115,9 +115,7 @@ def test_a_share_that_grows_holds_at_once_and_for_what_has_its_slot_already() ->
     assert late_ms(stage.hand_out()) == [1_495]
 
 
-@pytest.mark.parametrize(
-    "completion", [job_pb2.COMPLETION_REPORTED, job_pb2.COMPLETION_PUBLISHED]
-)
+@pytest.mark.parametrize("completion", [job_pb2.COMPLETION_REPORTED, job_pb2.COMPLETION_PUBLISHED])
 def test_what_is_taken_back_leaves_its_room_to_others(completion: "job_pb2.Completion") -> None:
     """A change may take it back for good: then no end of it ever comes."""
     stage = Stage(DispatchLimits(in_flight_per_topic={"*": 1}))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.dispatcher import Dispatcher
+from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.inbox import Inbox
 from tickwheel.server.scheduler.live import REPORTABLE
 from tickwheel.server.scheduler.reader import Reader
@@ -41,6 +42,7 @@ class Takeover:
                 worker; False: it may be forgotten at once.
         """
         self._clock = context.clock
+        self._slice = context.options.slice
         self._fleet = context.fleet
         self._holdings = context.holdings
         self._wake = context.wake
@@ -63,20 +65,23 @@ class Takeover:
         await self._reader.read_schedule_of(segments)
         await asyncio.gather(self._inbox.read_of(segments), self._inbox.look_back(segments))
         await self._reader.load_all(segments)
-        # From here on nothing is awaited: what workers told meanwhile is known before anything
-        # is handed out.
         for segment in segments:
             holding = self._holdings.get(segment)
-            if holding is None:
-                continue
-            holding.ready = True
-            for phase in REPORTABLE:
-                for run in holding.owner.runs.in_phase(phase):
-                    self._dispatcher.resume(run)
-            holding.owner.step(self._clock.now_ms())
-            for outcome, worker in holding.early:
-                holding.owner.settle_foretold(key_of(outcome.key))
-                if not self._hear(outcome, worker):
-                    self._fleet.acknowledge(worker, [outcome.key])
-            holding.early.clear()
+            if holding is not None:
+                self._let_fire(holding)
+            # What has come due in an outage is much; heartbeats wait for no more than a part of it.
+            await asyncio.sleep(0)
         self._wake.set()
+
+    def _let_fire(self, holding: Holding) -> None:
+        """Makes a segment ready. What workers told of it is known before anything is handed out."""
+        holding.ready = True
+        for phase in REPORTABLE:
+            for run in holding.owner.runs.in_phase(phase):
+                self._dispatcher.resume(run)
+        holding.owner.step(self._clock.now_ms(), self._slice)
+        for outcome, worker in holding.early:
+            holding.owner.settle_foretold(key_of(outcome.key))
+            if not self._hear(outcome, worker):
+                self._fleet.acknowledge(worker, [outcome.key])
+        holding.early.clear()
