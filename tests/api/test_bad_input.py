@@ -1,12 +1,14 @@
 """What is refused: with which code and reason, and which field it names. Nothing is stored."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from google.protobuf import field_mask_pb2
+from google.protobuf import field_mask_pb2, struct_pb2
+from google.protobuf.message import Message
 
 from api.harness import PARENT, ApiUnderTest, refused
-from tickwheel.v1 import job_pb2, job_service_pb2
+from tickwheel.v1 import job_pb2, job_service_pb2, target_pb2
 
 Mutation = Callable[[job_pb2.Job], None]
 
@@ -107,6 +109,26 @@ def endless_patience(job: job_pb2.Job) -> None:
     job.pause_after_failures = 1_001
 
 
+def much_behind_the_point(job: job_pb2.Job) -> None:
+    job.schedule.every.seconds = 60
+    job.schedule.every.nanos = 2_000_000_000
+
+
+def two_signs(job: job_pb2.Job) -> None:
+    job.retry_policy.max_backoff.seconds = 60
+    job.retry_policy.max_backoff.nanos = -1
+
+
+def longer_than_durations_are(job: job_pb2.Job) -> None:
+    member = job.schedule.any_of.schedules.add()
+    member.every.seconds = 315_576_000_001
+
+
+def year_ten_thousand(job: job_pb2.Job) -> None:
+    job.schedule.at.seconds = 253_402_300_799
+    job.schedule.at.nanos = 999_999_999
+
+
 def bad_label(job: job_pb2.Job) -> None:
     job.labels["-team"] = "x"
 
@@ -135,6 +157,10 @@ CASES: list[tuple[Mutation, str, str]] = [
     (no_time, "FIELD_INVALID", "job.runTimeout"),
     (many_retries, "FIELD_INVALID", "job.retryPolicy.maxRetryCount"),
     (endless_patience, "FIELD_INVALID", "job.pauseAfterFailures"),
+    (much_behind_the_point, "FIELD_INVALID", "job.schedule.every"),
+    (two_signs, "FIELD_INVALID", "job.retryPolicy.maxBackoff"),
+    (longer_than_durations_are, "FIELD_INVALID", "job.schedule.anyOf.schedules[0].every"),
+    (year_ten_thousand, "SCHEDULE_INVALID", "job.schedule"),
     (bad_label, "FIELD_INVALID", 'job.labels["-team"]'),
 ]
 
@@ -270,3 +296,34 @@ async def test_two_forms_on_the_wire_are_the_last_one(api: ApiUnderTest) -> None
     job.schedule.cron = "30 2 * * *"
 
     assert (await api.create(job)).schedule.WhichOneof("form") == "cron"
+
+
+def field_of(kind: type[Message], name: str, data: bytes) -> bytes:
+    """A field as it is on the wire: Python itself makes no messages that nobody can read."""
+    size, more = divmod(len(data), 128)
+    length = bytes([more | 128, size]) if size else bytes([more])
+    return bytes([kind.DESCRIPTOR.fields_by_name[name].number << 3 | 2]) + length + data
+
+
+async def test_json_that_is_nested_too_deeply_is_refused(api: ApiUnderTest) -> None:
+    """Protobuf does not read it; it was answered as a defect of the server."""
+    value = struct_pb2.Value(string_value="bottom").SerializeToString()
+    for _ in range(60):
+        value = field_of(struct_pb2.ListValue, "values", value)
+        value = field_of(struct_pb2.Value, "list_value", value)
+    payload = field_of(target_pb2.Payload, "json", value)
+    job = field_of(job_pb2.Job, "target", field_of(target_pb2.Target, "payload", payload))
+    create: Any = api.channel.unary_unary("/tickwheel.v1.JobService/CreateJob")  # pyright: ignore
+
+    refusal = await refused(create(field_of(job_service_pb2.CreateJobRequest, "job", job)))
+
+    assert refusal.summary == ("INVALID_ARGUMENT", "MALFORMED_REQUEST", [])
+    assert "nested too deeply" in refusal.message
+
+
+async def test_a_stream_is_not_begun_by_what_is_no_request(api: ApiUnderTest) -> None:
+    watch: Any = api.channel.unary_stream("/tickwheel.v1.JobService/WatchRuns")  # pyright: ignore
+
+    refusal = await refused(anext(aiter(watch(b"\xff"))))
+
+    assert refusal.summary == ("INVALID_ARGUMENT", "MALFORMED_REQUEST", [])

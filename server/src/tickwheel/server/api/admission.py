@@ -5,8 +5,12 @@ Pure: takes the client's message, gives what the store is to keep, or says which
 
 from dataclasses import dataclass
 
+from google.protobuf.message import Message
+
 from tickwheel.server.api.errors import invalid, schedule_invalid
 from tickwheel.server.api.next_runs import first_ms
+from tickwheel.server.api.rules import camel
+from tickwheel.server.convert.instants import LATEST_MS, is_duration
 from tickwheel.server.convert.job import bare_spec, default_dead_letter_topic, fill_defaults
 from tickwheel.server.convert.payload import NotJson, payload_of
 from tickwheel.server.convert.schedule import plain_at_ms, schedule_from_spec
@@ -14,7 +18,7 @@ from tickwheel.server.domain.job import EMPTY_PAYLOAD, Job, Payload, PayloadKind
 from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
 from tickwheel.server.schedule import ScheduleError
 from tickwheel.server.store.port import INBOX_HORIZON_MS
-from tickwheel.v1 import errors_pb2, job_pb2, target_pb2
+from tickwheel.v1 import errors_pb2, job_pb2, schedule_pb2, target_pb2
 
 _OWN_HEADERS = frozenset({"content-type", "traceparent", "tracestate"})
 _MAX_TOPIC = 249
@@ -62,6 +66,7 @@ class Admission:
         if not spec.target.topic:
             raise invalid(errors_pb2.FIELD_REQUIRED, f"{path}.target.topic", "is required")
         _check_headers(spec.target, path)
+        _check_durations(spec, path)
         target = spec.target
         if not target.dead_letter_topic and len(default_dead_letter_topic(target)) > _MAX_TOPIC:
             raise invalid(
@@ -117,7 +122,7 @@ def first_occurrence(
         )
     at_ms = plain_at_ms(spec.schedule)
     if at_ms is not None:
-        return First(at_ms, at_ms)
+        return _told(First(at_ms, at_ms), field)
     try:
         schedule = schedule_from_spec(spec, create_ms)
     except ScheduleError as error:
@@ -127,7 +132,18 @@ def first_occurrence(
         raise invalid(
             errors_pb2.SCHEDULE_INVALID, field, "never fires: it has no occurrence from now on"
         )
-    return First(nominal, schedule.due(nominal, salt=uid))
+    return _told(First(nominal, schedule.due(nominal, salt=uid)), field)
+
+
+def _told(first: First, field: str) -> First:
+    """An occurrence, unless it is beyond what can be told of it.
+
+    Raises:
+        InvalidInput: names the schedule.
+    """
+    if max(first.schedule_ms, first.due_ms) > LATEST_MS:
+        raise invalid(errors_pb2.SCHEDULE_INVALID, field, "its first occurrence is after year 9999")
+    return first
 
 
 def first_entry(job: Job, first: First, now_ms: int, *, ordinal: int) -> ScheduleEntry:
@@ -166,4 +182,32 @@ def _check_headers(target: target_pb2.Target, path: str) -> None:
                 errors_pb2.FIELD_INVALID,
                 f'{path}.target.headers["{key}"]',
                 "is a header that Tickwheel sets itself",
+            )
+
+
+def _check_durations(spec: job_pb2.Job, path: str) -> None:
+    """Refuses what JSON has no words for: over REST no list with the job could be read any more.
+
+    Protobuf itself takes any two numbers for a duration, and so do the contract's rules.
+    """
+    _check_each(spec, ("run_timeout", "catch_up_window", "retention"), path)
+    if spec.HasField("retry_policy"):
+        _check_each(spec.retry_policy, ("initial_backoff", "max_backoff"), f"{path}.retryPolicy")
+    _check_durations_of_schedule(spec.schedule, f"{path}.schedule")
+
+
+def _check_durations_of_schedule(schedule: schedule_pb2.Schedule, path: str) -> None:
+    _check_each(schedule, ("every", "jitter"), path)
+    for index, member in enumerate(schedule.any_of.schedules):
+        _check_durations_of_schedule(member, f"{path}.anyOf.schedules[{index}]")
+
+
+def _check_each(holder: Message, names: tuple[str, ...], path: str) -> None:
+    for name in names:
+        if holder.HasField(name) and not is_duration(getattr(holder, name)):
+            raise invalid(
+                errors_pb2.FIELD_INVALID,
+                f"{path}.{camel(name)}",
+                "is no duration: its nanos have to be less than a second and of the sign of its "
+                "seconds, which may be 315,576,000,000 at most",
             )

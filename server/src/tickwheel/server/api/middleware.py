@@ -12,13 +12,15 @@ from typing import Any, Protocol, TypeAlias
 import grpc
 import grpc.aio
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from tickwheel.server.api.errors import Overloaded, ServerStopping, grpc_code, status_of
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.api.subject import subject
 from tickwheel.server.domain.clock import Clock
+from tickwheel.server.domain.errors import InvalidInput
 from tickwheel.server.trace import current_trace_id, enter
+from tickwheel.v1 import errors_pb2
 
 #: Only our own calls are counted and logged: not health checks, not reflection.
 _OURS = "/tickwheel."
@@ -150,6 +152,9 @@ class Middleware(grpc.aio.ServerInterceptor):
         return wrapped
 
     def _wrap(self, method: str, handler: Handler) -> Handler:
+        deserialize: Any = handler.request_deserializer
+        if deserialize is not None and not handler.request_streaming:
+            deserialize = _reading(deserialize)
         if not handler.response_streaming:
             make = (
                 grpc.stream_unary_rpc_method_handler
@@ -168,7 +173,7 @@ class Middleware(grpc.aio.ServerInterceptor):
             behaviour = self._streaming(method, inner)
         return make(
             behaviour,
-            request_deserializer=handler.request_deserializer,
+            request_deserializer=deserialize,
             response_serializer=handler.response_serializer,
         )
 
@@ -179,7 +184,7 @@ class Middleware(grpc.aio.ServerInterceptor):
             is_bounded = isinstance(request, Message) and method not in _WAITING
             size = request.ByteSize() if is_bounded else None
             return await self._serve(
-                method, context, request, size, lambda: inner(request, context)
+                method, context, request, size, lambda: inner(_readable(request), context)
             )
 
         return serve
@@ -191,7 +196,7 @@ class Middleware(grpc.aio.ServerInterceptor):
         is_generator = inspect.isasyncgenfunction(inner)
 
         async def write_all(request: Any, context: Context) -> None:
-            responses: AsyncGenerator[Any] = inner(request, context)
+            responses: AsyncGenerator[Any] = inner(_readable(request), context)
             async with aclosing(responses):
                 async for response in responses:
                     await context.write(response)
@@ -243,6 +248,36 @@ class Middleware(grpc.aio.ServerInterceptor):
                 trace=current_trace_id(),
                 **about,
             )
+
+
+class _Unreadable:
+    """In the place of a request that could not be read: gRPC would call that a defect of ours."""
+
+
+def _reading(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    def read(data: bytes) -> Any:
+        try:
+            return deserialize(data)
+        except DecodeError:
+            return _Unreadable()
+
+    return read
+
+
+def _readable(request: Any) -> Any:
+    """The request.
+
+    Raises:
+        InvalidInput: it could not be read.
+    """
+    if isinstance(request, _Unreadable):
+        raise InvalidInput(
+            errors_pb2.MALFORMED_REQUEST,
+            "the request cannot be read as the method's message: it is none, it has text that is "
+            "not UTF-8, or something in it, such as a JSON payload, is nested too deeply (protobuf "
+            "takes 100 levels; one of JSON is two, or three, of them)",
+        )
+    return request
 
 
 def _traceparent(context: Context) -> str:

@@ -1,5 +1,6 @@
 """When a job will run next, for answers."""
 
+from tickwheel.server.convert.instants import LATEST_MS
 from tickwheel.server.convert.schedule import plain_at_ms, schedule_of
 from tickwheel.server.domain.job import Job, JobState
 from tickwheel.server.schedule import Schedule
@@ -36,6 +37,9 @@ def next_run_ms(job: Job, now_ms: int, *, done: int = 0) -> list[int]:
         if nominal is None:
             break
         due_ms = schedule.due(nominal, salt=job.uid)
+        if due_ms > LATEST_MS:
+            # By its jitter: no Timestamp can tell it.
+            break
         if due_ms >= now_ms:
             found.append(due_ms)
         at = nominal
