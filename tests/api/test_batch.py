@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from api.harness import PARENT, ApiUnderTest, Refusal, refused
-from tickwheel.server.store.port import CreateResult, IdContested, NewJob
+from api.harness import PARENT, ApiUnderTest, HandClock, Refusal, refused, serving
+from tickwheel.server.api.limits import ApiLimits
+from tickwheel.server.store.port import CreateResult, IdContested, NewJob, Store
 from tickwheel.v1 import job_pb2, job_service_pb2
 
 
@@ -128,3 +129,40 @@ async def test_an_empty_batch_is_refused(api: ApiUnderTest) -> None:
     refusal = await refused(send(api))
 
     assert refusal.summary == ("INVALID_ARGUMENT", "FIELD_REQUIRED", ["requests"])
+
+
+async def test_a_batch_whose_answer_cannot_be_sent_stores_nothing(api: ApiUnderTest) -> None:
+    """It was stored, and then refused: the answer has names, times and defaults as well."""
+    items = [item(api.at()) for _ in range(1_000)]
+    for one in items:
+        one.job.target.payload.data = b"x" * 16_600
+    request = job_service_pb2.BatchCreateJobsRequest(parent=PARENT, requests=items)
+    assert request.ByteSize() < 16 * 1024 * 1024
+
+    refusal = await refused(api.jobs.BatchCreateJobs(request))
+
+    assert refusal.summary == ("INVALID_ARGUMENT", "BATCH_TOO_LARGE", ["requests"])
+    assert await api.count() == 0
+
+
+async def test_no_answer_to_a_batch_is_larger_than_it_was_expected_to_be(
+    store: Store, clock: HandClock
+) -> None:
+    """With all that a server adds to a job at its longest, and with errors in between."""
+    async with serving(store, clock, ApiLimits()) as api:
+        items = [item(api.at(), f"{'j' * 59}{number:04}") for number in range(1_000)]
+        for number, one in enumerate(items):
+            one.job.schedule.cron = "0 0 1 1 *"
+            one.job.target.topic = "t" * 245
+            one.job.target.payload.data = b"x" * 14_000
+            if number % 10 == 9:
+                one.job.target.topic = "."
+        request = job_service_pb2.BatchCreateJobsRequest(parent=f"users/{'u' * 63}", requests=items)
+        response = await api.jobs.BatchCreateJobs(request)
+
+    told = [result for result in response.results if result.HasField("job")]
+    assert len(told) == 900
+    added = [
+        one.ByteSize() - made.ByteSize() for one, made in zip(response.results, items, strict=True)
+    ]
+    assert max(added) < 1_024

@@ -112,7 +112,9 @@ def build_api(
     jobs = JobServicer(
         JobHandlers(
             create_job=CreateJobHandler(CreateJob(creation), answers),
-            batch_create_jobs=BatchCreateJobsHandler(BatchCreateJobs(creation), answers),
+            batch_create_jobs=BatchCreateJobsHandler(
+                BatchCreateJobs(creation), answers, limits.max_message_bytes
+            ),
             get_job=GetJobHandler(GetJob(store), answers),
             list_jobs=ListJobsHandler(ListJobs(store, limits), answers),
             update_job=UpdateJobHandler(UpdateJob(changer, admission), answers),
