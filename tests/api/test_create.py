@@ -1,11 +1,15 @@
 """What is stored and answered when a job is created."""
 
+from collections.abc import Sequence
+
+import pytest
 from google.protobuf import struct_pb2
 
 from api.harness import PARENT, ApiUnderTest, refused
+from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.job import PayloadKind
 from tickwheel.server.domain.names import is_uuid7, segment_of
-from tickwheel.server.domain.occurrence import EntryKind
+from tickwheel.server.domain.occurrence import EntryKind, ScheduleEntry
 from tickwheel.server.store.port import INBOX_HORIZON_MS
 from tickwheel.v1 import job_pb2, job_service_pb2, schedule_pb2
 
@@ -271,3 +275,22 @@ async def test_a_deep_payload_comes_back(api: ApiUnderTest) -> None:
     job.target.payload.json.CopyFrom(value)
 
     assert (await api.create(job)).target.payload.json == value
+
+
+async def test_a_job_that_is_stored_is_answered_though_its_count_cannot_be_read(
+    api: ApiUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was answered that the store is away: made again, the job ran twice."""
+
+    async def away(*_: object) -> Sequence[ScheduleEntry]:
+        raise StoreUnavailable("no answer")
+
+    monkeypatch.setattr(api.store.schedule, "read_due", away)
+    job = api.at()
+    job.schedule.every.seconds = 3_600
+    job.schedule.max_runs = 2
+
+    made = await api.create(job)
+
+    assert len(made.next_run_times) == 2
+    assert await api.count() == 1
