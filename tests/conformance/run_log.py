@@ -4,7 +4,9 @@ import asyncio
 
 from conformance.suite import case
 from conformance.world import HOUR_MS, World
-from tickwheel.server.domain.run import RunState
+from tickwheel.internal.v1 import owner_service_pb2
+from tickwheel.server.domain.names import instant_id
+from tickwheel.server.domain.run import RunState, Trigger
 from tickwheel.server.store.port import Page
 
 
@@ -138,6 +140,38 @@ async def the_log_outlives_a_short_retention(world: World) -> None:
             await asyncio.sleep(0.05)
     assert await world.log_of([9], at_ms) == [run]
     assert (await world.store.runs.list_log(world.user, b"", 10)).items == []
+
+
+@case
+async def what_a_request_has_made_outlives_a_short_retention(world: World) -> None:
+    """By it the request is known when it comes again, and is not carried out once more."""
+    owner = await world.own(9)
+    job = world.job(segment=9)
+    at_ms = world.now_ms() - 5_000
+    asked = owner_service_pb2.TriggerRunRequest(request_digest=b"d").SerializeToString()
+    runs = [
+        world.run(
+            job,
+            at_ms,
+            run_id=f"{instant_id(at_ms)}-{mark}",
+            trigger=trigger,
+            update_ms=at_ms,
+            retention_ms=0,
+            detail=detail,
+        )
+        for mark, trigger, detail in (
+            ("m-abcdefgh", Trigger.MANUAL, asked),
+            ("m-bcdefghi", Trigger.MANUAL, b""),
+            ("r1", Trigger.RETRY, asked),
+        )
+    ]
+    await world.store.runs.record(owner.stamp(), runs)
+    async with asyncio.timeout(20):
+        while await world.store.runs.get(job.uid, runs[1].run_id) is not None:
+            await world.store.schedule.drop_before(owner.stamp(), 1)
+            await asyncio.sleep(0.05)
+    for run in (runs[0], runs[2]):
+        assert await world.store.runs.get(job.uid, run.run_id) == run
 
 
 @case

@@ -8,7 +8,7 @@ beside it is for keys, conditions and people. This is on the hot path of submitt
 from functools import lru_cache
 from typing import Final
 
-from tickwheel.internal.v1 import storage_pb2
+from tickwheel.internal.v1 import owner_service_pb2, storage_pb2
 from tickwheel.server.domain.job import Job, Payload, PayloadKind
 from tickwheel.server.domain.occurrence import EntryKind, InboxEntry, ScheduleEntry
 from tickwheel.server.domain.run import FINAL_STATES, Limit, PastAttempt, Run, RunState, Trigger
@@ -375,10 +375,24 @@ def expires_ms(job: Job) -> int | None:
 
 
 def run_kept_until_ms(run: Run) -> int:
-    """The instant from which on a run's state may be removed, Unix milliseconds."""
-    if run.state in FINAL_STATES:
-        return run.update_ms + run.retention_ms
-    return run.update_ms + max(run.retention_ms, UNFINISHED_KEPT_MS)
+    """The instant from which on a run's state may be removed, Unix milliseconds.
+
+    By one that a request has made the request is known when it comes again.
+    """
+    kept_ms = run.retention_ms
+    if run.state not in FINAL_STATES:
+        kept_ms = max(kept_ms, UNFINISHED_KEPT_MS)
+    if kept_ms < REQUEST_ID_KEPT_MS and _is_requested(run):
+        kept_ms = REQUEST_ID_KEPT_MS
+    return run.update_ms + kept_ms
+
+
+def _is_requested(run: Run) -> bool:
+    """Whether it was asked for with a request_id: by hand, or as a retry."""
+    if run.trigger not in (Trigger.MANUAL, Trigger.RETRY):
+        return False
+    asked = owner_service_pb2.TriggerRunRequest.FromString(run.detail)
+    return bool(asked.request_id or asked.request_digest)
 
 
 def run_logged_until_ms(run: Run) -> int:
