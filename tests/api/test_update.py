@@ -1,11 +1,14 @@
 """UpdateJob: masks, etags, what a changed schedule does."""
 
+from collections.abc import Sequence
+
 import pytest
 from google.protobuf import field_mask_pb2
 
 from api.harness import ApiUnderTest, refused
 from tickwheel.server.domain.errors import ChangeUnconfirmed
-from tickwheel.server.domain.occurrence import KEEP_ORDINAL
+from tickwheel.server.domain.occurrence import KEEP_ORDINAL, ScheduleEntry
+from tickwheel.server.store.port import INBOX_HORIZON_MS
 from tickwheel.v1 import job_pb2, job_service_pb2, schedule_pb2
 
 
@@ -282,6 +285,42 @@ async def test_the_count_towards_max_runs_is_kept(api: ApiUnderTest) -> None:
     )
     assert [entry.ordinal for entry in due if entry.generation == 2] == [2]
     assert len(after.next_run_times) == 2
+
+
+@pytest.mark.parametrize("schedule_s", [0, 1])
+async def test_a_count_that_may_be_another_one_by_now_is_left_to_the_owner(
+    api: ApiUnderTest, monkeypatch: pytest.MonkeyPatch, schedule_s: int
+) -> None:
+    """While its api stood still occurrences came due, or others gave the job another schedule."""
+    job = api.at()
+    job.schedule.every.seconds = 3600
+    job.schedule.anchor.FromMilliseconds(api.clock.now_ms() + 60_000)
+    job.schedule.max_runs = 4
+    made = await api.create(job, "a")
+    stored = await api.stored(made.name)
+    read_due = api.store.schedule.read_due
+
+    async def slow(segments: Sequence[int], start_ms: int, end_ms: int) -> Sequence[ScheduleEntry]:
+        monkeypatch.setattr(api.store.schedule, "read_due", read_due)
+        found = await read_due(segments, start_ms, end_ms)
+        assert [entry.ordinal for entry in found] == [0]
+        if schedule_s:
+            other = job_pb2.Job()
+            other.schedule.every.seconds = schedule_s
+            await update(api, other, "schedule.every")
+        else:
+            api.clock.advance(INBOX_HORIZON_MS)
+        return found
+
+    monkeypatch.setattr(api.store.schedule, "read_due", slow)
+    change = job_pb2.Job()
+    change.schedule.every.seconds = 7200
+    await update(api, change, "schedule.every")
+
+    due = await read_due([stored.segment], api.clock.now_ms(), api.clock.now_ms() + 86_400_000)
+    generation = max(entry.generation for entry in due)
+    assert generation == 2 + bool(schedule_s)
+    assert {entry.ordinal for entry in due if entry.generation == generation} == {KEEP_ORDINAL}
 
 
 async def test_a_leaf_of_the_schedule(api: ApiUnderTest) -> None:

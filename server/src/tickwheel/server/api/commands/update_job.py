@@ -21,6 +21,26 @@ _PATH = "job"
 
 
 @dataclass(frozen=True, slots=True)
+class _Counted:
+    """How many occurrences count towards `max_runs`, as it was read."""
+
+    ordinal: int
+    #: As it was then; None where nothing was counted.
+    job: Job | None = None
+    #: Nothing of that job comes due before this instant, Unix milliseconds.
+    until_ms: int = 0
+
+    def ordinal_of(self, job: Job, now_ms: int) -> int:
+        """The count at an instant, unless it may be another one by then: its owner counts."""
+        if self.job is None or job.generation != self.job.generation or now_ms >= self.until_ms:
+            return KEEP_ORDINAL
+        return self.ordinal
+
+
+_UNCOUNTED = _Counted(KEEP_ORDINAL)
+
+
+@dataclass(frozen=True, slots=True)
 class UpdateJob:
     """Changes the fields of a job that a mask names."""
 
@@ -44,7 +64,7 @@ class UpdateJob:
             JobNotFound, EtagMismatch, Contention, ChangeUnconfirmed: see JobChanger.change.
         """
         payload = self._payload(source, mask)
-        ordinal = await self._ordinal(name, source.etag, mask)
+        counted = await self._count(name, source.etag, mask)
 
         def decide(job: Job, now_ms: int) -> Change | None:
             check_output_only(mask, source, job_message(job))
@@ -59,7 +79,7 @@ class UpdateJob:
             after = replace(job, spec=spec, payload=kept, version=job.version + 1, update_ms=now_ms)
             if _means_the_same(spec, job.spec):
                 return Change(after, reason="updated")
-            return _reschedule(after, now_ms, ordinal)
+            return _reschedule(after, now_ms, counted.ordinal_of(job, now_ms))
 
         return await self.changer.change(name, source.etag, actor, decide)
 
@@ -72,22 +92,20 @@ class UpdateJob:
             source.target.ClearField("payload")
         return payload if mask.payload else None
 
-    async def _ordinal(self, name: JobName, etag: str, mask: UpdateMask) -> int:
+    async def _count(self, name: JobName, etag: str, mask: UpdateMask) -> _Counted:
         """What the entry of a new schedule counts from."""
         if not any(path[0] == "schedule" for path in mask.paths):
-            return KEEP_ORDINAL
+            return _UNCOUNTED
         job = await self.changer.store.jobs.find(name.user, name.job_id)
         if job is None:
             raise JobNotFound(f"there is no job {name}", job=str(name))
         check_etag(job, etag)
         # What is due sooner its owner holds in memory and may advance meanwhile, so it counts.
+        now_ms = self.changer.clock.now_ms()
         done = await occurrences_done(
-            self.changer.store.schedule,
-            job,
-            self.changer.clock.now_ms(),
-            margin_ms=INBOX_HORIZON_MS,
+            self.changer.store.schedule, job, now_ms, margin_ms=INBOX_HORIZON_MS
         )
-        return KEEP_ORDINAL if done is None else done
+        return _UNCOUNTED if done is None else _Counted(done, job, now_ms + INBOX_HORIZON_MS)
 
 
 def _means_the_same(spec: job_pb2.Job, other: job_pb2.Job) -> bool:
