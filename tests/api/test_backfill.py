@@ -86,6 +86,22 @@ async def test_a_request_that_comes_again_as_its_owner_did_not_answer_is_asked_f
     assert begun.job.generation == 2
 
 
+async def test_a_request_that_comes_again_is_not_counted_by_a_later_schedule(
+    api: ApiUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By that the range may hold too much, and the request was refused then."""
+    monkeypatch.setattr(backfill_job, "MAX_OCCURRENCES", 100)
+    await make(api)
+    request = asked(api, 100)
+    request.request_id = "again"
+    told = await api.jobs.BackfillJob(request)
+    monkeypatch.setattr(backfill_job, "MAX_OCCURRENCES", 10)
+
+    assert await api.jobs.BackfillJob(request) == told
+    request.end_time.seconds -= 1
+    assert (await refused(api.jobs.BackfillJob(request))).reason == "REQUEST_ID_REUSED"
+
+
 async def test_a_range_that_takes_too_long_to_count_is_refused(
     api: ApiUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,12 +72,14 @@ class BackfillJob:
         if job is None:
             raise JobNotFound(f"there is no job {name}", job=str(name))
         backfill_id = _id(request.request_id)
-        counted = await _count(job, start_ms, end_ms)
         key = _key(job.uid, request.request_id)
         if request.request_id:
             digest = _digest(f"{start_ms}/{end_ms}/{request.overlap_policy}")
-            content = digest + _COUNTED.pack(*counted)
-            before = await self.store.jobs.remember_request(job.user, key, content, job.uid)
+            # By the schedule that the job has by now it may not be countable any more.
+            before = await self.store.jobs.recall_request(job.user, key)
+            if before is None:
+                content = digest + _COUNTED.pack(*await _count(job, start_ms, end_ms))
+                before = await self.store.jobs.remember_request(job.user, key, content, job.uid)
             if not before.startswith(digest):
                 raise RequestIdReused(
                     "the request_id was used for a backfill of another range or overlap policy"
@@ -86,6 +88,8 @@ class BackfillJob:
             # Its owner knows a backfill by its row or its runs, which may be gone before this is.
             if await self.store.jobs.recall_request(job.user, key + _BEGUN) is not None:
                 return backfill_id, counted.total
+        else:
+            counted = await _count(job, start_ms, end_ms)
         if counted.total:
             await self.owners.backfill(
                 BackfillRequest(
