@@ -1,14 +1,18 @@
 """Lists: pages, tokens, filters."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
 import pytest
 
 from api.harness import PARENT, ApiUnderTest, HandClock, refused, serving
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.api.page_token import TokenScope
 from tickwheel.server.domain.errors import InvalidInput
+from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import instant_id
 from tickwheel.server.domain.run import RunState
-from tickwheel.server.store.port import Store
+from tickwheel.server.store.port import Page, Store
 from tickwheel.v1 import job_pb2, job_service_pb2, run_pb2
 
 
@@ -212,7 +216,7 @@ async def test_a_filtered_page_may_be_short_but_not_the_last(
 
         assert sorted(job_id for page in pages for job_id in page) == ["job-000", "job-599"]
         assert max(len(page) for page in pages) == 1
-        assert [page[:1] for page in pages[:3]] == [["job-599"], [], ["job-000"]]
+        assert [page[:1] for page in pages[:4]] == [["job-599"], [], [], ["job-000"]]
 
 
 async def test_a_page_fits_into_a_message(api: ApiUnderTest) -> None:
@@ -230,6 +234,29 @@ async def test_a_page_fits_into_a_message(api: ApiUnderTest) -> None:
 
     assert len({job_id for page in pages for job_id in page}) == 63
     assert len(pages) > 1
+
+
+async def test_a_large_page_is_read_a_part_at_a_time(
+    api: ApiUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand jobs may have 256 MiB of payloads, of which a page has 12."""
+    data = api.at()
+    data.target.payload.data = b"x" * 262_144
+    for _ in range(60):
+        await api.create(data)
+    read: Callable[[str | None, bytes, int], Awaitable[Page[Job]]] = api.store.jobs.list
+    most = 0
+
+    async def counted(user: str | None, cursor: bytes, limit: int) -> Page[Job]:
+        nonlocal most
+        page = await read(user, cursor, limit)
+        most = max(most, len(page.items))
+        return page
+
+    monkeypatch.setattr(api.store.jobs, "list", counted)
+
+    assert len((await list_jobs(api, 1000)).jobs) < 50
+    assert most == 50
 
 
 @pytest.mark.parametrize(
@@ -307,6 +334,29 @@ async def test_runs_of_deleted_jobs_follow_those_of_the_living(api: ApiUnderTest
 
     for page_size in (1, 3, 4, 50):
         assert [run.name for run in await all_runs(api, page_size)] == names[::-1]
+
+
+async def test_a_page_of_runs_fits_into_a_message(api: ApiUnderTest) -> None:
+    """Results may be more in a message than they are as JSON; those of several jobs add up."""
+    zeros = b"[" + b"0," * 32_000 + b"0]"
+    names: list[str] = []
+    for _ in range(2):
+        job = await api.create(api.at(), "a")
+        stored = await api.stored(job.name)
+        now_ms = api.clock.now_ms()
+        runs = [
+            replace(
+                api.owners.run_of(stored, now_ms + at, run_id=instant_id(now_ms + at)),
+                result=zeros,
+            )
+            for at in range(30)
+        ]
+        await api.owners.record(runs)
+        names += [str(run.name) for run in runs]
+        await api.jobs.DeleteJob(job_service_pb2.DeleteJobRequest(name=job.name))
+        api.clock.advance(60_000)
+
+    assert [run.name for run in await all_runs(api, 1000)] == names[::-1]
 
 
 async def test_runs_across_jobs(api: ApiUnderTest) -> None:

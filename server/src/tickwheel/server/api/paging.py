@@ -16,8 +16,12 @@ T = TypeVar("T")
 
 DEFAULT_SIZE = 50
 MAX_SIZE = 1_000
-#: Rows read at a time where a filter lets few of them through.
-_FILTERED_CHUNK = 200
+#: Rows read at a time: at first, as nothing is known of their size, and at most. A row may have
+#: 256 KiB, and all that are read at a time are in memory.
+_FIRST_CHUNK = 50
+_CHUNK = 200
+#: Bytes of a message for each byte of compact JSON in it, at the worst (`[0,0,0…]`).
+JSON_GROWTH = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +72,10 @@ async def fill_page(
     items: list[T] = []
     room = wanted.max_bytes
     rows = 0
+    chunk = _FIRST_CHUNK
     while True:
-        limit = wanted.count - len(items)
-        if wanted.matches is not None:
-            limit = max(limit, _FILTERED_CHUNK)
+        limit = chunk if wanted.matches is not None else min(wanted.count - len(items), chunk)
+        chunk = _CHUNK
         cut = False
         while True:
             page = await read(cursor, limit)

@@ -21,7 +21,8 @@ from tickwheel.v1 import errors_pb2
 MAX_LIVES = 20
 #: Runs of one job that are read for a page at most, by hand and backfilled ones included.
 _MAX_ROWS = 3_000
-_ROWS = 1_000
+#: So many are read at a time. With a result, and a payload of its own, a run may have 300 KiB.
+_ROWS = 200
 #: Runs that are looked through for the record that stands for what is before it.
 _MAX_BACK = 1_000
 _BACK = 100
@@ -109,14 +110,14 @@ class ExplainJob:
             page = await self.store.runs.list_job(
                 uid, cursor, _ROWS, start_ms=start_ms, end_ms=until_ms
             )
-            found.update((run.run_id, run) for run in page.items)
+            found.update((run.run_id, _light(run)) for run in page.items)
             cursor = page.cursor
         mine = [slot for slot in shown if slot.life is life and slot.era is not None]
         if cursor is not None:
             # So many by hand, or backfilled, that those of the schedule are asked for by name.
             wanted = [(uid, instant_id(slot.at_ms)) for slot in mine]
             asked = await self.store.runs.get_many([key for key in wanted if key[1] not in found])
-            found.update((run.run_id, run) for run in asked.values())
+            found.update((run.run_id, _light(run)) for run in asked.values())
         before = await self._before(uid, mine[0].at_ms) if mine else ()
         return Runs(list(found.values()), before)
 
@@ -130,7 +131,7 @@ class ExplainJob:
         found: list[Run] = []
         while cursor is not None and len(found) < _MAX_BACK:
             page = await self.store.runs.list_job(uid, cursor, _BACK, end_ms=at_ms)
-            found += page.items
+            found += map(_light, page.items)
             if any(run.trigger is Trigger.SCHEDULE for run in page.items):
                 break
             cursor = page.cursor
@@ -157,6 +158,11 @@ class ExplainJob:
     async def _unserved(self, lives: Sequence[Life]) -> frozenset[str]:
         segments = set((await self.schedulers.overview()).unserved())
         return frozenset(life.job.uid for life in lives if life.job.segment in segments)
+
+
+def _light(run: Run) -> Run:
+    """A run without what may be large and explains nothing."""
+    return replace(run, result=b"", detail=b"") if run.result or run.detail else run
 
 
 def _unexpected(

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 
 from tickwheel.server.api.filter import JobFilter
 from tickwheel.server.api.limits import ApiLimits
-from tickwheel.server.api.paging import PageWanted, fill_page
+from tickwheel.server.api.paging import JSON_GROWTH, PageWanted, fill_page
 from tickwheel.server.domain.job import Job, PayloadKind
 from tickwheel.server.domain.names import WILDCARD
 from tickwheel.server.store.port import Page, Store
 
-#: Bytes of the message for each byte of compact JSON, at the worst (`[0,0,0…]`).
-_JSON_GROWTH = 6
 #: What is answered beside spec and payload: name, uid, times.
 _REST_BYTES = 512
 
@@ -49,5 +47,5 @@ class ListJobs:
 
 
 def _size(job: Job) -> int:
-    growth = _JSON_GROWTH if job.payload.kind is PayloadKind.JSON else 1
+    growth = JSON_GROWTH if job.payload.kind is PayloadKind.JSON else 1
     return job.spec.ByteSize() + len(job.payload.data) * growth + _REST_BYTES

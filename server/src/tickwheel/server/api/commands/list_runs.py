@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from tickwheel.server.api.filter import RunFilter
+from tickwheel.server.api.filter import RunFilter, Span
 from tickwheel.server.api.limits import ApiLimits
-from tickwheel.server.api.paging import PageWanted, fill_page
+from tickwheel.server.api.paging import JSON_GROWTH, PageWanted, fill_page
 from tickwheel.server.domain.names import WILDCARD, JobName
 from tickwheel.server.domain.run import Run
 from tickwheel.server.store.port import Page, Store
@@ -48,7 +48,7 @@ class ListRuns:
         def matches(run: Run) -> bool:
             return parent.job_id in (WILDCARD, run.job_id) and wanted.matches(run)
 
-        page_wanted = self._wanted(count, wanted)
+        page_wanted = self._wanted(count, wanted, self.limits.max_page_bytes)
         if parent.job_id != WILDCARD or wanted:
             page_wanted = replace(page_wanted, matches=matches)
         return await fill_page(
@@ -68,30 +68,34 @@ class ListRuns:
             uids = uids[uids.index(uid) :]
         cursor = cursor[_UID_BYTES:]
         items: list[Run] = []
+        room = self.limits.max_page_bytes
         for index, uid in enumerate(uids):
-            page = await self._of_uid(uid, wanted, cursor, count - len(items))
+            more = self._wanted(count - len(items), wanted, room)
+            page = await self._of_uid(uid, wanted.scheduled, cursor, more)
             items += page.items
+            room -= sum(map(_size, page.items))
             if page.cursor is not None:
                 return Page(items, uid.encode() + page.cursor)
-            if len(items) == count and index + 1 < len(uids):
+            if (len(items) == count or room <= 0) and index + 1 < len(uids):
                 return Page(items, uids[index + 1].encode())
             cursor = b""
         return Page(items, None)
 
-    async def _of_uid(self, uid: str, wanted: RunFilter, cursor: bytes, count: int) -> Page[Run]:
-        span = wanted.scheduled
+    async def _of_uid(
+        self, uid: str, span: Span, cursor: bytes, wanted: PageWanted[Run]
+    ) -> Page[Run]:
 
         async def read(at: bytes, limit: int) -> Page[Run]:
             return await self.store.runs.list_job(
                 uid, at, limit, start_ms=span.start_ms, end_ms=span.end_ms
             )
 
-        return await fill_page(read, cursor, self._wanted(count, wanted))
+        return await fill_page(read, cursor, wanted)
 
-    def _wanted(self, count: int, wanted: RunFilter) -> PageWanted[Run]:
+    def _wanted(self, count: int, wanted: RunFilter, room: int) -> PageWanted[Run]:
         return PageWanted(
             count=count,
-            max_bytes=self.limits.max_page_bytes,
+            max_bytes=room,
             max_rows=self.limits.max_scan_rows,
             matches=wanted.matches if wanted else None,
             size_of=_size,
@@ -100,9 +104,13 @@ class ListRuns:
 
 def _size(run: Run) -> int:
     past = sum(
-        _ATTEMPT_BYTES + 2 * (len(attempt.error) + len(attempt.error_details))
+        _ATTEMPT_BYTES + _bytes(attempt.error) + _bytes(attempt.error_details)
         for attempt in run.past_attempts
     )
     # An error stands on the run and on its attempt.
-    own = 4 * (len(run.error) + len(run.error_details)) + 2 * len(run.result)
+    own = 2 * (_bytes(run.error) + _bytes(run.error_details)) + JSON_GROWTH * len(run.result)
     return _RUN_BYTES + own + past
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
