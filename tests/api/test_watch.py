@@ -1,7 +1,7 @@
 """WatchRuns: everything once, in order, and on from where a watch broke off."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from hashlib import blake2b
@@ -10,13 +10,14 @@ import grpc.aio
 import pytest
 
 from api.harness import ApiUnderTest, HandClock, Refusal, refused, serving
+from tickwheel.server.api.errors import Overloaded
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.api.page_token import TokenScope
-from tickwheel.server.api.watch.hub import SETTLE_MS
+from tickwheel.server.api.watch.hub import SETTLE_MS, News, RunHub, Watch
 from tickwheel.server.api.watch.position import Position
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.names import instant_id
-from tickwheel.server.domain.run import Run, RunState
+from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.store.port import Store
 from tickwheel.v1 import job_pb2, job_service_pb2
 
@@ -408,3 +409,62 @@ async def test_a_wrong_filter_is_refused(api: ApiUnderTest) -> None:
     request = job_service_pb2.WatchRunsRequest(parent=ALL, filter="state = ASLEEP")
 
     assert (await refused(anext(aiter(api.jobs.WatchRuns(request))))).reason == "FILTER_INVALID"
+
+
+def run_with(result: bytes, detail: bytes = b"") -> Run:
+    return Run(
+        user="7",
+        job_id="a",
+        job_uid="u",
+        run_id=instant_id(0),
+        segment=0,
+        state=RunState.SUCCEEDED,
+        trigger=Trigger.MANUAL,
+        schedule_ms=0,
+        due_ms=0,
+        update_ms=0,
+        result=result,
+        detail=detail,
+    )
+
+
+async def test_a_slow_reader_holds_no_more_than_so_many_bytes() -> None:
+    """Of runs with large results, or payloads of their own, 10,000 were gigabytes."""
+    watch = Watch(lambda _: True, ApiLimits(watch_queue_bytes=1_000_000))
+    watch.listens = True
+    large = News(run_with(b"x" * 60_000, b"y" * 260_000), 0)
+    watch.offer(News(run_with(b"x" * 2_000_000), 0))
+    assert (await watch.next()).run is not None
+    for _ in range(3):
+        watch.offer(large)
+    await watch.next()
+    watch.offer(large)
+    watch.check()
+    watch.offer(large)
+    with pytest.raises(Overloaded, match="too slowly"):
+        watch.check()
+
+
+async def test_watches_that_begin_at_once_are_no_more_than_may_be(
+    store: Store, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that came while the log was being read were taken in."""
+    reading, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(segments: Sequence[int], since_ms: int) -> Sequence[Run]:
+        del segments, since_ms
+        reading.set()
+        await go_on.wait()
+        return ()
+
+    monkeypatch.setattr(store.runs, "read_log", slow)
+    hub = RunHub(store.runs, clock, ApiLimits(max_watches=2))
+    first = await hub.open(lambda _: True)
+    widening = asyncio.create_task(hub.widen(first, {0}))
+    await reading.wait()
+    opening = asyncio.gather(*(hub.open(lambda _: True) for _ in range(3)), return_exceptions=True)
+    await asyncio.sleep(0)
+    go_on.set()
+    assert [type(one) for one in await opening] == [Watch, Overloaded, Overloaded]
+    await widening
+    await hub.close()

@@ -21,7 +21,9 @@ class ApiLimits:
     max_scan_rows: int = 5_000
     #: Watches open at once in one process.
     max_watches: int = 1_000
-    #: Runs that wait for a slow watch before it is ended.
+    #: Runs that wait for a slow watch before it is ended, and their bytes: with a result, and a
+    #: payload of its own, a run may have 300 KiB. One is kept whatever its size.
     watch_queue: int = 10_000
+    watch_queue_bytes: int = 32 * 1024 * 1024
     #: How often the run log is read while anybody watches, in milliseconds.
     watch_interval_ms: int = 200

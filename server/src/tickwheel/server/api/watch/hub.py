@@ -39,13 +39,14 @@ class News:
 class Watch:
     """One who watches."""
 
-    def __init__(self, wants: Callable[[Run], bool], room: int) -> None:
+    def __init__(self, wants: Callable[[Run], bool], limits: ApiLimits) -> None:
         self.segments: frozenset[int] = frozenset()
         #: News are kept for it.
         self.listens = False
         self._wants = wants
         self._news: asyncio.Queue[News | Exception] = asyncio.Queue()
-        self._room = room
+        self._limits = limits
+        self._bytes = 0
         self._error: Exception | None = None
 
     def offer(self, news: News) -> None:
@@ -54,13 +55,20 @@ class Watch:
             return
         if news.run is not None and not self._wants(news.run):
             return
-        if self._news.qsize() >= self._room:
+        if not self._has_room(news):
             if news.run is not None:
                 self.end(
                     Overloaded("the watch is read too slowly; go on with the last resume token")
                 )
             return
+        self._bytes += _size(news.run)
         self._news.put_nowait(news)
+
+    def _has_room(self, news: News) -> bool:
+        most, waiting = self._limits.watch_queue_bytes, self._news.qsize()
+        return waiting < self._limits.watch_queue and (
+            not waiting or self._bytes + _size(news.run) <= most
+        )
 
     def end(self, error: Exception) -> None:
         """Ends the watch; what it has not read yet is dropped."""
@@ -90,7 +98,17 @@ class Watch:
         news = await self._news.get()
         if isinstance(news, Exception):
             raise news
+        self._bytes -= _size(news.run)
         return news
+
+
+def _size(run: Run | None) -> int:
+    """About how many bytes a run takes, and no fewer than what clients put into it."""
+    if run is None:
+        return 0
+    past = sum(len(one.error) + len(one.error_details) + 256 for one in run.past_attempts)
+    own = len(run.error) + len(run.error_details) + len(run.result) + len(run.detail)
+    return 1_024 + own + past
 
 
 class RunHub:
@@ -122,12 +140,17 @@ class RunHub:
             Overloaded: there are too many watches.
             ServerStopping: the server ends.
         """
-        if len(self._watches) >= self._limits.max_watches:
-            raise Overloaded(f"there are {len(self._watches)} watches already")
-        watch = Watch(wants, self._limits.watch_queue)
+        self._check_room()
+        watch = Watch(wants, self._limits)
         async with self._reading:
+            # Others may have begun while the log was being read.
+            self._check_room()
             await self._take_in(watch, frozenset())
         return watch
+
+    def _check_room(self) -> None:
+        if len(self._watches) >= self._limits.max_watches:
+            raise Overloaded(f"there are {len(self._watches)} watches already")
 
     async def widen(self, watch: Watch, segments: Iterable[int]) -> None:
         """Lets a watch see segments: it is given all that can be read of them from now on.
