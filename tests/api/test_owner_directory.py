@@ -1,5 +1,6 @@
 """Finding a job's owner, and what counts as its confirmation."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from tickwheel.internal.v1 import owner_service_pb2 as pb
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.domain.errors import SegmentUnowned
 from tickwheel.server.domain.lease import SegmentLease
+from tickwheel.server.owner import directory
 from tickwheel.server.owner.directory import OwnerDirectory
 from tickwheel.server.owner.port import BackfillRequest
 from tickwheel.server.owner.remote import RemoteEndpoint, RemoteOwners
@@ -90,6 +92,35 @@ async def test_the_owner_is_told_by_which_schedule_a_backfill_was_counted() -> N
     assert [asked.generation for asked in endpoint.backfills] == [2, 3]
     # For its logs and traces.
     assert {asked.job.job_id for asked in endpoint.backfills} == {job.job_id}
+
+
+async def test_what_is_told_to_an_owner_that_hangs_does_not_pile_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the payloads of all that were created while it hung, and a call for each."""
+    monkeypatch.setattr(directory, "MAX_ANNOUNCED", 10)
+    owners, cells, endpoint = make()
+    take(cells, 1)
+    go_on = asyncio.Event()
+    told: list[int] = []
+
+    async def hangs(request: pb.NotifyJobsRequest) -> pb.NotifyJobsResponse:
+        told.append(len(request.jobs))
+        await go_on.wait()
+        return pb.NotifyJobsResponse()
+
+    monkeypatch.setattr(endpoint, "notify", hangs)
+    for _ in range(20):
+        owners.announce([make_job(at_ms=1)] * 4)
+    async with asyncio.timeout(10):
+        while len(told) < 3:
+            await asyncio.sleep(0.001)
+    go_on.set()
+    async with asyncio.timeout(10):
+        while len(told) < 4:
+            owners.announce([make_job(at_ms=1)])
+            await asyncio.sleep(0.001)
+    assert told == [4, 4, 4, 1]
 
 
 def large_reports(count: int) -> list[pb.RunReport]:

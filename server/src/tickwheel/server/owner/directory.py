@@ -23,6 +23,8 @@ CONFIRM_MS = 6_000
 BELIEVE_MS = 2_000
 RETRY_S = 0.1
 MAX_REFS = 1_000
+#: New jobs of which owners are being told at once; of more the inbox alone tells.
+MAX_ANNOUNCED = 10_000
 #: Of one call with reports. An api takes as much at once as an owner does, and adds to it.
 MAX_REPORT_BYTES = 4 << 20
 
@@ -71,21 +73,34 @@ class OwnerDirectory(Owners):
         self._reads = 0
         self._read = 0
         self._announcing: set[asyncio.Task[None]] = set()
+        #: Jobs in what is being announced.
+        self._announced = 0
 
     def announce(self, jobs: Sequence[Job]) -> None:
-        """Tells the owners, without waiting; the inbox has the same news."""
-        task = asyncio.get_running_loop().create_task(self._announce(jobs))
+        """Tells the owners, without waiting; the inbox has the same news.
+
+        Not all of it, where owners are slow to answer: what waits for them must not pile up.
+        """
+        if self._announced >= MAX_ANNOUNCED:
+            return
+        # Without the jobs, whose payloads are not told.
+        refs = [_ref(job) for job in jobs]
+        self._announced += len(refs)
+        task = asyncio.get_running_loop().create_task(self._announce(refs))
         self._announcing.add(task)
         task.add_done_callback(self._announcing.discard)
 
-    async def _announce(self, jobs: Sequence[Job]) -> None:
+    async def _announce(self, refs: Sequence[pb.JobRef]) -> None:
         try:
-            for address, group in (await self._by_address(jobs)).items():
+            for address, group in (await self._by_address(refs)).items():
                 for start in range(0, len(group), MAX_REFS):
-                    await self._dial(address).notify(_refs(group[start : start + MAX_REFS]))
+                    request = pb.NotifyJobsRequest(jobs=group[start : start + MAX_REFS])
+                    await self._dial(address).notify(request)
         except (SegmentUnowned, StoreUnavailable) as error:
             _log.debug("announcement not delivered; the inbox has it", error=error.message)
             self._fresh_until_ms = 0
+        finally:
+            self._announced -= len(refs)
 
     async def confirm(self, job: Job) -> None:
         """Asks the owner until it confirms, or time runs out."""
@@ -95,7 +110,9 @@ class OwnerDirectory(Owners):
             try:
                 address = await self._address_of(job.segment)
                 if address is not None:
-                    response = await self._dial(address).notify(_refs([job]))
+                    response = await self._dial(address).notify(
+                        pb.NotifyJobsRequest(jobs=[_ref(job)])
+                    )
                     if response.results[0].code == 0:
                         return
                 elif self._read > before:
@@ -203,13 +220,13 @@ class OwnerDirectory(Owners):
         await self._refresh()
         return self._addresses.get(segment)
 
-    async def _by_address(self, jobs: Iterable[Job]) -> dict[str, list[Job]]:
+    async def _by_address(self, refs: Iterable[pb.JobRef]) -> dict[str, list[pb.JobRef]]:
         await self._refresh()
-        grouped: dict[str, list[Job]] = {}
-        for job in jobs:
-            address = self._addresses.get(job.segment)
+        grouped: dict[str, list[pb.JobRef]] = {}
+        for ref in refs:
+            address = self._addresses.get(ref.segment)
             if address is not None:
-                grouped.setdefault(address, []).append(job)
+                grouped.setdefault(address, []).append(ref)
         return grouped
 
     async def _refresh(self) -> None:
@@ -247,7 +264,3 @@ def _ref(job: Job) -> pb.JobRef:
         segment=job.segment,
         version=job.version,
     )
-
-
-def _refs(jobs: Iterable[Job]) -> pb.NotifyJobsRequest:
-    return pb.NotifyJobsRequest(jobs=[_ref(job) for job in jobs])
