@@ -5,15 +5,17 @@ import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from aiokafka.client import AIOKafkaClient
 from confluent_kafka import Message
 from engines_fixtures import KafkaServer
 from typing_extensions import override
 
 from tickwheel.worker.clock import SystemClock
 from tickwheel.worker.publisher.kafka import KafkaPublisher
-from tickwheel.worker.publisher.kafka_lane import Lane
+from tickwheel.worker.publisher.kafka_lane import KafkaOptions, Lane
 from tickwheel.worker.publisher.partitioner import key_hash
 from tickwheel.worker.publisher.port import Ack, Permit, Refused, Unavailable
 from worker.kafka_log import (
@@ -251,6 +253,81 @@ async def test_permission_that_ends_inside_the_client_still_stops_it(
     assert isinstance(fine, Ack)
     ids = [headers_of(message)["ce_id"] for message in read_topic(kafka_server.bootstrap, topic)]
     assert ids == [dict(one.headers)["ce_id"] for one in (warm_up, records[1])]
+
+
+class Connections:
+    """Of aiokafka: who asks for one, and whether it is given."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.clients: list[Any] = []
+        #: These reach nobody any more.
+        self.cut_off: list[Any] = []
+        #: The next one is refused, and while the one after it is made this permit ends.
+        self.ends: Permit | None = None
+        self.refused = False
+        client_class: Any = AIOKafkaClient
+        connect = client_class._get_conn
+
+        async def get_conn(client: Any, node_id: Any, **more: Any) -> Any:
+            if client not in self.clients:
+                self.clients.append(client)
+            if client in self.cut_off:
+                # Nobody answers there: it is not refused, it takes its time.
+                await asyncio.sleep(0.5)
+                client.force_metadata_update()
+                return None
+            if self.ends is not None and not self.refused:
+                self.refused = True
+                return None
+            if self.ends is not None:
+                self.ends.until_ms = 0
+            return await connect(client, node_id, **more)
+
+        monkeypatch.setattr(client_class, "_get_conn", get_conn)
+
+
+async def test_permission_that_ends_while_a_second_connection_is_made_still_stops_it(
+    kafka_server: KafkaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one was refused, as by a broker that was just beginning."""
+    topic = new_name()
+    create_topic(kafka_server.bootstrap, topic, partitions=1)
+    permit = Permit(FOREVER.until_ms)
+    warm_up, stopped = record("warm-up", topic=topic), record("stopped", topic=topic, permit=permit)
+    connections = Connections(monkeypatch)
+    async with publishing(kafka_server.bootstrap) as (publisher, results):
+        await publisher.publish([warm_up])
+        await results.of([warm_up])
+        connections.ends = permit
+        await publisher.publish([stopped])
+        (result,) = await results.of([stopped])
+    assert connections.refused
+    assert isinstance(result, Unavailable)
+    assert len(read_topic(kafka_server.bootstrap, topic)) == 1
+
+
+async def test_what_is_under_way_when_kafka_is_found_elsewhere_goes_there(
+    kafka_server: KafkaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = new_name()
+    create_topic(kafka_server.bootstrap, topic, partitions=1)
+    warm_up, under_way = record("warm-up", topic=topic), record("under way", topic=topic)
+    connections = Connections(monkeypatch)
+    options = KafkaOptions(
+        bootstrap=kafka_server.bootstrap, client_id=new_name(), probe_ms=200, rebootstrap_ms=400
+    )
+    publisher, results = KafkaPublisher(options, SystemClock()), Results()
+    await publisher.start(results.report)
+    try:
+        await publisher.publish([warm_up])
+        await results.of([warm_up])
+        connections.cut_off = list(connections.clients)
+        await publisher.publish([under_way])
+        (result,) = await results.of([under_way], 15)
+    finally:
+        await publisher.abort()
+    assert isinstance(result, Ack)
+    assert len(read_topic(kafka_server.bootstrap, topic)) == 2
 
 
 async def test_an_abort_reports_everything_and_sends_nothing_more(

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NodeNotReadyError
 from aiokafka.protocol.produce import ProduceRequest
 
 from tickwheel.worker.clock import Clock
@@ -105,6 +106,8 @@ class Lane:
         self._spoilt: set[Partition] = set()
         self._topics: set[str] = set()
         self._aborted = False
+        #: Nothing more is heard of what is outstanding.
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def start(self) -> None:
         """Connects.
@@ -166,13 +169,19 @@ class Lane:
         """
         partition = batch.partition
         self._outstanding[partition] = batch
+        handed: asyncio.Future[Metadata] | None = None
         try:
             handed = await self._producer.send_batch(
                 batch.builder, partition[0], partition=partition[1]
             )
-            return await handed
+            await asyncio.wait((handed, self._over), return_when=asyncio.FIRST_COMPLETED)
+            if not handed.done():
+                raise NotPermittedError
+            return handed.result()
         except BaseException:
             self._spoilt.add(partition)
+            if handed is not None:
+                handed.cancel()
             raise
         finally:
             del self._outstanding[partition]
@@ -182,22 +191,29 @@ class Lane:
         await self._producer.stop()
 
     async def abort(self) -> None:
-        """Sends nothing more, from now on, and closes."""
+        """Sends nothing more, from now on, and closes; what is outstanding fails."""
         self._aborted = True
-        await self._client.close()
         try:
             async with asyncio.timeout(_ABORT_S):
+                await self._client.close()
                 await self._producer.stop()
         except TimeoutError:
-            # A batch whose partition has no leader passes the gate only when aiokafka gives up.
-            await self._client.close()
+            # Once its client is closed, aiokafka waits for ever for news of the cluster.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_ABORT_S):
+                    await self._client.close()
+        finally:
+            if not self._over.done():
+                self._over.set_result(None)
 
     async def _gate(self, node_id: int, request: object, **group: Any) -> object:
         if isinstance(request, ProduceRequest):
             self._check()
-            # Connecting takes time; what follows it does not wait again before it writes.
-            if await self._client.ready(node_id):
-                self._check()
+            # Connecting takes time; what follows does not wait again before it writes, unless it
+            # has to connect once more.
+            if not await self._client.ready(node_id):
+                raise NodeNotReadyError(f"node {node_id} cannot be reached")
+            self._check()
         return await self._send_request(node_id, request, **group)
 
     def _check(self) -> None:

@@ -33,6 +33,8 @@ class Lanes:
         self._wanted = asyncio.Event()
         self._changed = asyncio.Event()
         self._connecting: Lane | None = None
+        #: Replaced, with something outstanding.
+        self._retiring: set[Lane] = set()
 
     @property
     def current(self) -> Lane | None:
@@ -77,11 +79,10 @@ class Lanes:
             await self._current.retire()
 
     async def abort(self) -> None:
-        """Throws the present lane away; `keep` has been cancelled before."""
+        """Throws all lanes away; `keep` has been cancelled before."""
         self._ready = False
-        for lane in (self._connecting, self._current):
-            if lane is not None:
-                await lane.abort()
+        lanes = (self._connecting, self._current, *self._retiring)
+        await asyncio.gather(*(lane.abort() for lane in lanes if lane is not None))
 
     async def _replace(self, attempts: int | None = None) -> bool:
         """Connects a new lane, in as many attempts as it takes or as are given."""
@@ -109,10 +110,17 @@ class Lanes:
         if former is not None:
             # An unreachable cluster's answers are not waited for: what is outstanding there fails
             # and goes over the new lane.
-            self._spawn(former.retire() if self._ready else former.abort())
+            self._spawn(self._retire(former) if self._ready else former.abort())
         self._say_back()
         self._changed.set()
         self._changed = asyncio.Event()
+
+    async def _retire(self, lane: Lane) -> None:
+        self._retiring.add(lane)
+        try:
+            await lane.retire()
+        finally:
+            self._retiring.discard(lane)
 
     async def _wanted_within(self, longest_s: float) -> bool:
         try:
