@@ -394,6 +394,21 @@ def test_silence_does_not_count_while_nobody_could_be_heard() -> None:
     assert run.attempt == 2
 
 
+def test_who_begins_anew_under_its_name_is_not_silent_before_its_first_heartbeat() -> None:
+    """A container that was killed has the same name when it is started again."""
+    owner, job = make_owner(), reported(at_ms=NOW)
+    job.spec.run_timeout.CopyFrom(Duration(seconds=3600))
+    run = published(job, owner)
+    say(owner, run, Start())
+    say(owner, run, Heartbeat(), NOW + 1)
+    again = NOW + SILENCE_MS - 1
+    say(owner, run, Start(), again)
+    owner.step(again + SILENCE_MS - 1)
+    assert run.attempt == 1
+    owner.step(again + SILENCE_MS)
+    assert run.attempt == 2
+
+
 def test_silence_after_a_heartbeat_fails_the_attempt() -> None:
     owner, job = make_owner(), reported(at_ms=NOW)
     job.spec.run_timeout.CopyFrom(Duration(seconds=3600))

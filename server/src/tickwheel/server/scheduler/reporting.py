@@ -74,6 +74,9 @@ class Reporting:
 
     def _start(self, run: LiveRun, record: Run, executor: str, now_ms: int) -> None:
         if run.phase is Phase.RUNNING and record.executor == executor:
+            if run.silent_ms:
+                # It may be another process of that name, which is to beat only after a while.
+                self._runs.alarms.hear(run, now_ms)
             return
         run.phase = Phase.RUNNING
         # Whoever had begun before was silent and is replaced: it was handed out again.
