@@ -269,6 +269,17 @@ async def test_a_returning_worker_keeps_what_it_held_and_drops_what_is_not_its_o
     assert runtime.free == []
 
 
+async def test_a_scheduler_that_was_replaced_asks_for_nothing_of_its_successors(
+    fleet: Fleet, runtime: Runtime
+) -> None:
+    """It slept past its lease, and the worker is back before it has noticed."""
+    stream = Stream(fleet)
+    former, later = pb.RunKey(job_uid="u", run_id="former"), pb.RunKey(job_uid="u", run_id="later")
+    stream.hello([pb.Held(key=former, epoch=2), pb.Held(key=later, epoch=4)])
+    revoked = (await stream.hear("revocation")).revocation
+    assert list(revoked.keys) == [former]
+
+
 async def test_a_revocation_is_confirmed_and_what_was_not_begun_is_free(
     fleet: Fleet, runtime: Runtime
 ) -> None:
@@ -378,6 +389,25 @@ async def test_who_is_back_before_its_former_stream_has_ended_keeps_what_it_held
     pass_awake(fleet, clock, OPTIONS.heartbeat_ms)
     assert runtime.free == []
     assert [list(link.held) for link in fleet.links()] == [[run.key]]
+
+
+async def test_what_a_worker_that_was_back_for_a_moment_may_still_publish_is_not_free(
+    fleet: Fleet, runtime: Runtime, clock: HandClock
+) -> None:
+    """Its new stream broke before its first heartbeat; it has the permission of the former."""
+    first, run = await holding(fleet, runtime)
+    first.beat()
+    await first.hear("heartbeat_ack")
+    second = Stream(fleet)
+    second.hello([pb.Held(key=key_message(run.key, 0), epoch=3)])
+    await second.hear("segments")
+    await second.hang_up()
+    clock.ms += 49
+    fleet.tick()
+    assert runtime.free == []
+    clock.ms += 1
+    fleet.tick()
+    assert runtime.free == [run]
 
 
 async def test_who_is_back_is_told_again_what_it_was_asked_to_drop(

@@ -1,5 +1,7 @@
 """What the core holds, drops and tells: epochs, revocations, duplicates, outcomes."""
 
+import pytest
+
 from tickwheel.worker.effects import CloseStream, ConnectTo
 from tickwheel.worker.publisher.port import Refused, Unavailable
 from worker.core_bench import CoreBench
@@ -244,7 +246,7 @@ def test_outcomes_go_to_whoever_owns_the_segment_now() -> None:
     assert bench.outcome_names(third) == ["a"]
 
 
-def test_hello_names_what_is_held_of_schedulers_that_are_not_connected() -> None:
+def test_hello_names_all_that_is_held() -> None:
     bench = CoreBench()
     first = bench.connect("s1", "a")
     second = bench.connect("s2", "b")
@@ -252,8 +254,8 @@ def test_hello_names_what_is_held_of_schedulers_that_are_not_connected() -> None
     bench.hear(second, assignments(assignment("b", SOON_MS, segment=8)))
     bench.core.close_stream(first, bench.now)
     _, hello = bench.core.open_stream("a", bench.now)
-    (held,) = hello.hello.held
-    assert (held.key, held.epoch) == (key("a", segment=7), 4)
+    held = [(one.key, one.epoch) for one in hello.hello.held]
+    assert held == [(key("a", segment=7), 4), (key("b", segment=8), 1)]
 
 
 def test_what_was_assigned_by_a_scheduler_that_is_gone_is_dropped_with_its_permission() -> None:
@@ -268,6 +270,85 @@ def test_what_was_assigned_by_a_scheduler_that_is_gone_is_dropped_with_its_permi
     # The scheduler may have given it to others by now: a new permission must not revive it.
     _, hello = bench.core.open_stream("a", bench.now)
     assert not hello.hello.held
+    assert bench.core.held_count == 0
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_hello_has_named_is_held_when_the_scheduler_welcomes_us(begun: bool) -> None:
+    """Else the scheduler would count on a worker that has dropped it, for ever."""
+    bench = CoreBench()
+    stream = bench.connect()
+    bench.hear(stream, assignments(assignment("a", NOW_MS - 5 if begun else SOON_MS)))
+    assert bench.due_names() == ["a"] * begun
+    bench.core.close_stream(stream, bench.now)
+    bench.pass_ms(2_200)
+    stream, hello = bench.core.open_stream("a", bench.now)
+    assert [one.key for one in hello.hello.held] == [key("a")]
+    bench.pass_ms(100)
+    bench.core.drop_abandoned(bench.now)
+    (effect,) = bench.hear(stream, welcome("s1", bench.wall_ms))
+    assert isinstance(effect, CloseStream)
+    bench.core.close_stream(stream, bench.now)
+    assert not bench.messages(bench.connect(), "hello")[0].hello.held
+
+
+def test_what_the_publisher_has_is_not_revived_by_a_new_session() -> None:
+    """Its scheduler has given it to another worker meanwhile."""
+    bench = CoreBench()
+    stream = bench.connect()
+    bench.hear(stream, assignments(assignment("a", NOW_MS - 5), assignment("b", NOW_MS - 5)))
+    a, b = bench.due()
+    bench.core.close_stream(stream, bench.now)
+    bench.pass_ms(2_500)
+    _, hello = bench.core.open_stream("a", bench.now)
+    assert not hello.hello.held
+    stream = bench.connect()
+    bench.hear(stream, assignments(assignment("other", NOW_MS - 5)))
+    (other,) = bench.due()
+    assert other.permit.holds(bench.now.steady_ms)
+    assert not a.permit.holds(bench.now.steady_ms)
+    bench.report([a], Unavailable("permission ran out"))
+    bench.report([b], Refused("too large"))
+    bench.pass_ms(1_000)
+    bench.permit(stream)
+    assert bench.due() == []
+    assert bench.outcomes(stream) == []
+
+
+def test_what_the_publisher_has_of_an_earlier_session_may_be_assigned_again() -> None:
+    bench = CoreBench()
+    stream = bench.connect()
+    bench.hear(stream, assignments(assignment("a", NOW_MS - 5)))
+    (first,) = bench.due()
+    bench.core.close_stream(stream, bench.now)
+    bench.pass_ms(2_500)
+    stream = bench.connect()
+    bench.hear(stream, assignments(assignment("a", NOW_MS - 5)))
+    assert bench.due() == []
+    # It is named as held by a further stream: it is still to be published.
+    bench.core.close_stream(stream, bench.now)
+    _, hello = bench.core.open_stream("a", bench.now)
+    assert [one.key for one in hello.hello.held] == [key("a")]
+    bench.report([first], Unavailable("permission ran out"))
+    (again,) = bench.due()
+    assert again.permit.holds(bench.now.steady_ms)
+
+
+def test_what_is_assigned_again_is_void_with_the_session_that_assigned_it() -> None:
+    bench = CoreBench()
+    stream = bench.connect()
+    bench.hear(stream, assignments(assignment("a", NOW_MS - 5)))
+    (first,) = bench.due()
+    for _ in range(2):
+        bench.core.close_stream(stream, bench.now)
+        bench.pass_ms(2_500)
+        stream = bench.connect()
+        bench.hear(stream, assignments(assignment("a", NOW_MS - 5)))
+    bench.core.close_stream(stream, bench.now)
+    bench.pass_ms(2_500)
+    bench.connect()
+    bench.report([first], Unavailable("permission ran out"))
+    assert bench.due() == []
     assert bench.core.held_count == 0
 
 
@@ -337,6 +418,31 @@ def test_two_addresses_of_one_scheduler_are_one_stream() -> None:
     bench.take(bench.core.close_stream(first, bench.now))
     bench.hear(second, assignments(assignment("a", NOW_MS - 5)))
     assert bench.due_names() == ["a"]
+
+
+@pytest.mark.parametrize("first_breaks", [False, True])
+def test_what_is_held_goes_over_to_the_second_address_of_a_scheduler(first_breaks: bool) -> None:
+    bench = CoreBench()
+    first = bench.connect("s1", "seed")
+    given = [assignment("waits", SOON_MS), assignment("begun", NOW_MS - 5)]
+    bench.hear(first, assignments(*given))
+    (begun,) = bench.due()
+    second, hello = bench.core.open_stream("advertised", bench.now)
+    assert sorted(one.key.run_id for one in hello.hello.held) == ["begun", "waits"]
+    # What comes over the first one from here on is not the second one's: the scheduler gives it to
+    # others.
+    late = [assignment("late", SOON_MS), assignment("late and begun", NOW_MS - 5)]
+    bench.hear(first, assignments(*late))
+    (late_and_begun,) = bench.due()
+    bench.sent[second] = [hello]
+    if first_breaks:
+        bench.core.close_stream(first, bench.now)
+    bench.hear(second, welcome("s1", bench.wall_ms))
+    bench.permit(second)
+    assert bench.hear(first, assignments(assignment("later", SOON_MS))) == []
+    bench.report([begun, late_and_begun], Unavailable("Kafka is away"))
+    bench.pass_ms(1_100)
+    assert sorted(bench.due_names()) == ["begun", "waits"]
 
 
 def test_who_does_not_welcome_is_left() -> None:

@@ -16,7 +16,7 @@ waits, sends or reads a clock. The promises it keeps:
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from tickwheel.v1 import scheduler_service_pb2 as pb
@@ -70,6 +70,8 @@ class Limits:
 class _Stream:
     address: str
     hello_ms: int
+    #: What Hello has named as held, and which scheduler has assigned it.
+    named: dict[RunId, str]
     source: Source | None = None
 
 
@@ -151,11 +153,14 @@ class WorkerCore:
         self.drop_abandoned(now)
         self._last_stream += 1
         number = self._last_stream
-        self._streams[number] = _Stream(address, now.steady_ms)
+        # All of it: the scheduler may be one that is reached already, by another address.
+        present = (item.successor or item for item in self._held.values())
+        named = {item.run: item for item in present if not item.is_void}
+        schedulers = {run: item.scheduler_id for run, item in named.items()}
+        self._streams[number] = _Stream(address, now.steady_ms, schedulers)
         held = [
-            pb.Held(key=key_message(item.run, item.segment), epoch=item.epoch)
-            for item in self._held.values()
-            if self._sources[item.scheduler_id].stream is None
+            pb.Held(key=key_message(run, item.segment), epoch=item.epoch)
+            for run, item in named.items()
         ]
         hello = pb.Hello(
             worker_id=self._identity.worker_id,
@@ -287,7 +292,8 @@ class WorkerCore:
             if item is None or item.record is not record:
                 continue
             done.add(record.run)
-            if isinstance(result, (Ack, Refused)) or record.expire_ms <= now.steady_ms:
+            is_final = isinstance(result, Refused) or record.expire_ms <= now.steady_ms
+            if isinstance(result, Ack) or (is_final and not item.is_void):
                 self._finish(item, result, now)
             else:
                 self._return(item, now)
@@ -340,18 +346,28 @@ class WorkerCore:
 
         They give it to others from then on, or whoever owns the segments after them does.
         """
-        for source in self._sources.values():
-            if source.stream is None and not source.permit.holds(now.steady_ms):
-                self._drop(source.wheel.clear())
-        gone = [
-            source.scheduler_id
+        abandoned = [
+            source
             for source in self._sources.values()
-            if source.stream is None
-            and not source.permit.holds(now.steady_ms)
-            and source.held_count == 0
+            if source.stream is None and not source.permit.holds(now.steady_ms)
         ]
-        for scheduler_id in gone:
-            del self._sources[scheduler_id]
+        for source in abandoned:
+            source.end_all()
+            self._void(source, kept=())
+            if source.held_count == 0:
+                del self._sources[source.scheduler_id]
+
+    def _void(self, source: Source, kept: Container[RunId]) -> None:
+        """A scheduler may give to others what it has assigned, except for some runs."""
+        waiting = [item.run for item in source.wheel if item.run not in kept]
+        self._drop(item for run in waiting if (item := source.wheel.remove(run)) is not None)
+        for item in self._held.values():
+            if item.run in kept:
+                continue
+            if item.scheduler_id == source.scheduler_id:
+                item.is_void = True
+            if item.successor is not None and item.successor.scheduler_id == source.scheduler_id:
+                item.successor = None
 
     # -- messages of a scheduler -------------------------------------------------------------
 
@@ -359,6 +375,11 @@ class WorkerCore:
         self, number: int, stream: _Stream, welcome: pb.Welcome, now: Moment
     ) -> list[Effect]:
         source = self._sources.get(welcome.scheduler_id)
+        is_permitted = source is not None and source.permit.holds(now.steady_ms)
+        if welcome.scheduler_id in stream.named.values() and not is_permitted:
+            # It counts on what Hello has named, which may have been dropped since; or it had given
+            # that to others before Hello came.
+            return [CloseStream(number, "the permission ended before the scheduler welcomed us")]
         if source is None:
             source = self._sources[welcome.scheduler_id] = Source(welcome.scheduler_id)
         effects: list[Effect] = []
@@ -366,6 +387,9 @@ class WorkerCore:
             # Two addresses of one scheduler: it, too, takes the newer stream for the session.
             effects.append(CloseStream(source.stream, "the same scheduler was reached again"))
             self._book.drop_stream(source.stream)
+            self._streams.pop(source.stream, None)
+        # It takes what Hello has named for all that is held.
+        self._void(source, stream.named)
         stream.source = source
         source.reset(number)
         source.lease_ms = welcome.lease_ms
@@ -411,14 +435,14 @@ class WorkerCore:
                 known.append(finished)
                 continue
             item = self._held.get(run)
-            if item is not None and item.epoch >= epoch:
+            if item is not None and item.epoch >= epoch and not item.is_void:
                 continue
             permit = source.permit_of(segment, epoch)
             expire_ms = source.steady_of(assignment.expire_ms, now)
             fresh = held_of(assignment, source.scheduler_id, permit, expire_ms)
             if item is not None:
-                # The publisher has it already under a lower epoch; only if it comes back from
-                # there unpublished, the new assignment counts.
+                # The publisher has it already, under a lower epoch or void; only if it comes back
+                # from there unpublished, the new assignment counts.
                 item.successor = fresh
                 continue
             self._hold(source, fresh)
@@ -486,7 +510,8 @@ class WorkerCore:
         """The publisher gave it back: it waits again, unless it is void by now."""
         source = self._sources[item.scheduler_id]
         superseded = item.epoch < self._owners.get(item.segment, (0, ""))[0]
-        if superseded or (source.stream is None and not source.permit.holds(now.steady_ms)):
+        abandoned = source.stream is None and not source.permit.holds(now.steady_ms)
+        if superseded or abandoned or item.is_void:
             self._drop([item])
             heir = item.successor
             if heir is not None and heir.scheduler_id in self._sources:

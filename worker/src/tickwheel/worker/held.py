@@ -36,8 +36,11 @@ class Held:
     phase: Phase = Phase.WAITING
     #: How often the publisher has given it back.
     returns: int = 0
-    #: The same attempt, assigned anew under a higher epoch while the publisher had this one.
+    #: The same attempt, assigned anew while the publisher had this one.
     successor: "Held | None" = None
+    #: Its scheduler may have given it to others meanwhile: no permission of a later session is one
+    #: for it. It ends when the publisher has told what became of it.
+    is_void: bool = False
 
 
 def held_of(assignment: pb.Assignment, scheduler_id: str, permit: Permit, expire_ms: int) -> Held:

@@ -85,6 +85,12 @@ class Source:
                 permit.until_ms = 0
                 del self.fences[segment]
 
+    def end_all(self) -> None:
+        """Takes the permits of all that it has assigned away; what it assigns later has others."""
+        for _, permit in self.fences.values():
+            permit.until_ms = 0
+        self.fences.clear()
+
     def check_clocks(self, now: Moment) -> int | None:
         """By how many milliseconds the clocks are apart where that has just changed, else None.
 

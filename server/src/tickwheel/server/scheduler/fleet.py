@@ -178,12 +178,17 @@ class Fleet:
             owners = [departed for departed in self._departed if key in departed.held]
             if segment not in epochs and not owners:
                 continue
+            if item.epoch > epochs.get(segment, item.epoch):
+                # By a later owner: we have been replaced and do not know it yet.
+                continue
             run = self._listener.find(key, segment)
             if run is None or not owners:
                 unknown.append(item.key)
                 continue
             for departed in owners:
                 departed.hand_over(key)
+                # Until its first heartbeat over this stream it has the permission of the former.
+                link.permitted_until_ms = max(link.permitted_until_ms, departed.permitted_until_ms)
             if key in revoked or segment not in epochs:
                 link.hold(run)
                 asked.append(run)
