@@ -15,6 +15,7 @@ SHOWN_BY = {
     "forgotten-outcomes": {"UNRECORDED"},
     "forgotten-ends": {"CONTRADICTED"},
     "no-lease-check": {"STALE"},
+    "lost-letters": {"VANISHED"},
     # A row that came late is not seen, or where it was written twice the other one stays for ever.
     "no-second-look": {"MISSING", "UNBOUNDED"},
 }

@@ -17,6 +17,7 @@ from simulator.serving import CallFailed
 from simulator.told import Told
 from simulator.trace import Trace
 from tickwheel.v1 import job_service_pb2 as pb
+from tickwheel.v1 import run_pb2
 
 _TIMEOUT_S = 8.0
 _AGAIN = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED"})
@@ -43,6 +44,8 @@ class Client:
         self.told: list[Told] = []
         #: Steps that are not over.
         self.busy = 0
+        #: By request_id, which run is to be retried: the same one with each try.
+        self._retried: dict[str, str] = {}
 
     def begin(self, steps: Sequence[Step]) -> None:
         """Has all steps done, each at its time."""
@@ -159,6 +162,19 @@ class Client:
             step, "CancelRun", pb.CancelRunRequest(name=open_runs[0].name), chance
         )
 
+    async def _retry(self, step: Step, request_id: str, chance: random.Random) -> Told:
+        """Has the newest run of the schedule that has ended run once more."""
+        if request_id not in self._retried:
+            listing = pb.ListRunsRequest(parent=job_name(step.job), page_size=20)
+            told = await self._call(step, "ListRuns", listing, chance)
+            runs = told.response.runs if told.is_ok else ()
+            ended = [run.name for run in runs if _is_ended_occurrence(run)]
+            if not ended:
+                return told
+            self._retried.setdefault(request_id, ended[0])
+        request = pb.RetryRunRequest(name=self._retried[request_id], request_id=request_id)
+        return await self._call(step, "RetryRun", request, chance, request_id)
+
     async def _read(self, step: Step, request_id: str, chance: random.Random) -> Told:
         request = pb.ListRunsRequest(parent=job_name(step.job), page_size=20)
         return await self._call(step, "ListRuns", request, chance)
@@ -209,3 +225,8 @@ class Client:
         told.ended_ms = host.true_ms()
         self._trace.note("told", method, step.job, told.code)
         return told
+
+
+def _is_ended_occurrence(run: run_pb2.Run) -> bool:
+    is_skipped = run.state == run_pb2.RUN_STATE_SKIPPED
+    return run.trigger == run_pb2.TRIGGER_SCHEDULE and run.HasField("end_time") and not is_skipped

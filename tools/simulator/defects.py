@@ -14,8 +14,10 @@ from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.scheduler.inbox import Inbox
 from tickwheel.server.scheduler.keeper import SessionKeeper, SessionLostError
 from tickwheel.server.scheduler.ledger import Ledger
+from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.scheduler.reader import Reader
 from tickwheel.server.scheduler.repair import Repair
+from tickwheel.server.scheduler.runs.endings import Endings
 from tickwheel.server.scheduler.segment import SegmentOwner
 from tickwheel.worker.clock import Moment
 from tickwheel.worker.publisher.port import Permit
@@ -92,6 +94,15 @@ def no_lease_check() -> None:
     _replace(SessionKeeper, "stamp", stamp)
 
 
+def lost_letters() -> None:
+    """An owner forgets the dead letters of runs that have failed."""
+
+    def write_dead_letter(_endings: Endings, _run: LiveRun, _now_ms: int) -> None:
+        return None
+
+    _replace(Endings, "write_dead_letter", write_dead_letter)
+
+
 def no_second_look() -> None:
     """An owner reads each part of the inbox and of the schedule once, however late rows come.
 
@@ -118,6 +129,7 @@ DEFECTS: dict[str, Callable[[], None]] = {
         forgotten_outcomes,
         forgotten_ends,
         no_lease_check,
+        lost_letters,
         no_second_look,
     )
 }

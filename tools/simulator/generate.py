@@ -75,6 +75,8 @@ def plan_of(
     if reported:
         draft.chance = Chance(seed).stream("plan of reported jobs")
         _reported(draft)
+        draft.chance = Chance(seed).stream("plan of retries")
+        _retries(draft)
     if backfills:
         draft.chance = Chance(seed).stream("plan of backfills")
         _backfills(draft)
@@ -317,6 +319,17 @@ def _reported(draft: _Draft) -> None:
         for act in ("cancel", "cancel", "run", "delete"):
             if chance.random() < 0.4:
                 draft.do(draft.when(at_ms + 1_000), act, job, tries=_tries(draft))
+
+
+def _retries(draft: _Draft) -> None:
+    """Runs that have ended are to run once more."""
+    chance = draft.chance
+    made = {step.job for step in draft.steps if step.act == "create"}
+    jobs = sorted(job for job in made if job.startswith(("every", "reported", "refused")))
+    for _ in range(8):
+        at_ms, job = draft.when(ACTIVE_MS // 4), chance.choice(jobs)
+        for _ in range(chance.choice((1, 1, 1, 2))):
+            draft.do(at_ms, "retry", job, tries=_tries(draft))
 
 
 def _backfills(draft: _Draft) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from simulator.backfills import check_counts, check_records
 from simulator.cluster import Cluster
 from simulator.executor import Ended, Executor
+from simulator.failures import DEAD_LETTERS, check_failures, letters_of
 from simulator.jobs import USER
 from simulator.log import Entry
 from simulator.plan import Plan
@@ -69,10 +70,11 @@ async def judge(
     begun_ms: dict[tuple[str, int], int] = {}
     for name, topic in cluster.log.topics.items():
         # Dead letters have the ce_id of the record that they stand for.
-        for entry in () if name.endswith(".dlq") else topic:
+        for entry in () if name.endswith(DEAD_LETTERS) else topic:
             record = record_of(entry, plan.start_ms, cluster.log.told.get(entry.record.run, ()))
             records.setdefault(record.uid, []).append(record)
             begun_ms[record.topic, record.offset] = plan.start_ms + entry.begun_us // 1000
+    letters = letters_of(cluster.log.topics)
     states: dict[str, list[Run]] = {}
     # The log leaves out what a later owner seems not to have known, also where it ought to have.
     log = await store.runs.read_log(range(plan.segments), 0)
@@ -84,6 +86,7 @@ async def judge(
         by_hand.update({(uid, run.run_id): run for run in runs})
         case = Case(subject, runs, records.pop(uid, []), states.get(uid, []))
         verdict.findings.extend(check_records(case, begun_ms, rules.clock_ms))
+        verdict.findings.extend(check_failures(case, letters))
         # A job that could not be paused in the end goes on, and so do its last runs.
         verdict.findings.extend(
             finding
@@ -182,7 +185,7 @@ def _promise(call: Told) -> Promise | None:
             return Changed(name, response.uid, version, call.ended_ms)
         case "DeleteJob":
             return Deleted(name, call.ended_ms)
-        case "RunJob":
+        case "RunJob" | "RetryRun":
             return Triggered(name, response.name.rpartition("/")[2], call.request_id)
         case _:
             return None

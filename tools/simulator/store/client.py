@@ -1,7 +1,7 @@
 """A process's connection to the store, on which requests are slow, get lost, or are done late."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -10,13 +10,15 @@ from typing_extensions import override
 from simulator.chance import Chance
 from simulator.loop import SimLoop
 from simulator.process import SimProcess
-from simulator.store.link import Kind, Link
+from simulator.store.link import Kind, WritingLink
 from tickwheel.server.domain.errors import OutcomeUnknown, StoreUnavailable
 
 T = TypeVar("T")
 
 #: The client gives up on a request after this long.
 TIMEOUT_US = 4_000_000
+#: Of rows whose writing is cut short, so many are there all the same.
+SOME = 0.7
 
 
 @dataclass(slots=True)
@@ -36,7 +38,7 @@ class StoreWeather:
     slow_us: int = 0
 
 
-class StoreLink(Link):
+class StoreLink(WritingLink):
     """Carries requests of one process."""
 
     def __init__(
@@ -59,6 +61,23 @@ class StoreLink(Link):
 
     @override
     async def call(self, kind: Kind, work: Callable[[], T]) -> T:
+        return await self._send(kind, work, work)
+
+    @override
+    async def write(self, rows: Sequence[Callable[[], None]]) -> None:
+        def all_of_them() -> None:
+            for row in rows:
+                row()
+
+        def some_of_them() -> None:
+            for row in rows:
+                if self._chance.random() < SOME:
+                    row()
+
+        await self._send(Kind.WRITE, all_of_them, some_of_them)
+
+    async def _send(self, kind: Kind, work: Callable[[], T], cut: Callable[[], object]) -> T:
+        """Has work done, or what of it is done where the process or the store fails meanwhile."""
         done: asyncio.Future[T] = self._loop.create_future()
         pick = self._chance.random()
         there_us = 100 + int(pick * 500)
@@ -69,20 +88,35 @@ class StoreLink(Link):
             if weather.slow_until_us > now_us:
                 slow_us += int(self._chance.random() * weather.slow_us)
             if weather.shaky_until_us > now_us and self._chance.random() < weather.failure:
-                return await self._fail(kind, work, weather, done)
+                return await self._fail(kind, cut, weather, done)
         if down_until_us > now_us:
             self.failures += 1
             self._process.call_in_us(there_us, _refuse, done)
         else:
             self._loop.call_in_us(
-                there_us + slow_us, self._do, kind, work, done, slow_us, context=self._loop.world
+                there_us + slow_us,
+                self._do,
+                kind,
+                work,
+                cut,
+                done,
+                slow_us,
+                context=self._loop.world,
             )
         return await done
 
     def _do(
-        self, kind: Kind, work: Callable[[], Any], done: "asyncio.Future[Any]", slow_us: int
+        self,
+        kind: Kind,
+        work: Callable[[], Any],
+        cut: Callable[[], object],
+        done: "asyncio.Future[Any]",
+        slow_us: int,
     ) -> None:
         """At the store."""
+        if not self._process.alive:
+            cut()
+            return
         if slow_us > TIMEOUT_US:
             # The client has given up by now, though the store has not.
             if kind is not Kind.READ:
@@ -95,7 +129,7 @@ class StoreLink(Link):
     async def _fail(
         self,
         kind: Kind,
-        work: Callable[[], T],
+        cut: Callable[[], object],
         weather: StoreWeather,
         done: "asyncio.Future[T]",
     ) -> T:
@@ -105,7 +139,7 @@ class StoreLink(Link):
         late_us = int(self._chance.random() * weather.late_us)
         if kind is not Kind.READ and way > 0.4:
             at_us = 300 if way > 0.7 else wait_us + late_us
-            self._loop.call_in_us(at_us, work, context=self._loop.world)
+            self._loop.call_in_us(at_us, cut, context=self._loop.world)
         if kind is not Kind.READ and way < 0.2:
             self._process.call_in_us(wait_us, _refuse, done)
         else:

@@ -5,7 +5,7 @@ from typing_extensions import override
 from simulator.store.cells import Cells
 from simulator.store.jobs import SimJobStore
 from simulator.store.leases import SimLeaseStore
-from simulator.store.link import Kind, Link
+from simulator.store.link import Kind, WritingLink
 from simulator.store.open_runs import SimOpenRunStore
 from simulator.store.runs import SimRunStore
 from simulator.store.schedule import SimScheduleStore
@@ -18,7 +18,7 @@ class SimStore(Store):
 
     engine = "simulated"
 
-    def __init__(self, cells: Cells, link: Link, clock: Clock) -> None:
+    def __init__(self, cells: Cells, link: WritingLink, clock: Clock) -> None:
         self._link = link
         self.jobs = SimJobStore(cells, link, clock)
         self.schedule = SimScheduleStore(cells, link)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from heapq import nlargest, nsmallest
@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 from typing_extensions import override
 
 from simulator.store.cells import Cells, Former, JobRow, Request
-from simulator.store.link import Kind, Link
+from simulator.store.link import Kind, WritingLink
 from simulator.store.schedule import entry_key, put_entries, put_inbox, remove_entries
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.errors import OutcomeUnknown, StoreUnavailable
@@ -63,7 +63,7 @@ class _Draft:
 class SimJobStore(JobStore):
     """As the port says, in the steps of the Cassandra engine."""
 
-    def __init__(self, cells: Cells, link: Link, clock: Clock) -> None:
+    def __init__(self, cells: Cells, link: WritingLink, clock: Clock) -> None:
         self._cells = cells
         self._link = link
         self._clock = clock
@@ -122,35 +122,36 @@ class SimJobStore(JobStore):
             items[:] = [placed(draft.item, now_us // 1000) for draft in drafts]
             # Side by side, as they are in different partitions: one may be there long before the
             # other, or alone.
-            writes = [self._link.call(Kind.WRITE, partial(prepare, now_us - API_SLACK_US))]
-            if any(item.inbox is not None for item in items):
-                writes.append(self._link.call(Kind.WRITE, tell))
+            writes = [
+                self._link.write([partial(prepare, item, now_us - API_SLACK_US) for item in items])
+            ]
+            told = [item.inbox for item in items if item.inbox is not None]
+            if told:
+                writes.append(
+                    self._link.write([partial(put_inbox, self._cells, [one]) for one in told])
+                )
             results = await asyncio.gather(*writes, return_exceptions=True)
             for error in results:
                 if error is not None:
                     raise error
 
-        def prepare(written_us: int) -> None:
-            put_entries(self._cells, (i.entry for i in items if i.entry is not None), written_us)
-            for item in items:
-                if item.id_chosen:
-                    name = (item.job.user, item.job.job_id)
-                    self._cells.named.setdefault(name, {})[item.job.uid] = None
+        def prepare(item: NewJob, written_us: int) -> None:
+            if item.entry is not None:
+                put_entries(self._cells, [item.entry], written_us)
+            if item.id_chosen:
+                name = (item.job.user, item.job.job_id)
+                self._cells.named.setdefault(name, {})[item.job.uid] = None
 
-        def tell() -> None:
-            put_inbox(self._cells, (i.inbox for i in items if i.inbox is not None))
-
-        def commit() -> None:
-            for item in items:
-                key = item.job.key
-                if key not in self._cells.jobs and self._cells.buried_us.get(key, 0) < started_us:
-                    # Kept for those that may be asked for again.
-                    kept = item.entry if item.request_id else None
-                    self._cells.jobs[key] = JobRow(item.job, entry=kept)
+        def commit(item: NewJob) -> None:
+            key = item.job.key
+            if key not in self._cells.jobs and self._cells.buried_us.get(key, 0) < started_us:
+                # Kept for those that may be asked for again.
+                kept = item.entry if item.request_id else None
+                self._cells.jobs[key] = JobRow(item.job, entry=kept)
 
         await promptly(self._clock, announce)
         announced_ms = self._clock.steady_ms()
-        await self._link.call(Kind.WRITE, commit)
+        await self._link.write([partial(commit, item) for item in items])
         if self._clock.steady_ms() - announced_ms > COMMIT_KNOWN_MS:
             try:
                 await promptly(self._clock, announce)
@@ -375,10 +376,8 @@ class SimJobStore(JobStore):
         written_us = self._clock.now_us() - API_SLACK_US
         former = Former(stored.job, stored.actor, stored.reason)
 
-        def prepare() -> None:
+        def keep_former() -> None:
             self._cells.changes.setdefault(before.uid, {})[before.version] = former
-            if entry is not None:
-                put_entries(self._cells, [entry], written_us)
 
         def swap() -> bool:
             row = self._cells.jobs.get(before.key)
@@ -389,7 +388,10 @@ class SimJobStore(JobStore):
                 row.entry = entry
             return True
 
-        await self._link.call(Kind.WRITE, prepare)
+        rows: list[Callable[[], None]] = [keep_former]
+        if entry is not None:
+            rows.append(partial(put_entries, self._cells, [entry], written_us))
+        await self._link.write(rows)
         try:
             applied = await self._link.call(Kind.CONDITIONAL, swap)
         except OutcomeUnknown:
@@ -419,16 +421,15 @@ class SimJobStore(JobStore):
     async def complete(
         self, stamp: WriteStamp, done: Sequence[tuple[JobKey, int]], complete_ms: int
     ) -> None:
-        def write() -> None:
-            for key, generation in done:
-                row = self._cells.jobs.get(key)
-                if row is not None and row.completed_us < stamp.timestamp_us:
-                    row.completed_us = stamp.timestamp_us
-                    row.completed_generation = generation
-                    row.complete_ms = complete_ms
+        def write(key: JobKey, generation: int) -> None:
+            row = self._cells.jobs.get(key)
+            if row is not None and row.completed_us < stamp.timestamp_us:
+                row.completed_us = stamp.timestamp_us
+                row.completed_generation = generation
+                row.complete_ms = complete_ms
 
         if done:
-            await self._link.call(Kind.WRITE, write)
+            await self._link.write([partial(write, *one) for one in done])
 
 
 def _job(row: JobRow) -> Job:

@@ -2,7 +2,7 @@
 
 import asyncio
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -30,6 +30,19 @@ class Link(Protocol):
         ...
 
 
+class WritingLink(Link, Protocol):
+    """Carries rows as well."""
+
+    async def write(self, rows: Sequence[Callable[[], None]]) -> None:
+        """Has the store write rows, which are on their way in several requests.
+
+        Raises:
+            StoreUnavailable: none of them was written, nor will be.
+            OutcomeUnknown: some may have been, or may still be, some seconds later.
+        """
+        ...
+
+
 class DirectLink:
     """Nothing ever happens to a request."""
 
@@ -37,3 +50,9 @@ class DirectLink:
         """As the port says."""
         await asyncio.sleep(0)
         return work()
+
+    async def write(self, rows: Sequence[Callable[[], None]]) -> None:
+        """As the port says."""
+        await asyncio.sleep(0)
+        for row in rows:
+            row()

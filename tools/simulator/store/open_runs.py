@@ -1,11 +1,12 @@
 """Runs that outlive their schedule entries."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from typing_extensions import override
 
 from simulator.store.cells import Cells
-from simulator.store.link import Kind, Link
+from simulator.store.link import Kind, WritingLink
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.run import Run
 from tickwheel.server.store.port import OpenRunStore
@@ -14,7 +15,7 @@ from tickwheel.server.store.port import OpenRunStore
 class SimOpenRunStore(OpenRunStore):
     """As the port says; nothing has to be tidied."""
 
-    def __init__(self, cells: Cells, link: Link) -> None:
+    def __init__(self, cells: Cells, link: WritingLink) -> None:
         self._cells = cells
         self._link = link
 
@@ -29,12 +30,11 @@ class SimOpenRunStore(OpenRunStore):
     async def _write(self, stamp: WriteStamp, rows: Sequence[tuple[Run, Run | None]]) -> None:
         table = self._cells.segments[stamp.segment].open_runs
 
-        def write() -> None:
-            for run, value in rows:
-                table.put((run.create_ms, run.job_uid, run.run_id), stamp.timestamp_us, value)
+        def write(run: Run, value: Run | None) -> None:
+            table.put((run.create_ms, run.job_uid, run.run_id), stamp.timestamp_us, value)
 
         if rows:
-            await self._link.call(Kind.WRITE, write)
+            await self._link.write([partial(write, *row) for row in rows])
 
     @override
     async def read(self, segments: Sequence[int]) -> list[Run]:

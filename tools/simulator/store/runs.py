@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Final, cast
 
 from typing_extensions import override
 
 from simulator.store.cells import Cells, LogKey
-from simulator.store.link import Kind, Link
+from simulator.store.link import Kind, WritingLink
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.run import Run
 from tickwheel.server.store.ghosts import without_ghosts
@@ -18,7 +19,7 @@ from tickwheel.server.store.port import Page, RunStore
 class SimRunStore(RunStore):
     """As the port says: the log is written first, the history follows."""
 
-    def __init__(self, cells: Cells, link: Link) -> None:
+    def __init__(self, cells: Cells, link: WritingLink) -> None:
         self._cells = cells
         self._link = link
 
@@ -26,26 +27,24 @@ class SimRunStore(RunStore):
     async def record(self, stamp: WriteStamp, runs: Sequence[Run]) -> None:
         log = self._cells.segments[stamp.segment].log
 
-        def append() -> None:
+        def append(run: Run) -> None:
+            key = (run.update_ms, run.job_uid, run.run_id, run.revision)
+            log.put(key, stamp.timestamp_us, (stamp.epoch, run))
             lease = self._cells.leases.get(stamp.segment)
             is_in_time = lease is not None and lease.epoch == stamp.epoch
-            for run in runs:
-                key = (run.update_ms, run.job_uid, run.run_id, run.revision)
-                log.put(key, stamp.timestamp_us, (stamp.epoch, run))
-                if is_in_time and run.state.is_final:
-                    self._cells.ends_in_time.append(run)
+            if is_in_time and run.state.is_final:
+                self._cells.ends_in_time.append(run)
 
-        def follow() -> None:
-            for run in runs:
-                of_job = self._cells.history.setdefault(run.job_uid, {})
-                rank = (stamp.epoch, run.revision)
-                former = of_job.get(run.run_id)
-                if former is None or former[0] <= rank:
-                    of_job[run.run_id] = (rank, run)
+        def follow(run: Run) -> None:
+            of_job = self._cells.history.setdefault(run.job_uid, {})
+            rank = (stamp.epoch, run.revision)
+            former = of_job.get(run.run_id)
+            if former is None or former[0] <= rank:
+                of_job[run.run_id] = (rank, run)
 
         if runs:
-            await self._link.call(Kind.WRITE, append)
-            await self._link.call(Kind.WRITE, follow)
+            await self._link.write([partial(append, run) for run in runs])
+            await self._link.write([partial(follow, run) for run in runs])
 
     @override
     async def get(self, job_uid: str, run_id: str) -> Run | None:

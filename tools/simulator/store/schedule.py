@@ -1,12 +1,13 @@
 """Schedule, inbox and positions."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Final
 
 from typing_extensions import override
 
 from simulator.store.cells import Cells, EntryKey
-from simulator.store.link import Kind, Link
+from simulator.store.link import Kind, WritingLink
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
 from tickwheel.server.store.port import Dropped, ScheduleStore, Spot
@@ -44,7 +45,7 @@ def put_inbox(cells: Cells, entries: Iterable[InboxEntry]) -> None:
 class SimScheduleStore(ScheduleStore):
     """As the port says."""
 
-    def __init__(self, cells: Cells, link: Link) -> None:
+    def __init__(self, cells: Cells, link: WritingLink) -> None:
         self._cells = cells
         self._link = link
         self._positions: dict[int, tuple[int, int]] = {}
@@ -88,9 +89,11 @@ class SimScheduleStore(ScheduleStore):
     ) -> None:
         at_us = stamp.timestamp_us
         if put:
-            await self._link.call(Kind.WRITE, lambda: put_entries(self._cells, put, at_us))
+            await self._link.write([partial(put_entries, self._cells, [one], at_us) for one in put])
         if remove:
-            await self._link.call(Kind.WRITE, lambda: remove_entries(self._cells, remove, at_us))
+            await self._link.write(
+                [partial(remove_entries, self._cells, [one], at_us) for one in remove]
+            )
 
     @override
     async def read_inbox(
@@ -165,7 +168,9 @@ class SimScheduleStore(ScheduleStore):
         found = await self._link.call(Kind.READ, read)
         if not found:
             return Dropped()
-        await self._link.call(Kind.WRITE, lambda: remove_entries(self._cells, found, settled_us))
+        await self._link.write(
+            [partial(remove_entries, self._cells, [one], settled_us) for one in found]
+        )
         return Dropped(1)
 
 
