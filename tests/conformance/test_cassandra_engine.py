@@ -513,6 +513,29 @@ async def test_abandoned_claim_is_taken_over(
     assert await store.jobs.find(world.user, "contested") == job
 
 
+async def test_a_creation_that_begins_anew_as_its_claim_is_taken_for_abandoned_stands(
+    store: CassandraStore, world: World, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one has read the old claim, and buries what was begun by it."""
+    monkeypatch.setattr(claims, "CONTEST_TRIES", 4)
+    first, other = world.job("anew"), world.job("anew")
+    parts.clock.shift_ms = -ABANDONED_MS - 1_000
+    assert await parts.ids.claim(first) is IdClaim.MINE
+    parts.clock.shift_ms = -2_000
+    started_us = parts.clock.now_us()
+    write = store.session.write
+
+    async def buried(statements: Sequence[Bound]) -> None:
+        await write(statements)
+        if any(one.partition[0].endswith("job_table") for one in statements):
+            assert await parts.ids.claim(first) is IdClaim.MINE
+            await parts.session.write([parts.rows.creation_row(first, started_us, None)])
+
+    monkeypatch.setattr(store.session, "write", buried)
+    assert await store.jobs.create([NewJob(job=other, entry=None, id_chosen=True)]) == [IdTaken()]
+    assert await store.jobs.find(world.user, "anew") == first
+
+
 async def test_claim_under_way_is_waited_for(
     store: CassandraStore, world: World, parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:

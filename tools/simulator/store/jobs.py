@@ -44,6 +44,7 @@ from tickwheel.server.store.port import (
 #: As in store/cassandra/claims.py and entries.py.
 COMMIT_WITHIN_MS: Final = 30_000
 ABANDONED_MS: Final = 60_000
+BEGUN_BEFORE_MS: Final = 10_000
 CONTEST_WAIT_S: Final = 0.02
 CONTEST_TRIES: Final = 150
 API_SLACK_US: Final = 10_000_000
@@ -233,7 +234,7 @@ class SimJobStore(JobStore):
             if row is None:
                 if now_ms - holder[1] <= ABANDONED_MS:
                     return False
-                self._cells.buried_us[key] = (holder[1] + ABANDONED_MS) * 1000
+                self._cells.buried_us[key] = (holder[1] + BEGUN_BEFORE_MS) * 1000
         self._cells.ids[name] = (job.uid, now_ms)
         return None
 

@@ -25,6 +25,8 @@ from tickwheel.server.store.port import NewJob
 COMMIT_WITHIN_MS: Final = 30_000
 #: A claim this old without a job may be taken over: longer than that, by any clock.
 ABANDONED_MS: Final = 60_000
+#: A creation begins before it claims an id, by its own clock, which may be set back in between.
+BEGUN_BEFORE_MS: Final = 10_000
 #: How long to wait for somebody else's creation of the same id to be committed or given up.
 CONTEST_WAIT_S: Final = 0.02
 CONTEST_TRIES: Final = 150
@@ -179,7 +181,8 @@ class IdClaims:
                 if not present.delete_ms:
                     return IdClaim.TAKEN
             elif self._clock.now_ms() - seen[1] > ABANDONED_MS:
-                buried_us = (seen[1] + ABANDONED_MS) * 1000
+                # No later: who has begun since then, and renews the claim just now, commits.
+                buried_us = (seen[1] + BEGUN_BEFORE_MS) * 1000
                 await self._session.write([self._rows.burial_row(holder, buried_us)])
             else:
                 await self._clock.sleep(CONTEST_WAIT_S)
