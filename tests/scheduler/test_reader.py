@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,9 @@ from tickwheel.server.scheduler.holding import Holding, Holdings
 from tickwheel.server.scheduler.inbox import INBOX_OVERLAP_MS, Inbox, News
 from tickwheel.server.scheduler.keeper import SessionKeeper
 from tickwheel.server.scheduler.latecomers import LATE_MS, Latecomers
-from tickwheel.server.scheduler.options import Identity, SchedulerOptions
+from tickwheel.server.scheduler.live import Phase
+from tickwheel.server.scheduler.options import MOST_UNPUBLISHED, Identity, SchedulerOptions
+from tickwheel.server.scheduler.pressure import Pressure
 from tickwheel.server.scheduler.reader import Reader
 from tickwheel.server.scheduler.repairs import Repairs
 from tickwheel.server.scheduler.runtime import Scheduler
@@ -41,7 +44,9 @@ from tickwheel.server.scheduler.versions import Versions
 from tickwheel.server.store.port import JobChange, NewJob, Store
 
 
-def _readers(store: Store, holdings: Holdings | None = None) -> tuple[Reader, Inbox, Holding]:
+def _readers(
+    store: Store, holdings: Holdings | None = None, *, most: int = MOST_UNPUBLISHED
+) -> tuple[Reader, Inbox, Holding]:
     """Those of segment 0, which has been taken over; it is put into `holdings`."""
     holdings = {} if holdings is None else holdings
     clock = SystemClock()
@@ -57,6 +62,7 @@ def _readers(store: Store, holdings: Holdings | None = None) -> tuple[Reader, In
         keeper=SessionKeeper(store.leases, clock, identity, options),
         fleet=Scheduler(store, clock, identity, options).fleet,
         holdings=holdings,
+        pressure=Pressure(clock, holdings, most),
         repairs=Repairs(),
         wake=asyncio.Event(),
     )
@@ -395,3 +401,35 @@ async def test_what_its_owner_has_come_to_meanwhile_is_not_ended_as_having_come_
     versions = inbox._versions  # pyright: ignore[reportPrivateUsage]
     await Latecomers(store, SystemClock(), holdings, versions).look()
     assert not store_records(holding.owner)
+
+
+async def test_rows_stay_in_the_schedule_while_too_much_waits_to_be_published(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tickwheel.server.scheduler.pressure.COUNT_EVERY_MS", 0)
+    reader, inbox, holding = _readers(store, most=0)
+    now_ms = SystemClock().now_ms()
+    waiting = make_job(at_ms=now_ms)
+    (run,) = load(holding.owner, waiting, entry_of(waiting, now_ms), now_ms)
+    holding.read_to_ms = now_ms - SECOND
+    job = make_job(at_ms=now_ms)
+    row = entry_of(job, now_ms)
+    await store.jobs.create([NewJob(job=job, entry=row, inbox=notice(job, now_ms, row))])
+    await inbox.read()
+    assert not holding.owner.has_at_hand(job.uid)
+    read_due = store.schedule.read_due
+
+    async def read(*wanted: Any) -> list[ScheduleEntry]:
+        assert run.phase is not Phase.ASSIGNED
+        return await read_due(*wanted)
+
+    monkeypatch.setattr(store.schedule, "read_due", read)
+
+    async def waited(_clock: SystemClock, seconds: float) -> None:
+        if run.phase is Phase.ASSIGNED:
+            publish(holding.owner, run, now_ms)
+
+    monkeypatch.setattr(SystemClock, "sleep", waited)
+    await reader.read_schedule()
+    await reader.load_some()
+    assert holding.owner.has_at_hand(job.uid)

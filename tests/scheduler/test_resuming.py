@@ -20,6 +20,7 @@ from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.inbox import Inbox
 from tickwheel.server.scheduler.keeper import SessionKeeper, SessionLostError
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
+from tickwheel.server.scheduler.pressure import Pressure
 from tickwheel.server.scheduler.reader import Reader
 from tickwheel.server.scheduler.repairs import Repairs
 from tickwheel.server.scheduler.reports import SILENCE_MS
@@ -48,6 +49,7 @@ class Owner:
             keeper=self.keeper,
             fleet=scheduler.fleet,
             holdings={},
+            pressure=Pressure(self.clock, {}, OPTIONS.most_unpublished),
             repairs=Repairs(),
             wake=asyncio.Event(),
         )

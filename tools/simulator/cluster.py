@@ -28,7 +28,7 @@ from tickwheel.server.owner.directory import OwnerDirectory
 from tickwheel.server.owner.remote import RemoteEndpoint
 from tickwheel.server.owner.schedulers import Schedulers
 from tickwheel.server.scheduler.endpoint import SchedulerEndpoint
-from tickwheel.server.scheduler.options import Identity, SchedulerOptions
+from tickwheel.server.scheduler.options import MOST_UNPUBLISHED, Identity, SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.scheduler.services import scheduler_services
 from tickwheel.server.store.port import Store
@@ -67,7 +67,14 @@ class Cluster:
     """Starts processes, and starts them anew."""
 
     def __init__(
-        self, loop: SimLoop, chance: Chance, trace: Trace, *, segments: int, start_us: int
+        self,
+        loop: SimLoop,
+        chance: Chance,
+        trace: Trace,
+        *,
+        segments: int,
+        start_us: int,
+        most_unpublished: int = MOST_UNPUBLISHED,
     ) -> None:
         self._loop = loop
         self._chance = chance
@@ -84,7 +91,10 @@ class Cluster:
         # What is missing has to be found within the time that there is, and what waits for long to
         # go on.
         self.options = SchedulerOptions(
-            repair_pass_ms=4_000, repair_doubt_ms=12_000, patience_ms=6_000
+            repair_pass_ms=4_000,
+            repair_doubt_ms=12_000,
+            patience_ms=6_000,
+            most_unpublished=most_unpublished,
         )
         #: All that there were, in all lives.
         self.schedulers: list[Scheduler] = []

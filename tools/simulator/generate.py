@@ -13,6 +13,7 @@ from simulator.chance import Chance
 from simulator.executor import LONG_JOB
 from simulator.log import GONE_TOPIC
 from simulator.plan import Fault, Plan, Step
+from tickwheel.server.scheduler.options import MOST_UNPUBLISHED
 
 #: 23 November 2026, 12:00 UTC.
 _ORIGIN_MS = 1_795_435_200_000
@@ -92,6 +93,10 @@ def plan_of(
         workers=draft.workers,
         apis=draft.apis,
         window=chance.choice((10_000, 10_000, 400, 40)),
+        # 50 is hardly more than a scheduler has to hold to be on time.
+        most_unpublished=Chance(seed)
+        .stream("plan of room")
+        .choice((MOST_UNPUBLISHED, MOST_UNPUBLISHED, 200, 50)),
         active_ms=ACTIVE_MS,
         clock_ms=2 * draft.clock_ms,
         steps=tuple(draft.steps),

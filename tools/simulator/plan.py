@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from tickwheel.server.scheduler.options import MOST_UNPUBLISHED
+
 Args = Mapping[str, Any]
 
 
@@ -50,6 +52,8 @@ class Plan:
     apis: int = 1
     #: How many assignments one worker holds at most.
     window: int = 10_000
+    #: How many runs may wait to be published before a scheduler takes in nothing more.
+    most_unpublished: int = MOST_UNPUBLISHED
     #: Until here clients act and things go wrong, in milliseconds since the beginning.
     active_ms: int = 60_000
     #: By how much the clocks of apis and schedulers are off at most; those of workers may be more.

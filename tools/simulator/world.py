@@ -68,7 +68,14 @@ class World:
         self.trace.hear_logs()
         install(chance, lambda: plan.start_ms + loop.now_us // 1000)
         start_us = plan.start_ms * 1000
-        self.cluster = Cluster(loop, chance, self.trace, segments=plan.segments, start_us=start_us)
+        self.cluster = Cluster(
+            loop,
+            chance,
+            self.trace,
+            segments=plan.segments,
+            start_us=start_us,
+            most_unpublished=plan.most_unpublished,
+        )
         self._process = SimProcess(loop, Host(loop, "c0", start_us, 0), "c0", 1)
         addresses = [f"a{number}:7420" for number in range(plan.apis)]
         self.client = Client(

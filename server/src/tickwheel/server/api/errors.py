@@ -76,12 +76,6 @@ class ServerStopping(TickwheelError):
     reason = errors_pb2.SERVER_STOPPING
 
 
-class Overloaded(TickwheelError):
-    """Too much at once (RESOURCE_EXHAUSTED, with RetryInfo); nothing was done."""
-
-    reason = errors_pb2.OVERLOADED
-
-
 def invalid(
     reason: errors_pb2.ErrorReason, field: str, description: str, **metadata: str
 ) -> InvalidInput:

@@ -14,11 +14,11 @@ import grpc.aio
 import structlog
 from google.protobuf.message import DecodeError, Message
 
-from tickwheel.server.api.errors import Overloaded, ServerStopping, grpc_code, status_of
+from tickwheel.server.api.errors import ServerStopping, grpc_code, status_of
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.api.subject import subject
 from tickwheel.server.domain.clock import Clock
-from tickwheel.server.domain.errors import InvalidInput
+from tickwheel.server.domain.errors import InvalidInput, Overloaded
 from tickwheel.server.trace import current_trace_id, enter
 from tickwheel.v1 import errors_pb2
 

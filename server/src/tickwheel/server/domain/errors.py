@@ -97,6 +97,12 @@ class ChangeUnconfirmed(TickwheelError):
     reason = errors_pb2.CHANGE_UNCONFIRMED
 
 
+class Overloaded(TickwheelError):
+    """Too much at once (RESOURCE_EXHAUSTED, with RetryInfo); nothing was done."""
+
+    reason = errors_pb2.OVERLOADED
+
+
 class StoreUnavailable(TickwheelError):
     """The store did not do it (UNAVAILABLE); nothing was written."""
 

@@ -6,6 +6,7 @@ from tickwheel.internal.v1 import owner_service_pb2 as pb
 from tickwheel.server.domain.errors import (
     ChangeUnconfirmed,
     JobNotFound,
+    Overloaded,
     RunNotFound,
     RunStateWrong,
     SegmentUnowned,
@@ -23,6 +24,7 @@ _KINDS: dict[int, type[TickwheelError]] = {
     for kind in (
         ChangeUnconfirmed,
         JobNotFound,
+        Overloaded,
         RunNotFound,
         RunStateWrong,
         SegmentUnowned,

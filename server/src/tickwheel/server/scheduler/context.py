@@ -12,6 +12,7 @@ from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.holding import Holdings
 from tickwheel.server.scheduler.keeper import SessionKeeper
 from tickwheel.server.scheduler.options import SchedulerOptions
+from tickwheel.server.scheduler.pressure import Pressure
 from tickwheel.server.scheduler.repairs import Repairs
 from tickwheel.server.store.port import Store
 
@@ -32,6 +33,8 @@ class SchedulerContext:
     fleet: Fleet
     #: The segments that are owned; `ownership` alone adds and takes away.
     holdings: Holdings
+    #: Says when nothing more is to be taken in.
+    pressure: Pressure
     #: Counts what was found wrong in the store and mended.
     repairs: Repairs
     #: Is set when there is something new to fire.

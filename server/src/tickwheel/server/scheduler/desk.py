@@ -7,6 +7,7 @@ from tickwheel.internal.v1 import storage_pb2
 from tickwheel.server.domain.errors import (
     ChangeUnconfirmed,
     Fenced,
+    Overloaded,
     RunNotFound,
     RunStateWrong,
     SegmentUnowned,
@@ -65,6 +66,7 @@ class OwnerDesk:
         self._keeper = context.keeper
         self._fleet = context.fleet
         self._holdings = context.holdings
+        self._pressure = context.pressure
         self._wake = context.wake
         self._versions = versions
         self._reader = reader
@@ -85,6 +87,15 @@ class OwnerDesk:
         if self._keeper.left_ms() <= 0:
             raise SegmentUnowned("this scheduler's session has run out")
         return holding
+
+    def _check_room(self) -> None:
+        """Refuses what would only add to what waits.
+
+        Raises:
+            Overloaded: far too much does.
+        """
+        if self._pressure.is_high():
+            raise Overloaded("too many runs wait to be published; come again")
 
     async def _write(self, holding: Holding) -> None:
         """Stores what was decided.
@@ -163,6 +174,7 @@ class OwnerDesk:
         existing = await self._triggered(holding, job.uid, request.run_id)
         if existing is not None:
             return existing
+        self._check_room()
         now = self._clock.now_ms()
         entry = ScheduleEntry(
             segment=job.segment,
@@ -227,6 +239,7 @@ class OwnerDesk:
         first = backfill_run_id(request.first_ms, request.backfill_id)
         if await self._store.runs.get(job.uid, first) is not None:
             return
+        self._check_room()
         now = self._clock.now_ms()
         detail = storage_pb2.BackfillRecord(
             end_ms=request.end_ms,

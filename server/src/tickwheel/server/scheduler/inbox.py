@@ -149,7 +149,7 @@ class Inbox:
                 self._wake.set()
 
     async def _take_in_slice(self, fresh: Sequence[InboxEntry]) -> None:
-        news = [item for item in self._fresh(fresh) if self._concerns(item)]
+        news = [item for item in self._as_far_as_read(self._fresh(fresh)) if self._concerns(item)]
         jobs, past = await self._versions.read([(one.key, one.segment, one.entry) for one in news])
         now = self._clock.now_ms()
         for item in news:
@@ -163,6 +163,17 @@ class Inbox:
             holding = recovered(self._holdings, item.segment)
             if holding is not None:
                 holding.seen[item.news] = now
+
+    def _as_far_as_read(self, items: Iterable[InboxEntry]) -> list[InboxEntry]:
+        """Inbox entries, without the rows that are read later, where the reader stands still."""
+        if not self._reader.stands_still:
+            return list(items)
+        return [replace(item, entry=None) if self._is_ahead(item) else item for item in items]
+
+    def _is_ahead(self, item: InboxEntry) -> bool:
+        holding = self._holdings.get(item.segment)
+        row = item.entry
+        return row is not None and holding is not None and row.fire_ms >= holding.read_to_ms
 
     def _concerns(self, item: InboxEntry) -> bool:
         holding = self._holdings.get(item.segment)

@@ -6,10 +6,13 @@ from tickwheel.server.domain.lease import SESSION_LEASE_MS, SchedulerSession
 from tickwheel.server.scheduler.lingering import PATIENCE_MS
 from tickwheel.server.scheduler.throttle import DispatchLimits
 
+#: About 1 GB of memory, and far more than goes out in the time of the look-ahead.
+MOST_UNPUBLISHED = 250_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerOptions:
-    """In milliseconds, but for `slice`.
+    """In milliseconds, but for `slice` and `most_unpublished`.
 
     A worker's permission is shorter than the time after which it is taken for dead, and both are
     shorter than the scheduler's own lease: whoever is replaced has stopped before.
@@ -64,6 +67,8 @@ class SchedulerOptions:
     #: Rows taken in, or runs handed out, between two turns of the event loop, some
     #: 20 ms of work. Dev mode takes fewer: its worker waits for the same loop.
     slice: int = 500
+    #: Runs that may wait to be published before nothing more is taken in.
+    most_unpublished: int = MOST_UNPUBLISHED
     #: What the operator allows over many jobs.
     limits: DispatchLimits = field(default_factory=DispatchLimits)
     #: True where no other scheduler can live (the embedded engine's lock): nobody is waited for.

@@ -25,7 +25,8 @@ CATCH_UP_STRETCH_MS = 600_000
 TOGETHER_MS = 60_000
 #: While more runs than this are open, a catching-up owner reads no further.
 MAX_BACKLOG = 50_000
-#: What could not be taken in as the store was away is tried again after this long.
+#: What could not be taken in, as the store was away or there was no room, is tried again after this
+#: long.
 RETRY_S = 0.5
 
 
@@ -49,10 +50,13 @@ class Reader:
         self._slice = context.options.slice
         self._fleet = context.fleet
         self._holdings = context.holdings
+        self._pressure = context.pressure
         self._wake = context.wake
         self._versions = versions
         self._backlog = Backlog[ScheduleEntry]()
         self._some = asyncio.Event()
+        #: Readings of the schedule that are under way.
+        self._readings = 0
         #: One slice of the backlog is taken in at a time.
         self._loading = asyncio.Lock()
 
@@ -118,10 +122,29 @@ class Reader:
 
     async def read_schedule(self) -> None:
         """Reads the schedule up to the look-ahead; `load_some` takes the rows in."""
+        await self._until_there_is_room()
         await self.read_schedule_of(list(self._holdings))
+
+    async def _until_there_is_room(self) -> None:
+        # Looked for more often than it is counted: room is there for a second at least, in which
+        # jobs that are gone by already would take all of it.
+        while self._pressure.is_high():
+            await self._clock.sleep(RETRY_S)
+
+    @property
+    def stands_still(self) -> bool:
+        """Nothing more is taken in: what stands further on in the schedule is read later."""
+        return not self._readings and self._pressure.is_high()
 
     async def read_schedule_of(self, segments: Iterable[int]) -> None:
         """Does that for some segments, as far as they are owned."""
+        self._readings += 1
+        try:
+            await self._read_schedules(segments)
+        finally:
+            self._readings -= 1
+
+    async def _read_schedules(self, segments: Iterable[int]) -> None:
         horizon = self._clock.now_ms() + LOOK_AHEAD_MS
         groups: dict[int, list[Holding]] = {}
         for segment in segments:
@@ -171,6 +194,7 @@ class Reader:
     async def load_some(self) -> None:
         """Waits for rows that were read, and takes a slice of them in, users in turn."""
         await self._some.wait()
+        await self._until_there_is_room()
         try:
             await self._load_slice()
         except StoreUnavailable:
@@ -227,7 +251,7 @@ class Reader:
     async def sweep(self) -> None:
         """Reads everything since the positions again: the net below the watermark."""
         holdings = [holding for holding in self._holdings.values() if holding.ready]
-        if not holdings:
+        if not holdings or self._pressure.is_high():
             return
         now = self._clock.now_ms()
         segments = [holding.segment for holding in holdings]

@@ -32,6 +32,7 @@ from tickwheel.server.scheduler.live import AttemptKey, LiveRun
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.ownership import Ownership
 from tickwheel.server.scheduler.pauser import Pauser, Suspects
+from tickwheel.server.scheduler.pressure import Pressure
 from tickwheel.server.scheduler.reader import Reader
 from tickwheel.server.scheduler.recorder import DROP_TURNS, Recorder
 from tickwheel.server.scheduler.rederiver import Rederiver, ZoneData, unwatched
@@ -67,6 +68,7 @@ class Scheduler:
         self._wake = asyncio.Event()
         self._records_due = asyncio.Event()
         self.fleet = Fleet(clock, identity, options, self)
+        self._pressure = Pressure(clock, self._holdings, options.most_unpublished)
         context = SchedulerContext(
             store=store,
             clock=clock,
@@ -74,6 +76,7 @@ class Scheduler:
             keeper=self._keeper,
             fleet=self.fleet,
             holdings=self._holdings,
+            pressure=self._pressure,
             # From none on: who watches a count has to see its first one as a rise.
             repairs=Repairs(dict.fromkeys(Mended, 0)),
             wake=self._wake,
@@ -260,9 +263,9 @@ class Scheduler:
         next_ms = now_ms + 1_000
         passed = 0
         # To decide on an occurrence takes longer than to read or to hand one out.
-        most = self._options.slice // 2
+        most = 0 if self._pressure.is_high() else self._options.slice // 2
         for holding in list(self._holdings.values()):
-            if passed >= most:
+            if passed >= most > 0:
                 passed = 0
                 self._dispatcher.hand_out()
                 await asyncio.sleep(0)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from tickwheel.server.api.errors import Overloaded, ServerStopping
+from tickwheel.server.api.errors import ServerStopping
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.domain.clock import Clock
-from tickwheel.server.domain.errors import StoreUnavailable
+from tickwheel.server.domain.errors import Overloaded, StoreUnavailable
 from tickwheel.server.domain.run import Run
 from tickwheel.server.store.port import INBOX_HORIZON_MS, LOOK_AHEAD_MS, RunStore
 

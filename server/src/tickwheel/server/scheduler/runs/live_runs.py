@@ -66,14 +66,16 @@ class LiveRuns:
         """All live runs in a phase."""
         return [run for run in self._live.values() if run.phase is phase]
 
+    def unpublished(self) -> Iterable[LiveRun]:
+        """Those that are to be handed out or are with a worker, held back by a limit or not."""
+        return (run for run in self._live.values() if run.phase in _WITH_WORKER)
+
     def first_unpublished_ms(self) -> int | None:
         """When the first run is due that is to be handed out or is with a worker; None: none is.
 
         What waits for an earlier run, a backoff or a limit is not behind.
         """
-        waiting = (
-            run for run in self._live.values() if run.phase in _WITH_WORKER and run.gate is None
-        )
+        waiting = (run for run in self.unpublished() if run.gate is None)
         return min((run.job.could_run_ms(run.fire_ms) for run in waiting), default=None)
 
     def held(self, now_ms: int) -> Counter[Limit]:
