@@ -17,10 +17,11 @@ async def store() -> AsyncGenerator[Store]:
     yield SimStore(Cells(segments=64), DirectLink(), SystemClock())
 
 
+_NOTHING_EXPIRES = "what is simulated takes minutes, and the judge reads all of it"
+
 test_conformance = suite(
     {
-        "run_log.the_log_outlives_a_short_retention": (
-            "nothing expires: what is simulated takes minutes, and the judge reads all of it"
-        )
+        f"run_log.{name}_outlives_a_short_retention": _NOTHING_EXPIRES
+        for name in ("the_log", "what_a_request_has_made")
     }
 )
