@@ -10,12 +10,11 @@ import grpc.aio
 import pytest
 
 from api.harness import ApiUnderTest, HandClock, Refusal, refused, serving
-from tickwheel.server.api.errors import Overloaded
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.api.page_token import TokenScope
 from tickwheel.server.api.watch.hub import SETTLE_MS, News, RunHub, Watch
 from tickwheel.server.api.watch.position import Position
-from tickwheel.server.domain.errors import StoreUnavailable
+from tickwheel.server.domain.errors import Overloaded, StoreUnavailable
 from tickwheel.server.domain.names import instant_id
 from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.store.port import Store

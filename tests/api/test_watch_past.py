@@ -9,13 +9,14 @@ import pytest
 
 from api.harness import FakeOwners, HandClock
 from tickwheel.server.api.commands.watch_runs import Seen, WatchRuns
-from tickwheel.server.api.errors import Overloaded, ServerStopping
+from tickwheel.server.api.errors import ServerStopping
 from tickwheel.server.api.filter import run_filter
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.api.segments import Segments
 from tickwheel.server.api.watch.hub import RunHub
 from tickwheel.server.api.watch.past import Shown, next_width_ms
 from tickwheel.server.api.watch.position import Position
+from tickwheel.server.domain.errors import Overloaded
 from tickwheel.server.domain.job import Job, Payload, PayloadKind
 from tickwheel.server.domain.names import JobName, instant_id, new_uid, segment_of
 from tickwheel.server.domain.run import Run, RunState
