@@ -259,6 +259,25 @@ async def test_a_large_page_is_read_a_part_at_a_time(
     assert most == 50
 
 
+async def test_a_page_of_small_rows_is_read_in_few_parts(
+    api: ApiUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each read of the run log looks at all of its parts."""
+    for _ in range(300):
+        await api.create(api.at())
+    read: Callable[[str | None, bytes, int], Awaitable[Page[Job]]] = api.store.jobs.list
+    limits: list[int] = []
+
+    async def noted(user: str | None, cursor: bytes, limit: int) -> Page[Job]:
+        limits.append(limit)
+        return await read(user, cursor, limit)
+
+    monkeypatch.setattr(api.store.jobs, "list", noted)
+
+    assert len((await list_jobs(api, 1000)).jobs) == 300
+    assert limits == [50, 950]
+
+
 @pytest.mark.parametrize(
     ("wanted", "at"),
     [

@@ -16,10 +16,12 @@ T = TypeVar("T")
 
 DEFAULT_SIZE = 50
 MAX_SIZE = 1_000
-#: Rows read at a time: at first, as nothing is known of their size, and at most. A row may have
-#: 256 KiB, and all that are read at a time are in memory.
+#: Rows read at a time: at first, as nothing is known of their size, and where none was taken yet.
 _FIRST_CHUNK = 50
 _CHUNK = 200
+#: About so much of rows like those taken before. A row may have 256 KiB, and all that are read at a
+#: time are in memory; but each read of a store has its price, of the run log a large one.
+_CHUNK_BYTES = 8 * 1024 * 1024
 #: Bytes of a message for each byte of compact JSON in it, at the worst (`[0,0,0…]`).
 JSON_GROWTH = 6
 
@@ -75,7 +77,6 @@ async def fill_page(
     chunk = _FIRST_CHUNK
     while True:
         limit = chunk if wanted.matches is not None else min(wanted.count - len(items), chunk)
-        chunk = _CHUNK
         cut = False
         while True:
             page = await read(cursor, limit)
@@ -90,6 +91,7 @@ async def fill_page(
         items += taken.items
         room -= taken.size
         rows += taken.rows
+        chunk = _chunk_like(taken)
         if page.cursor is None:
             return Page(items, None)
         if cut or len(items) == wanted.count or rows >= wanted.max_rows:
@@ -104,6 +106,13 @@ class _Taken(Generic[T]):
     size: int
     #: Rows looked at to find them.
     rows: int
+
+
+def _chunk_like(taken: _Taken[T]) -> int:
+    if not taken.items:
+        return _CHUNK
+    fitting = _CHUNK_BYTES * len(taken.items) // max(taken.size, 1)
+    return min(max(fitting, _FIRST_CHUNK), MAX_SIZE)
 
 
 def _take(
