@@ -103,6 +103,15 @@ async def test_where_no_server_is_the_last_attempt_says_so() -> None:
     assert caught.value.reason == ""
 
 
+async def test_a_call_that_an_ending_server_let_go_is_repeated(
+    api: StandIn, client: Client
+) -> None:
+    api.refusals["CreateJob"].append(status(grpc.StatusCode.CANCELLED, ""))
+    await client.create_job("users/7", HOURLY)
+    first, second = api.calls["CreateJob"]
+    assert first == second
+
+
 async def test_attempts_are_bounded(api: StandIn, client: Client) -> None:
     api.refusals["GetJob"].extend([UNAVAILABLE] * 9)
     with pytest.raises(ApiError, match="STORE_UNAVAILABLE"):

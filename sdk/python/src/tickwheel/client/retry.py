@@ -7,6 +7,8 @@ import grpc
 
 from tickwheel.client.errors import ApiError
 
+_LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
@@ -47,8 +49,9 @@ def may_retry(failure: ApiError, *, repeatable: bool) -> bool:
         failure: of the last attempt.
         repeatable: whether doing the call twice has the effect, and the answer, of once. Of a
             call that failed with UNAVAILABLE it is not known whether it was carried out; one
-            that was refused as OVERLOADED was not.
+            that was refused as OVERLOADED was not. A call that a server let go as it ended fails
+            with CANCELLED: a caller that cancels gets no such error.
     """
     if failure.reason == "OVERLOADED":
         return True
-    return repeatable and failure.code is grpc.StatusCode.UNAVAILABLE
+    return repeatable and failure.code in _LOST

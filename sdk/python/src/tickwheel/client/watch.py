@@ -45,9 +45,7 @@ async def watch_runs(
             failure = ApiError(grpc.StatusCode.UNAVAILABLE, "the server ended the stream")
         except grpc.aio.AioRpcError as error:
             failure = ApiError.from_rpc_error(error)
-            # A caller that cancels gets no AioRpcError: it was the server, or a proxy, that let go.
-            let_go = begun and failure.code is grpc.StatusCode.CANCELLED
-            if not (let_go or may_retry(failure, repeatable=True)):
+            if not may_retry(failure, repeatable=True):
                 raise failure from error
         finally:
             stream.cancel()
