@@ -7,6 +7,7 @@ from google.protobuf import field_mask_pb2
 
 from api.harness import ApiUnderTest, refused
 from tickwheel.server.domain.errors import ChangeUnconfirmed
+from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.occurrence import KEEP_ORDINAL, ScheduleEntry
 from tickwheel.server.store.port import INBOX_HORIZON_MS
 from tickwheel.v1 import job_pb2, job_service_pb2, schedule_pb2
@@ -260,13 +261,18 @@ async def test_a_changed_schedule_begins_anew(api: ApiUnderTest) -> None:
     assert (inbox.version, inbox.entry) == (2, entry)
 
 
-async def test_the_count_towards_max_runs_is_kept(api: ApiUnderTest) -> None:
+async def counted_job(api: ApiUnderTest) -> tuple[job_pb2.Job, Job]:
+    """One that runs each hour, four times."""
     job = api.at()
     job.schedule.every.seconds = 3600
     job.schedule.anchor.FromMilliseconds(api.clock.now_ms() + 60_000)
     job.schedule.max_runs = 4
     made = await api.create(job, "a")
-    stored = await api.stored(made.name)
+    return made, await api.stored(made.name)
+
+
+async def test_the_count_towards_max_runs_is_kept(api: ApiUnderTest) -> None:
+    made, stored = await counted_job(api)
     (entry,) = await api.store.schedule.read_due(
         [stored.segment], api.clock.now_ms(), api.clock.now_ms() + 86_400_000
     )
@@ -292,12 +298,7 @@ async def test_a_count_that_may_be_another_one_by_now_is_left_to_the_owner(
     api: ApiUnderTest, monkeypatch: pytest.MonkeyPatch, schedule_s: int
 ) -> None:
     """While its api stood still occurrences came due, or others gave the job another schedule."""
-    job = api.at()
-    job.schedule.every.seconds = 3600
-    job.schedule.anchor.FromMilliseconds(api.clock.now_ms() + 60_000)
-    job.schedule.max_runs = 4
-    made = await api.create(job, "a")
-    stored = await api.stored(made.name)
+    _, stored = await counted_job(api)
     read_due = api.store.schedule.read_due
 
     async def slow(segments: Sequence[int], start_ms: int, end_ms: int) -> Sequence[ScheduleEntry]:

@@ -19,7 +19,7 @@ from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobKey, backfill_run_id, manual_run_id, retry_run_id
-from tickwheel.server.domain.run import Limit, PastAttempt, RunState, Trigger
+from tickwheel.server.domain.run import Limit, PastAttempt, Run, RunState, Trigger
 from tickwheel.server.proof import judging
 from tickwheel.server.proof.embedded_log import EmbeddedLog
 from tickwheel.server.proof.log import Partition, Seen
@@ -229,11 +229,9 @@ async def test_a_record_of_an_owner_that_was_replaced_long_before(here: Past) ->
     assert second.run_id in found[0]
 
 
-async def test_skipped_with_a_reason_across_the_ends_of_the_range(here: Past) -> None:
-    job = await here.job(1)
-    paused = await here.change(job, START_MS - 600_000, paused=True)
-    assert paused.paused
-    stretch = here.world.run(
+def paused_stretch(here: Past, job: Job) -> Run:
+    """Of a job that was paused from before the range until after it."""
+    return here.world.run(
         job,
         START_MS - 500_000,
         state=RunState.SKIPPED,
@@ -242,6 +240,13 @@ async def test_skipped_with_a_reason_across_the_ends_of_the_range(here: Past) ->
         first_schedule_ms=START_MS - 500_000,
         last_schedule_ms=END_MS + 300_000,
     )
+
+
+async def test_skipped_with_a_reason_across_the_ends_of_the_range(here: Past) -> None:
+    job = await here.job(1)
+    paused = await here.change(job, START_MS - 600_000, paused=True)
+    assert paused.paused
+    stretch = paused_stretch(here, job)
     await here.record(stretch)
     progress, counts, _ = await here.audit()
     assert counts == {}
@@ -277,15 +282,7 @@ async def test_a_stretch_is_found_however_many_runs_by_hand_there_are_since_it_b
 ) -> None:
     job = await here.job(1)
     await here.change(job, START_MS - 600_000, paused=True)
-    stretch = here.world.run(
-        job,
-        START_MS - 500_000,
-        state=RunState.SKIPPED,
-        skip_reason=run_pb2.SKIP_REASON_PAUSED,
-        skipped_count=1_000,
-        first_schedule_ms=START_MS - 500_000,
-        last_schedule_ms=END_MS + 300_000,
-    )
+    stretch = paused_stretch(here, job)
     by_hand = [
         here.world.run(
             job,

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from scheduler.making import NOW, SECOND, changed, entry_of, make_owner, notice
+from scheduler.running import owning, until_owned
 from scheduler.test_course import rescheduled
 from scheduler.test_runs import reported
 from tickwheel.server.convert.schedule import schedule_of
@@ -44,23 +45,9 @@ CLOCK = SystemClock()
 @pytest.fixture
 async def scheduler(store: Store) -> AsyncGenerator[Scheduler]:
     """An owner of the only segment."""
-    made = Scheduler(
-        store,
-        CLOCK,
-        Identity(session_id=new_uid(), address="local", version="test"),
-        SchedulerOptions(exclusive=True, renew_ms=20, membership_ms=20, read_ms=20),
-    )
-    running = asyncio.create_task(made.run())
-    async with asyncio.timeout(20):
-        await until_owned(made)
-    yield made
-    await made.stop()
-    await running
-
-
-async def until_owned(scheduler: Scheduler) -> None:
-    while not scheduler.epochs():
-        await asyncio.sleep(0.005)
+    options = SchedulerOptions(exclusive=True, renew_ms=20, membership_ms=20, read_ms=20)
+    async with owning(store, options) as made:
+        yield made
 
 
 async def published(store: Store, scheduler: Scheduler, segment: int = 0) -> tuple[Job, str]:

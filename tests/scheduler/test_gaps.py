@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from scheduler.test_desk import CLOCK, stored, until_owned
+from scheduler.running import until_owned
+from scheduler.test_desk import CLOCK, stored
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.names import new_uid
 from tickwheel.server.domain.run import Run, RunState

@@ -7,19 +7,20 @@ from dataclasses import replace
 import pytest
 
 from scheduler.making import NOW, SECOND, entry_of, load, make_job, make_owner, notice, publish
-from scheduler.test_desk import CLOCK, outcome_of, until_owned
+from scheduler.running import owning
+from scheduler.test_desk import CLOCK, outcome_of
 from scheduler.test_fleet import HandClock
 from tickwheel.server.domain.errors import Overloaded
 from tickwheel.server.domain.job import Job, Payload, PayloadKind
 from tickwheel.server.domain.lease import SegmentLease
-from tickwheel.server.domain.names import manual_run_id, new_uid
+from tickwheel.server.domain.names import manual_run_id
 from tickwheel.server.owner.port import TriggerRequest
 from tickwheel.server.owner.refusals import error_of, refusal_of
 from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.dispatcher import Dispatcher
 from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.live import LiveRun
-from tickwheel.server.scheduler.options import Identity, SchedulerOptions
+from tickwheel.server.scheduler.options import SchedulerOptions
 from tickwheel.server.scheduler.pressure import MOST_BYTES, Pressure
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.store.port import NewJob, Store
@@ -66,25 +67,16 @@ def test_few_large_payloads_count_as_much_as_many_runs(monkeypatch: pytest.Monke
 @pytest.fixture
 async def scheduler(store: Store) -> AsyncGenerator[Scheduler]:
     """An owner of the only segment, without a worker."""
-    made = Scheduler(
-        store,
-        CLOCK,
-        Identity(session_id=new_uid(), address="local", version="test"),
-        SchedulerOptions(
-            exclusive=True,
-            renew_ms=20,
-            membership_ms=20,
-            read_ms=20,
-            slice=2,
-            most_unpublished=MOST,
-        ),
+    options = SchedulerOptions(
+        exclusive=True,
+        renew_ms=20,
+        membership_ms=20,
+        read_ms=20,
+        slice=2,
+        most_unpublished=MOST,
     )
-    running = asyncio.create_task(made.run())
-    async with asyncio.timeout(20):
-        await until_owned(made)
-    yield made
-    await made.stop()
-    await running
+    async with owning(store, options) as made:
+        yield made
 
 
 async def _created(store: Store, *, every_s: int = 0, before_s: int = 0) -> Job:

@@ -8,15 +8,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from scheduler.making import entry_of, make_job, notice
-from scheduler.test_desk import outcome_of, until_owned
+from scheduler.running import owning
+from scheduler.test_desk import outcome_of
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.names import instant_id, new_uid
+from tickwheel.server.domain.names import instant_id
 from tickwheel.server.domain.run import Run, RunState
 from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.live import LiveRun
-from tickwheel.server.scheduler.options import Identity, SchedulerOptions
+from tickwheel.server.scheduler.options import SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.store.port import NewJob, Store
 from tickwheel.v1 import scheduler_service_pb2 as pb
@@ -28,14 +29,8 @@ CLOCK = SystemClock()
 @pytest.fixture
 async def owner(store: Store) -> AsyncGenerator[Scheduler]:
     """Owns the only segment."""
-    identity = Identity(session_id=new_uid(), address="local", version="test")
-    made = Scheduler(store, CLOCK, identity, SchedulerOptions(exclusive=True, read_ms=20))
-    running = asyncio.create_task(made.run())
-    async with asyncio.timeout(20):
-        await until_owned(made)
-    yield made
-    await made.stop()
-    await running
+    async with owning(store, SchedulerOptions(exclusive=True, read_ms=20)) as made:
+        yield made
 
 
 async def published(store: Store, owner: Scheduler) -> Job:

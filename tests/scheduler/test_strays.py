@@ -19,15 +19,16 @@ from scheduler.making import (
     publish,
     store_records,
 )
+from scheduler.running import owning
 from scheduler.test_backfill import deleted
-from scheduler.test_desk import CLOCK, outcome_of, until_owned
+from scheduler.test_desk import CLOCK, outcome_of
 from scheduler.test_runs import published, reported, store
 from tickwheel.server.convert.schedule import schedule_of
-from tickwheel.server.domain.names import instant_id, manual_run_id, new_uid
+from tickwheel.server.domain.names import instant_id, manual_run_id
 from tickwheel.server.domain.occurrence import EntryKind
 from tickwheel.server.domain.run import RunState
 from tickwheel.server.scheduler.live import AttemptKey
-from tickwheel.server.scheduler.options import Identity, SchedulerOptions
+from tickwheel.server.scheduler.options import SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.scheduler.segment import POSITION_LAG_MS
 from tickwheel.server.scheduler.strays import stray_run
@@ -179,14 +180,8 @@ async def scheduler(engine: Store) -> AsyncGenerator[Scheduler]:
     options = SchedulerOptions(
         exclusive=True, renew_ms=20, membership_ms=20, read_ms=20, advance_ms=3_600_000
     )
-    identity = Identity(session_id=new_uid(), address="local", version="test")
-    made = Scheduler(engine, CLOCK, identity, options)
-    running = asyncio.create_task(made.run())
-    async with asyncio.timeout(20):
-        await until_owned(made)
-    yield made
-    await made.stop()
-    await running
+    async with owning(engine, options) as made:
+        yield made
 
 
 async def test_it_is_taken_in_as_soon_as_its_occurrence_is_come_to(

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from scheduler.making import SECOND, entry_of, make_job
-from scheduler.test_desk import CLOCK, until_owned
+from scheduler.running import until_owned
+from scheduler.test_desk import CLOCK
 from tickwheel.server.domain.names import new_uid
 from tickwheel.server.scheduler.cursors import Cursors
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions

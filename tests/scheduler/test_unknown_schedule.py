@@ -16,7 +16,7 @@ from scheduler.making import (
     make_owner,
     notice,
 )
-from scheduler.test_desk import until_owned
+from scheduler.running import until_owned
 from tickwheel.server.convert.schedule import schedule_of
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.job import Job

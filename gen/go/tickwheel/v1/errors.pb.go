@@ -39,8 +39,9 @@ const (
 	// INVALID_ARGUMENT: a JSON field or a query parameter that the request does not
 	// have. REST only.
 	ErrorReason_UNKNOWN_FIELD ErrorReason = 4
-	// INVALID_ARGUMENT: the request is not one: its body is not a JSON object, or too
-	// large, or its path is not UTF-8. REST only.
+	// INVALID_ARGUMENT: the request is not one: it is nested too deeply, or no such
+	// message; over REST its body is not a JSON object, or too large, or its path is
+	// not UTF-8.
 	ErrorReason_MALFORMED_REQUEST ErrorReason = 5
 	// INVALID_ARGUMENT: fields are given together of which only one may be, or which
 	// contradict each other.
@@ -67,7 +68,8 @@ const (
 	ErrorReason_PAYLOAD_TOO_LARGE ErrorReason = 15
 	// INVALID_ARGUMENT: a run's result is over 64 KiB.
 	ErrorReason_RESULT_TOO_LARGE ErrorReason = 16
-	// INVALID_ARGUMENT: a batch has more items than it may; nothing of it is stored.
+	// INVALID_ARGUMENT: a batch has more items than it may, or its answer would be too
+	// large to be sent; nothing of it is stored.
 	ErrorReason_BATCH_TOO_LARGE ErrorReason = 17
 	// INVALID_ARGUMENT: a page token is not one that this list gave for these
 	// arguments (AIP-158).

@@ -48,8 +48,8 @@ const (
 // Every error carries a google.rpc.ErrorInfo whose reason is a value of
 // ErrorReason, and a google.rpc.BadRequest where fields are at fault. Beside what
 // each method names, each may answer INVALID_ARGUMENT (FIELD_INVALID,
-// FIELD_REQUIRED, INVALID_NAME; over REST also UNKNOWN_FIELD and
-// MALFORMED_REQUEST), UNAVAILABLE (STORE_UNAVAILABLE, SERVER_STOPPING) and
+// FIELD_REQUIRED, INVALID_NAME, MALFORMED_REQUEST; over REST also
+// UNKNOWN_FIELD), UNAVAILABLE (STORE_UNAVAILABLE, SERVER_STOPPING) and
 // RESOURCE_EXHAUSTED (OVERLOADED). Refused input leaves the store as it was.
 type JobServiceClient interface {
 	// Creates a job (AIP-133). Answered once it is stored for good. Over REST the
@@ -363,8 +363,8 @@ func (c *jobServiceClient) ExplainJob(ctx context.Context, in *ExplainJobRequest
 // Every error carries a google.rpc.ErrorInfo whose reason is a value of
 // ErrorReason, and a google.rpc.BadRequest where fields are at fault. Beside what
 // each method names, each may answer INVALID_ARGUMENT (FIELD_INVALID,
-// FIELD_REQUIRED, INVALID_NAME; over REST also UNKNOWN_FIELD and
-// MALFORMED_REQUEST), UNAVAILABLE (STORE_UNAVAILABLE, SERVER_STOPPING) and
+// FIELD_REQUIRED, INVALID_NAME, MALFORMED_REQUEST; over REST also
+// UNKNOWN_FIELD), UNAVAILABLE (STORE_UNAVAILABLE, SERVER_STOPPING) and
 // RESOURCE_EXHAUSTED (OVERLOADED). Refused input leaves the store as it was.
 type JobServiceServer interface {
 	// Creates a job (AIP-133). Answered once it is stored for good. Over REST the

@@ -57,8 +57,9 @@ export enum ErrorReason {
   UNKNOWN_FIELD = 4,
 
   /**
-   * INVALID_ARGUMENT: the request is not one: its body is not a JSON object, or too
-   * large, or its path is not UTF-8. REST only.
+   * INVALID_ARGUMENT: the request is not one: it is nested too deeply, or no such
+   * message; over REST its body is not a JSON object, or too large, or its path is
+   * not UTF-8.
    *
    * @generated from enum value: MALFORMED_REQUEST = 5;
    */
@@ -145,7 +146,8 @@ export enum ErrorReason {
   RESULT_TOO_LARGE = 16,
 
   /**
-   * INVALID_ARGUMENT: a batch has more items than it may; nothing of it is stored.
+   * INVALID_ARGUMENT: a batch has more items than it may, or its answer would be too
+   * large to be sent; nothing of it is stored.
    *
    * @generated from enum value: BATCH_TOO_LARGE = 17;
    */

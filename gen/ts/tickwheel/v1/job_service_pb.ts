@@ -1202,8 +1202,8 @@ export const OccurrenceReasonSchema: GenEnum<OccurrenceReason> = /*@__PURE__*/
  * Every error carries a google.rpc.ErrorInfo whose reason is a value of
  * ErrorReason, and a google.rpc.BadRequest where fields are at fault. Beside what
  * each method names, each may answer INVALID_ARGUMENT (FIELD_INVALID,
- * FIELD_REQUIRED, INVALID_NAME; over REST also UNKNOWN_FIELD and
- * MALFORMED_REQUEST), UNAVAILABLE (STORE_UNAVAILABLE, SERVER_STOPPING) and
+ * FIELD_REQUIRED, INVALID_NAME, MALFORMED_REQUEST; over REST also
+ * UNKNOWN_FIELD), UNAVAILABLE (STORE_UNAVAILABLE, SERVER_STOPPING) and
  * RESOURCE_EXHAUSTED (OVERLOADED). Refused input leaves the store as it was.
  *
  * @generated from service tickwheel.v1.JobService

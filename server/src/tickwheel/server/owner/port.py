@@ -74,6 +74,7 @@ class Owners(ABC):
 
         Raises:
             SegmentUnowned: no owner answers; nothing was fired.
+            Overloaded: far too much waits to be published; nothing was fired.
         """
 
     @abstractmethod
@@ -82,6 +83,7 @@ class Owners(ABC):
 
         Raises:
             SegmentUnowned: no owner answers; nothing was begun.
+            Overloaded: far too much waits to be published; nothing was begun.
         """
 
     @abstractmethod

@@ -158,6 +158,7 @@ class OwnerDesk:
 
         Raises:
             SegmentUnowned: this is not the owner, or it is not ready.
+            Overloaded: far too much waits to be published.
         """
         mark = (request.job.uid, discriminator_of(request.run_id))
         task = self._triggering.get(mark)
@@ -221,6 +222,7 @@ class OwnerDesk:
 
         Raises:
             SegmentUnowned: this is not the owner, or it is not ready.
+            Overloaded: far too much waits to be published.
         """
         mark = (request.job.uid, request.backfill_id)
         task = self._backfilling.get(mark)

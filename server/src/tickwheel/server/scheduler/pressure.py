@@ -12,9 +12,9 @@ from tickwheel.server.scheduler.holding import Holdings
 
 _log = structlog.get_logger(__name__)
 
-#: What they may weigh, however few they are.
+#: What they may weigh with their payloads.
 MOST_BYTES = 512 * 1024 * 1024
-#: So few are not even counted.
+#: So few are not even counted, and may weigh anything: at most 256 KiB each.
 FEW = 20_000
 #: A count takes some 20 ms where there are many.
 COUNT_EVERY_MS = 1_000
