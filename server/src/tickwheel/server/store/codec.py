@@ -6,6 +6,7 @@ beside it is for keys, conditions and people. This is on the hot path of submitt
 """
 
 from functools import lru_cache
+from sys import intern
 from typing import Final
 
 from tickwheel.internal.v1 import owner_service_pb2, storage_pb2
@@ -85,7 +86,7 @@ def decode_job(
     """
     record = storage_pb2.JobRecord.FromString(data)
     return Job(
-        user=record.user,
+        user=intern(record.user),
         uid=record.uid,
         job_id=record.job_id,
         segment=record.segment,
@@ -315,7 +316,7 @@ def entry_of(record: storage_pb2.EntryRecord) -> ScheduleEntry:
     return ScheduleEntry(
         segment=record.segment,
         fire_ms=record.fire_ms,
-        user=record.user,
+        user=intern(record.user),
         uid=record.uid,
         kind=_ENTRY_KINDS[record.kind],
         generation=record.generation,
