@@ -59,7 +59,7 @@ async def judge(store: Store, notebook: Notebook, job: Job, scope: Scope, now_ms
         judgement.unproven.runs_expired += 1
         start_ms = kept_from_ms
     if start_ms < scope.end_ms:
-        await judge.windows(start_ms, scope.end_ms)
+        await judge.windows(start_ms, scope.end_ms, is_first=True)
         await judge.triggered_before(start_ms)
     return judgement
 
@@ -76,8 +76,14 @@ class _Judge:
     last_scheduled: Run | None = None
     looked_to_ms: int = 0
 
-    async def windows(self, start_ms: int, end_ms: int) -> None:
-        """Audits the job's occurrences, and runs by hand, of a range of any length."""
+    async def windows(self, start_ms: int, end_ms: int, *, is_first: bool) -> None:
+        """Audits the job's occurrences, and runs by hand, of a range of any length.
+
+        Args:
+            start_ms: from here on, Unix milliseconds.
+            end_ms: before this.
+            is_first: nothing of the audited range comes before it.
+        """
         job = self.subject.job
         back_ms = max(duration_ms(one.job.spec.schedule.jitter) for one in self.subject.versions)
         first = await self.store.runs.list_job(
@@ -85,8 +91,8 @@ class _Judge:
         )
         if first.cursor is not None and end_ms - start_ms > SHORTEST_MS:
             middle_ms = (start_ms + end_ms) // 2
-            await self.windows(start_ms, middle_ms)
-            await self.windows(middle_ms, end_ms)
+            await self.windows(start_ms, middle_ms, is_first=is_first)
+            await self.windows(middle_ms, end_ms, is_first=False)
             return
         runs = list(first.items)
         if first.cursor is not None:
@@ -105,7 +111,7 @@ class _Judge:
                 if _is_plain(record.run_id)
                 and start_ms <= due.get(record.run_id, record.due_ms) < end_ms
             ],
-            Rules(start_ms=start_ms, end_ms=end_ms, clock_ms=CLOCK_BOUND_MS),
+            Rules(start_ms=start_ms, end_ms=end_ms, is_first=is_first, clock_ms=CLOCK_BOUND_MS),
         )
         self._check_triggered(
             [
