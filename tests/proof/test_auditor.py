@@ -236,7 +236,7 @@ def paused_stretch(here: Past, job: Job) -> Run:
         START_MS - 500_000,
         state=RunState.SKIPPED,
         skip_reason=run_pb2.SKIP_REASON_PAUSED,
-        skipped_count=1_000,
+        skipped_count=861,
         first_schedule_ms=START_MS - 500_000,
         last_schedule_ms=END_MS + 300_000,
     )
@@ -251,7 +251,10 @@ async def test_skipped_with_a_reason_across_the_ends_of_the_range(here: Past) ->
     progress, counts, _ = await here.audit()
     assert counts == {}
     assert progress.tally.skipped == 60
-    await here.record(dataclasses.replace(stretch, revision=2, last_schedule_ms=END_MS - 10_500))
+    shorter = dataclasses.replace(
+        stretch, revision=2, last_schedule_ms=END_MS - 11_000, skipped_count=550
+    )
+    await here.record(shorter)
     _, counts, _ = await here.audit()
     assert counts == {"MISSING": 10}
 
@@ -301,6 +304,13 @@ async def test_a_stretch_is_found_however_many_runs_by_hand_there_are_since_it_b
         progress, counts, _ = await here.audit()
         assert counts == {}
         assert progress.tally.skipped == 60
+    # One was lost inside of it: that is seen, once, whatever the windows are.
+    await here.record(dataclasses.replace(stretch, revision=2, skipped_count=860))
+    for window_runs in (1_000, 10):
+        monkeypatch.setattr(judging, "WINDOW_RUNS", window_runs)
+        _, counts, found = await here.audit()
+        assert counts == {"CONTRADICTED": 1}
+        assert "stands for 860 skipped occurrences, of 861 or more there" in found[0]
 
 
 async def test_what_a_deleted_job_should_have_done(here: Past) -> None:

@@ -322,3 +322,35 @@ def test_count_takes_the_first_of_a_rule(place: tuple[str, int], data: st.DataOb
     if expected:
         assert again.next_after(expected[-1] - 1) == expected[-1]
         assert again.next_after(expected[-1]) is None
+
+
+#: As often as each hour: what goes on through a change of the clock.
+frequent_crons = st.tuples(listed(0, 59), listed(0, 59), st.just("*"), days, months, weekdays)
+
+
+@st.composite
+def counted(draw: st.DrawFn) -> tuple[ScheduleSpec, int]:
+    """A schedule that can be counted without going through it, as often as not."""
+    spec, after_ms = draw(cases())
+    if draw(st.booleans()):
+        form = ScheduleSpec(time_zone=spec.time_zone, dst_overlap=spec.dst_overlap)
+        form = replace(form, start_ms=spec.start_ms, end_ms=spec.end_ms)
+        spec = replace(form, cron=" ".join(draw(frequent_crons)))
+    return spec, after_ms
+
+
+@thorough
+@given(counted(), st.integers(1, 2_000), st.integers(0, 1_000))
+def test_counting_is_going_through(
+    case: tuple[ScheduleSpec, int], number: int, before_ms: int
+) -> None:
+    spec, after_ms = case
+    schedule = compile_schedule(spec, anchor_ms=after_ms)
+    found = some(schedule, after_ms, number)
+    last_ms = found[-1] if found else after_ms + before_ms
+    assert schedule.count(after_ms + 1, last_ms + 1, 3_000) == len(found)
+    assert schedule.count(after_ms + 1, last_ms, 3_000) == max(0, len(found) - 1)
+    assert schedule.count(after_ms + 1, last_ms + 1, 7) == min(7, len(found))
+    if found:
+        rest = schedule.count(found[len(found) // 2], last_ms + 1, 3_000)
+        assert rest == len(found) - len(found) // 2

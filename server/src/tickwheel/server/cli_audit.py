@@ -25,7 +25,9 @@ From the jobs, in each version that they had, it works out what ought to have be
 range. Each such occurrence has to be published (its record is on the log) or recorded with the
 reason why not; never before it was due; once; with the content and the target of a version that
 held; under the fence of an owner that the job's own runs do not show to have been replaced; and its
-run must have ended, in one way: all final states that the run log has of it are the same.
+run must have ended, in one way: all final states that the run log has of it are the same. A record
+that stands for several skipped occurrences has to stand for as many as its schedule has there; it
+is counted whole, also where it began before the range or goes on behind it.
 
 An occurrence that is there under another ce_id as well, of an attempt that its run did not come to,
 is DOUBLED, whenever that came. A record that is there again with the same ce_id is counted as a
@@ -48,13 +50,14 @@ both versions are granted: 0.5 s for clocks, and up to 75 s, since it is not kno
 was confirmed.
 
 Not proven, and counted as such: runs older than their job's retention; records older than the
-topic's; jobs deleted longer ago than their retention (deleted ones within it are audited); what is
-published while the audit runs; runs still open; ends that the next owner did not know of, and that
-may have been recorded late by one that had been replaced: within 60 s of the last that it recorded
-in the segment. Never seen: retries and backfills that bear an instant before the range and never
-reached the log. Backfilled runs of the range are audited, also
-of jobs made after it; but which ranges were asked for is not kept, so none is missed. Compacted
-topics cannot be audited: what compaction has removed is found VANISHED.
+topic's (by offset, or by time where the worker did not learn that); jobs deleted longer ago than
+their retention (deleted ones within it are audited); what is published while the audit runs; runs
+still open, also those that wait for others of their job that are; ends that the next owner did not
+know of, and that may have been recorded late by one that had been replaced: within 60 s of the last
+that it recorded in the segment. Never seen: retries and backfills that bear an instant before the
+range and never reached the log. Backfilled runs of the range are audited, also of jobs made after
+it; but which ranges were asked for is not kept, so none is missed. Compacted topics cannot be
+audited: what compaction has removed is found VANISHED.
 """
 
 

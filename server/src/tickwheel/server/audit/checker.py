@@ -4,7 +4,6 @@ Bounded: the occurrences are a stream, and of runs and records only those of one
 are held.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -13,6 +12,7 @@ from tickwheel.server.audit.ends import RunStatus, two_ends
 from tickwheel.server.audit.expected import Expected, expected
 from tickwheel.server.audit.facts import FOR_EVER_MS, WIRE_MS, LogRecord, Rules, Subject
 from tickwheel.server.audit.findings import Fault, Finding, Tally
+from tickwheel.server.audit.stretches import Generation, Stretch
 from tickwheel.server.domain.names import backfill_run_id, instant_id, run_id_instant_ms
 from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.schedule.instants import format_instant
@@ -38,54 +38,20 @@ def check(case: Case, rules: Rules, tally: Tally) -> Iterator[Finding]:
 
 
 @dataclass(slots=True)
-class _Stretch:
-    """A record that stands for several skipped occurrences."""
-
-    run: Run
-    #: It begins before what is looked at, so that it may belong to any generation.
-    is_begun: bool = False
-    #: By generation of the job to which it may belong, how many occurrences it covers, and how
-    #: many of them may rightly have no trace.
-    found: Counter[int] = field(default_factory=Counter[int])
-    uncertain: Counter[int] = field(default_factory=Counter[int])
-
-    def covers(self, one: Expected) -> bool:
-        """Whether an occurrence is one of those it stands for; they come in order."""
-        first_ms, last_ms = self.run.first_schedule_ms, self.run.last_schedule_ms
-        if self.is_begun or one.schedule_ms == first_ms:
-            for generation in one.generations:
-                self.found.setdefault(generation, 0)
-        return first_ms <= one.schedule_ms <= last_ms and bool(self.found.keys() & one.generations)
-
-    def add(self, one: Expected, *, uncertain: bool) -> None:
-        """It stands for one more."""
-        for generation in self.found.keys() & one.generations:
-            self.found[generation] += 1
-            self.uncertain[generation] += uncertain
-
-    def adds_up(self) -> bool:
-        """Whether it says how many there are."""
-        return any(
-            found - self.uncertain[generation] <= self.run.skipped_count <= found
-            for generation, found in self.found.items()
-        )
-
-
-@dataclass(slots=True)
 class _Check:
     case: Case
     rules: Rules
     tally: Tally
     runs: dict[str, Run] = field(default_factory=dict[str, Run])
     records: dict[str, list[LogRecord]] = field(default_factory=dict[str, list[LogRecord]])
-    stretches: list[_Stretch] = field(default_factory=list[_Stretch])
+    stretches: list[Stretch] = field(default_factory=list[Stretch])
 
     def run(self) -> Iterator[Finding]:
         """All findings."""
+        generations = Generation.all_of(self.case.subject, self.rules.clock_ms)
         for run in self.case.runs:
             if run.state is RunState.SKIPPED and run.trigger is Trigger.SCHEDULE:
-                is_begun = run.first_schedule_ms < self.rules.start_ms
-                self.stretches.append(_Stretch(run, is_begun))
+                self.stretches.append(Stretch.of(run, generations))
             else:
                 self.runs[run.run_id] = run
         for record in self.case.records:
@@ -114,8 +80,6 @@ class _Check:
         run = self.runs.get(run_id)
         records = self.records.get(run_id, [])
         skips = [stretch for stretch in self.stretches if stretch.covers(one)]
-        for stretch in skips:
-            stretch.add(one, uncertain=one.may_be_absent)
         self.tally.checks += 1
         if run is None and not skips:
             if records and one.may_be_absent and not any(record.is_heard for record in records):
@@ -137,7 +101,7 @@ class _Check:
             yield from self._run(run, records)
             yield from self._content(one, records)
 
-    def _skip(self, one: Expected, run_id: str, stretch: _Stretch) -> Iterator[Finding]:
+    def _skip(self, one: Expected, run_id: str, stretch: Stretch) -> Iterator[Finding]:
         self.tally.checks += 1
         run = stretch.run
         match run.skip_reason:
@@ -153,7 +117,7 @@ class _Check:
             case _:
                 fits = one.may_fire
         # What may be absent may lie in a stretch of another schedule without being one of it.
-        is_its = not one.may_be_absent or len(stretch.found) == 1
+        is_its = not one.may_be_absent or len(stretch.generations) == 1
         if is_its and not fits:
             reason = run_pb2.SkipReason.Name(run.skip_reason)
             yield self._finding(Fault.MISJUDGED, run_id, f"{_due(one.due_ms)}; skipped as {reason}")
@@ -203,20 +167,21 @@ class _Check:
                 )
 
     def _stretches_add_up(self) -> Iterator[Finding]:
+        """Each is counted whole, once: in the window in which it begins, or the first that has it.
+
+        An occurrence that is lost inside of it is seen by this alone.
+        """
+        rules = self.rules
         for stretch in self.stretches:
             run = stretch.run
-            # What it stands for last came due by its last update.
-            last_ms = max(run.last_schedule_ms, run.update_ms)
-            if not self.rules.start_ms <= run.due_ms or last_ms >= self.rules.end_ms:
+            is_begun = run.due_ms < rules.start_ms
+            is_earlier = is_begun and not (rules.is_first and stretch.reaches(rules.start_ms))
+            if is_earlier or run.due_ms >= rules.end_ms:
                 continue
             self.tally.checks += 1
-            if not stretch.adds_up():
-                there = max(stretch.found.values(), default=0)
-                yield self._finding(
-                    Fault.CONTRADICTED,
-                    run.run_id,
-                    f"stands for {run.skipped_count} skipped occurrences, of {there} there",
-                )
+            text = stretch.miscount()
+            if text:
+                yield self._finding(Fault.CONTRADICTED, run.run_id, text)
 
     # -- runs --------------------------------------------------------------------------------
 

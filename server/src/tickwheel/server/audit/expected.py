@@ -79,14 +79,11 @@ def expected(subject: Subject, start_ms: int, end_ms: int, clock_ms: int) -> Ite
     """
     #: By generation: while one holds, nobody counts what those after it have.
     counts: dict[int, _Count] = {}
-    generations = [
-        _candidates(subject.versions, list(group), start_ms, end_ms, clock_ms)
-        for _, group in groupby(
-            (number for number, one in enumerate(subject.versions) if not one.job.delete_ms),
-            key=lambda number: subject.versions[number].job.generation,
-        )
+    candidates = [
+        _candidates(subject.versions, numbers, start_ms, end_ms, clock_ms)
+        for numbers in generations(subject)
     ]
-    for one in heapq.merge(*generations, key=lambda candidate: candidate.at_ms):
+    for one in heapq.merge(*candidates, key=lambda candidate: candidate.at_ms):
         known = [count for number, count in counts.items() if number <= one.generation]
         never = bool(one.max_runs) and sum(count.least for count in known) >= one.max_runs
         perhaps = bool(one.max_runs) and sum(count.most for count in known) >= one.max_runs
@@ -106,6 +103,13 @@ def expected(subject: Subject, start_ms: int, end_ms: int, clock_ms: int) -> Ite
             may_be_absent=one.is_over or perhaps,
             ended_ms=one.ended_ms,
         )
+
+
+def generations(subject: Subject) -> list[list[int]]:
+    """The numbers of a job's versions, from 0, generation by generation; a deletion is of none."""
+    living = (number for number, one in enumerate(subject.versions) if not one.job.delete_ms)
+    by_generation = groupby(living, lambda number: subject.versions[number].job.generation)
+    return [list(numbers) for _, numbers in by_generation]
 
 
 def _candidates(
@@ -162,7 +166,10 @@ def _may_hold(versions: Sequence[Version], number: int, at_ms: int, clock_ms: in
         if at_ms <= begun_ms:
             return False
     if number + 1 < len(versions):
-        following = versions[number + 1]
-        over_ms = max(following.made_ms, following.sure_ms) + clock_ms
-        return at_ms <= over_ms
+        return at_ms <= last_held_ms(versions[number + 1], clock_ms)
     return True
+
+
+def last_held_ms(following: Version, clock_ms: int) -> int:
+    """The last instant at which the version before one may have held."""
+    return max(following.made_ms, following.sure_ms) + clock_ms

@@ -81,6 +81,8 @@ class Rules:
     #: Occurrences due from here on are judged, and until there; Unix milliseconds.
     start_ms: int
     end_ms: int
+    #: Nothing of the same range comes before it: what has begun earlier is looked at as well.
+    is_first: bool = True
     #: By how much the clocks that decide may differ from the one that the facts are told in.
     clock_ms: int = 0
     #: From when to when something failed over, so that a record may be there twice; None: a record

@@ -123,10 +123,11 @@ class Auditor:
     async def _read_records(self) -> None:
         notebook, since_ms = self._notebook, self._scope.start_ms - _BEFORE_MS
         for topic in notebook.unread_topics():
+            asked_ms = self._clock.now_ms()
             partitions = await self._log.partitions(topic, since_ms)
             own_stamps = not partitions or await self._log.has_own_stamps(topic)
             with self._step():
-                notebook.set_partitions(topic, partitions, own_stamps=own_stamps)
+                notebook.set_partitions(topic, partitions, asked_ms, own_stamps=own_stamps)
         total = self._progress.records + notebook.unread()
         self._report("records", self._progress.records, total)
         for topic in notebook.topics():

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from tickwheel.server.proof.log import AuditedLog, LogError, Partition, Seen, seen
+from tickwheel.server.proof.log import NONE_KEPT_MS, AuditedLog, LogError, Partition, Seen, seen
 from tickwheel.server.records.errors import LogUnavailable
+from tickwheel.server.records.record import PartitionState
 from tickwheel.server.records.scan import LogFile
 
 
@@ -32,7 +33,12 @@ class EmbeddedLog(AuditedLog):
     async def partitions(self, topic: str, since_ms: int) -> Sequence[Partition]:
         return [
             Partition(
-                topic, state.number, state.start, self._file.since(state, since_ms), state.end
+                topic,
+                state.number,
+                state.start,
+                self._file.since(state, since_ms),
+                state.end,
+                self._kept_ms(state),
             )
             for state in self._file.partitions(topic)
         ]
@@ -55,6 +61,12 @@ class EmbeddedLog(AuditedLog):
                     )
                     for record in records
                 ]
+
+    def _kept_ms(self, state: PartitionState) -> int:
+        if not state.start:
+            return 0
+        first_ms = self._file.first_ms(state)
+        return NONE_KEPT_MS if first_ms is None else first_ms
 
     @override
     async def has_own_stamps(self, topic: str) -> bool:

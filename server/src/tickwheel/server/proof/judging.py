@@ -15,6 +15,7 @@ from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.proof.log import digest
 from tickwheel.server.proof.notebook import Notebook, Unproven
 from tickwheel.server.proof.scope import CLOCK_BOUND_MS, Scope
+from tickwheel.server.proof.waiting import Queue, place_ms, waits
 from tickwheel.server.schedule.instants import format_instant
 from tickwheel.server.store.codec import job_retention_ms
 from tickwheel.server.store.port import Store
@@ -52,15 +53,16 @@ async def judge(store: Store, notebook: Notebook, job: Job, scope: Scope, now_ms
     """
     judgement = Judgement()
     subject = _digested(await read_subject(store, job))
-    judge = _Judge(store, notebook, scope, subject, now_ms, judgement)
+    judge = _Judge(store, notebook, scope, subject, now_ms, judgement, Queue(store, job))
     kept_from_ms = now_ms - min(job_retention_ms(one.job.spec) for one in subject.versions)
     start_ms = scope.start_ms
     if kept_from_ms > start_ms and job.create_ms < kept_from_ms:
         judgement.unproven.runs_expired += 1
         start_ms = kept_from_ms
     if start_ms < scope.end_ms:
-        await judge.windows(start_ms, scope.end_ms)
+        await judge.windows(start_ms, scope.end_ms, is_first=True)
         await judge.triggered_before(start_ms)
+        await judge.waiting()
     return judgement
 
 
@@ -72,12 +74,21 @@ class _Judge:
     subject: Subject
     now_ms: int
     judgement: Judgement
+    queue: Queue
     #: The newest run of the schedule before an instant, and up to which that was looked for.
     last_scheduled: Run | None = None
     looked_to_ms: int = 0
+    #: Runs that wait for longer than others may stay as they are.
+    overdue: list[tuple[Run, Finding]] = field(default_factory=list[tuple[Run, Finding]])
 
-    async def windows(self, start_ms: int, end_ms: int) -> None:
-        """Audits the job's occurrences, and runs by hand, of a range of any length."""
+    async def windows(self, start_ms: int, end_ms: int, *, is_first: bool) -> None:
+        """Audits the job's occurrences, and runs by hand, of a range of any length.
+
+        Args:
+            start_ms: from here on, Unix milliseconds.
+            end_ms: before this.
+            is_first: nothing of the audited range comes before it.
+        """
         job = self.subject.job
         back_ms = max(duration_ms(one.job.spec.schedule.jitter) for one in self.subject.versions)
         first = await self.store.runs.list_job(
@@ -85,8 +96,8 @@ class _Judge:
         )
         if first.cursor is not None and end_ms - start_ms > SHORTEST_MS:
             middle_ms = (start_ms + end_ms) // 2
-            await self.windows(start_ms, middle_ms)
-            await self.windows(middle_ms, end_ms)
+            await self.windows(start_ms, middle_ms, is_first=is_first)
+            await self.windows(middle_ms, end_ms, is_first=False)
             return
         runs = list(first.items)
         if first.cursor is not None:
@@ -105,7 +116,7 @@ class _Judge:
                 if _is_plain(record.run_id)
                 and start_ms <= due.get(record.run_id, record.due_ms) < end_ms
             ],
-            Rules(start_ms=start_ms, end_ms=end_ms, clock_ms=CLOCK_BOUND_MS),
+            Rules(start_ms=start_ms, end_ms=end_ms, is_first=is_first, clock_ms=CLOCK_BOUND_MS),
         )
         self._check_triggered(
             [
@@ -135,6 +146,14 @@ class _Judge:
         keys = sorted({(uid, record.run_id) for record in records})
         runs = await self.store.runs.get_many(keys) if keys else {}
         self._check_triggered(list(runs.values()), records)
+
+    async def waiting(self) -> None:
+        """Judges the runs that have waited for long, once all are known: in the order they wait."""
+        for run, finding in sorted(self.overdue, key=lambda item: place_ms(item[0])):
+            if self._is_in_time(await self.queue.could_go_ms(run)):
+                self.judgement.unproven.open += 1
+            else:
+                self.judgement.findings.append(finding)
 
     async def _covering(self, before_ms: int) -> Run | None:
         """The stretch of skipped occurrences that began before and goes on."""
@@ -184,7 +203,12 @@ class _Judge:
         by_id = {run.run_id: run for run in runs}
         rules = replace(rules, owners={self.subject.job.segment: _owners(runs)})
         for finding in check(Case(self.subject, runs, records), rules, self.judgement.tally):
-            if not self._is_open(finding, by_id.get(finding.run_id)):
+            run = by_id.get(finding.run_id)
+            if self._is_open(finding, run):
+                continue
+            if finding.fault is Fault.UNFINISHED and run is not None and waits(run):
+                self.overdue.append((run, finding))
+            else:
                 self.judgement.findings.append(self._dated(finding))
         self.judgement.findings.extend(self._early(records))
 
@@ -208,27 +232,47 @@ class _Judge:
 
     def _is_open(self, finding: Finding, run: Run | None) -> bool:
         """Whether a finding is none, as far as can be known; counts it then."""
-        unproven = self.judgement.unproven
         if finding.fault is Fault.EARLY:
             # Judged by itself, to the millisecond.
             return True
         if run is None:
             return False
-        if finding.fault is Fault.UNFINISHED:
-            if self.now_ms - run.update_ms < OPEN_MS + self._patience_ms():
-                unproven.open += 1
-                return True
-        elif finding.fault is Fault.VANISHED and run.offset >= 0:
+        unproven = self.judgement.unproven
+        if finding.fault is Fault.UNFINISHED and self._is_in_time(run.update_ms):
+            unproven.open += 1
+        elif finding.fault is Fault.VANISHED and self._has_expired(run):
+            unproven.records_expired += 1
+        elif finding.fault is Fault.VANISHED and self._came_since(run):
+            unproven.published_since += 1
+        else:
+            return False
+        return True
+
+    def _has_expired(self, run: Run) -> bool:
+        """Whether the log may have dropped a run's record."""
+        if run.offset >= 0:
             partition = self.notebook.partition(run.topic, run.partition)
-            if partition is None:
-                return False
-            if run.offset < partition.kept_from:
-                unproven.records_expired += 1
-                return True
-            if run.offset >= partition.end:
-                unproven.published_since += 1
-                return True
-        return False
+            return partition is not None and run.offset < partition.kept_from
+        # Its worker has not learned where it is, only by when it was there.
+        since_ms = max(run.attempt_due_ms or run.due_ms, _published_ms(run) - WIRE_MS)
+        since_ms -= CLOCK_BOUND_MS + self.scope.log_behind_ms
+        return any(
+            partition.kept_ms > since_ms
+            for partition in self.notebook.partitions(run.topic)
+            if run.partition in (-1, partition.number)
+        )
+
+    def _came_since(self, run: Run) -> bool:
+        """Whether a run's record came when the audit had looked how far the log goes."""
+        if run.offset >= 0:
+            partition = self.notebook.partition(run.topic, run.partition)
+            return partition is not None and run.offset >= partition.end
+        asked_ms = self.notebook.asked_ms(run.topic)
+        return bool(asked_ms) and _published_ms(run) + CLOCK_BOUND_MS >= asked_ms
+
+    def _is_in_time(self, since_ms: int) -> bool:
+        """Whether a run may be open that could have gone on since an instant."""
+        return self.now_ms - since_ms < OPEN_MS + self._patience_ms()
 
     def _patience_ms(self) -> int:
         """The longest that a run of the job may stay as it is."""
@@ -275,6 +319,10 @@ def _owners(runs: Iterable[Run]) -> list[tuple[int, int]]:
 def _is_plain(run_id: str) -> bool:
     """Whether it is the id of an occurrence of the schedule."""
     return "-" not in run_id
+
+
+def _published_ms(run: Run) -> int:
+    return run.publish_ms or run.update_ms
 
 
 def _instant_of(record: LogRecord) -> str:

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndTimestamp
 from typing_extensions import override
 
-from tickwheel.server.proof.log import AuditedLog, LogError, Partition, Seen, seen
+from tickwheel.server.proof.log import NONE_KEPT_MS, AuditedLog, LogError, Partition, Seen, seen
 
 # aiokafka's own types are partial.
 # pyright: reportUnknownMemberType=false
@@ -65,6 +65,11 @@ class KafkaLog(AuditedLog):
             ends = cast("_Offsets", await consumer.end_offsets(places))
             times = dict.fromkeys(places, since_ms)
             begins = cast("_Times", await consumer.offsets_for_times(times))
+            dropped = [place for place in places if kept[place]]
+            firsts = cast(
+                "_Times",
+                await consumer.offsets_for_times(dict.fromkeys(dropped, 0)) if dropped else {},
+            )
         return [
             Partition(
                 topic,
@@ -73,6 +78,7 @@ class KafkaLog(AuditedLog):
                 # No record is that young where there is none.
                 ends[place] if (first := begins[place]) is None else first.offset,
                 ends[place],
+                _kept_ms(firsts[place]) if place in firsts else 0,
             )
             for place in sorted(places)
         ]
@@ -152,6 +158,12 @@ class KafkaLog(AuditedLog):
             yield
         except (KafkaError, OSError) as error:
             raise LogError(f"{self.name} cannot be read: {error}") from error
+
+
+def _kept_ms(first: OffsetAndTimestamp | None) -> int:
+    """As `Partition.kept_ms`, of a partition of which something was dropped."""
+    # Brokers of long ago do not say when: nothing can be proven by it.
+    return NONE_KEPT_MS if first is None or first.timestamp is None else first.timestamp
 
 
 def _seen(message: "ConsumerRecord[bytes, bytes]") -> Seen:

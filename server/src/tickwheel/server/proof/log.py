@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from tickwheel.server.audit.facts import LogRecord
+from tickwheel.server.audit.facts import FOR_EVER_MS, LogRecord
 from tickwheel.server.domain.names import USER_PATTERN, is_uuid7, run_id_instant_ms
 
+#: `Partition.kept_ms` where the log has dropped all that there was.
+NONE_KEPT_MS: Final = FOR_EVER_MS
 #: Contents are compared by so many bytes of their SHA-256: they need not be kept.
 DIGEST_BYTES: Final = 16
 
@@ -30,6 +32,8 @@ class Partition:
     begin: int
     #: Behind the last that was there when the audit began.
     end: int
+    #: When the first that is still kept was appended; 0: nothing was dropped. Unix milliseconds.
+    kept_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,15 +19,17 @@ from tickwheel.server.domain.names import JobKey, JobName, run_id_instant_ms
 from tickwheel.server.domain.run import RunState
 from tickwheel.server.proof.log import Partition, Seen
 
-_FORMAT = 2
+_FORMAT = 3
 
 _SCHEMA = """
 CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE jobs (uid TEXT PRIMARY KEY, user TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE segments (number INTEGER PRIMARY KEY);
-CREATE TABLE topics (name TEXT PRIMARY KEY, own_stamps INTEGER) WITHOUT ROWID;
+CREATE TABLE topics (
+    name TEXT PRIMARY KEY, own_stamps INTEGER, asked_ms INTEGER
+) WITHOUT ROWID;
 CREATE TABLE partitions (
-    topic TEXT, number INTEGER, kept_from INTEGER, position INTEGER, end INTEGER,
+    topic TEXT, number INTEGER, kept_from INTEGER, position INTEGER, end INTEGER, kept_ms INTEGER,
     PRIMARY KEY (topic, number)
 ) WITHOUT ROWID;
 -- Ordered as they are asked for: a job's, by the instant in the run's id.
@@ -193,7 +195,7 @@ class Notebook:
             "INSERT OR IGNORE INTO jobs VALUES (?, ?)", [(key.uid, key.user) for key in keys]
         )
         self._db.executemany(
-            "INSERT OR IGNORE INTO topics VALUES (?, NULL)", [(topic,) for topic in topics]
+            "INSERT OR IGNORE INTO topics VALUES (?, NULL, NULL)", [(topic,) for topic in topics]
         )
         self._db.executemany(
             "INSERT OR IGNORE INTO segments VALUES (?)", [(segment,) for segment in segments]
@@ -227,24 +229,30 @@ class Notebook:
     # -- records -----------------------------------------------------------------------------
 
     def set_partitions(
-        self, topic: str, partitions: Iterable[Partition], *, own_stamps: bool
+        self, topic: str, partitions: Iterable[Partition], asked_ms: int, *, own_stamps: bool
     ) -> None:
-        """Notes what there is to read."""
-        self._db.execute("UPDATE topics SET own_stamps = ? WHERE name = ?", (own_stamps, topic))
+        """Notes what there is to read, and when that was asked for: the log has gone on since."""
+        self._db.execute(
+            "UPDATE topics SET own_stamps = ?, asked_ms = ? WHERE name = ?",
+            (own_stamps, asked_ms, topic),
+        )
         self._db.executemany(
-            "INSERT OR REPLACE INTO partitions VALUES (?, ?, ?, ?, ?)",
-            [
-                (each.topic, each.number, each.kept_from, each.begin, each.end)
-                for each in partitions
-            ],
+            "INSERT OR REPLACE INTO partitions VALUES (?, ?, ?, ?, ?, ?)",
+            [astuple(each) for each in partitions],
         )
 
     def set_kept_from(self, partitions: Iterable[Partition]) -> None:
         """Notes from which offset on the log keeps its records by now."""
         self._db.executemany(
-            "UPDATE partitions SET kept_from = max(kept_from, ?) WHERE topic = ? AND number = ?",
-            [(each.kept_from, each.topic, each.number) for each in partitions],
+            "UPDATE partitions SET kept_from = max(kept_from, ?), kept_ms = max(kept_ms, ?) "
+            "WHERE topic = ? AND number = ?",
+            [(each.kept_from, each.kept_ms, each.topic, each.number) for each in partitions],
         )
+
+    def asked_ms(self, topic: str) -> int:
+        """When a topic was asked for what there is of it; 0: it was not."""
+        row = self._db.execute("SELECT asked_ms FROM topics WHERE name = ?", (topic,)).fetchone()
+        return 0 if row is None else row[0] or 0
 
     def partitions(self, topic: str) -> list[Partition]:
         """The partitions of a topic; `begin` is how far they were read."""

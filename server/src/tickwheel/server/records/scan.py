@@ -57,6 +57,18 @@ class LogFile:
             raise unavailable(error) from error
         return state.end if row is None else max(state.start, row[0] - lowest)
 
+    def first_ms(self, state: PartitionState) -> int | None:
+        """When the first record that is kept was appended; None if none is."""
+        lowest = state.id << OFFSET_BITS
+        try:
+            row = self._connection.execute(
+                "SELECT append_ms FROM batches WHERE id >= ? AND id < ? ORDER BY id LIMIT 1",
+                (lowest, lowest + state.end),
+            ).fetchone()
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
+        return None if row is None else row[0]
+
     def read(self, topic: str, number: int, begin: int, end: int) -> Iterator[Sequence[pb.Record]]:
         """Records from offset `begin` to before `end`, some at a time."""
         state = next(each for each in self.partitions(topic) if each.number == number)

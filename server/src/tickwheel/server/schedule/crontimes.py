@@ -9,8 +9,12 @@ from tickwheel.server.schedule.calendar import (
     weekday_of,
 )
 from tickwheel.server.schedule.clockface import TimesOfDay
+from tickwheel.server.schedule.counting import skip_times
 from tickwheel.server.schedule.cron import CronFields, parse_cron
 from tickwheel.server.schedule.instants import DAY_S
+
+#: More than there are.
+_ALL = 1 << 60
 
 
 class CronTimes:
@@ -34,6 +38,10 @@ class CronTimes:
                 return day * DAY_S + time
             found = day + 1 if self._every_day else self._days.at_or_after(day + 1)
         return None if found is None else found * DAY_S + self._times.first
+
+    def count(self, low_s: int, high_s: int) -> int:
+        """How many of the times are in [low_s, high_s)."""
+        return skip_times(self._days, self._times, low_s, high_s, _ALL)[0]
 
     def smallest_gap_s(self) -> int:
         """No two of the times are closer than this, on a clock without changes."""

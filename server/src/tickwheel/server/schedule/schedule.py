@@ -98,6 +98,20 @@ class Schedule:
             yield instant
             instant = self.next_after(instant)
 
+    def count(self, start_ms: int, end_ms: int, most: int) -> int:
+        """How many there are `between`, counted up to `most`.
+
+        Periods of elapsed time, and cron expressions without given hours, are not gone through.
+        """
+        if self._left_out is None and isinstance(self.series, Every | OnTheClock):
+            first, last = self.spec.start_ms, self.spec.end_ms
+            begun_ms = start_ms if first is None else max(start_ms, first)
+            ended_ms = min(end_ms, _LAST_MS + 1, end_ms if last is None else last)
+            found = self.series.count(begun_ms, max(begun_ms, ended_ms))
+            if found is not None:
+                return min(found, most)
+        return sum(1 for _ in islice(self.between(start_ms, end_ms), most))
+
     def due(self, nominal_ms: int, *, salt: str) -> int:
         """When an occurrence is due: its nominal instant and a delay of up to the jitter.
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Protocol
 
 from tickwheel.server.schedule.instants import EARLIEST_S, MS_NANOS
-from tickwheel.server.schedule.wallclock import WallClock, WallTimes
+from tickwheel.server.schedule.wallclock import CountedTimes, WallClock
 
 #: Later than anything that has a date.
 _NEVER_MS = 2**62
@@ -74,6 +74,14 @@ class Every:
         following = ahead + self.period_ns - ahead % self.period_ns
         return self.anchor_ms - (-following // MS_NANOS)
 
+    def count(self, start_ms: int, end_ms: int) -> int:
+        """How many there are from `start_ms` to before `end_ms`, which does not lie before it."""
+        begun, ended = (
+            (instant_ms - 1 - self.anchor_ms) * MS_NANOS // self.period_ns
+            for instant_ms in (start_ms, end_ms)
+        )
+        return ended - begun
+
     def smallest_gap_ms(self) -> int | None:
         """The period."""
         return self.period_ns // MS_NANOS
@@ -84,7 +92,7 @@ class OnTheClock:
     """Wall-clock times of a zone, without beginning."""
 
     clock: WallClock
-    times: WallTimes
+    times: CountedTimes
     #: Goes on through a change of the clock as if there were none.
     elapsed: bool
 
@@ -96,6 +104,17 @@ class OnTheClock:
         else:
             found = self.clock.next_after(self.times, after_s)
         return None if found is None else found * 1000
+
+    def count(self, start_ms: int, end_ms: int) -> int | None:
+        """How many there are from `start_ms` to before `end_ms`.
+
+        None where they have to be gone through, since changes of the clock move them: those are
+        seldom, or a few hours of each day.
+        """
+        if not self.elapsed:
+            return None
+        start_s = max(-(-start_ms // 1000), EARLIEST_S + 1)
+        return self.clock.count_elapsed(self.times, start_s, -(-end_ms // 1000))
 
     def smallest_gap_ms(self) -> int | None:
         """That of the wall-clock times."""

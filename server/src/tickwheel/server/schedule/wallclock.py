@@ -33,6 +33,14 @@ class WallTimes(Protocol):
         ...
 
 
+class CountedTimes(WallTimes, Protocol):
+    """Those that need not be gone through one by one to be counted."""
+
+    def count(self, low_s: int, high_s: int) -> int:
+        """How many of them are in [low_s, high_s)."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class WallClock:
     """A zone's clock, and what is to become of the times it leaves out or shows twice.
@@ -64,6 +72,17 @@ class WallClock:
                 return wall - span.offset_s
             instant = span.end_s
         return None
+
+    def count_elapsed(self, times: CountedTimes, start_s: int, end_s: int) -> int:
+        """How many instants `next_elapsed` finds from `start_s` to before `end_s`."""
+        number = 0
+        end_s = min(end_s, HORIZON_S)
+        while start_s < end_s:
+            span = self.zone.span_at(start_s)
+            until_s = min(end_s, span.end_s)
+            number += times.count(start_s + span.offset_s, until_s + span.offset_s)
+            start_s = until_s
+        return number
 
     def next_after(self, times: WallTimes, after_s: int) -> int | None:
         """The first instant after `after_s` that one of the times means under the policies."""
