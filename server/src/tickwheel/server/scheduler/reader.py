@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobKey
 from tickwheel.server.domain.occurrence import RowPlace, ScheduleEntry
 from tickwheel.server.domain.run import Run
+from tickwheel.server.scheduler.apart import Together, about, each_apart
 from tickwheel.server.scheduler.backlog import Backlog
-from tickwheel.server.scheduler.bounded import bounded
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.holding import Holding, position_of, recovered
 from tickwheel.server.scheduler.keeper import SET_BACK_MS
@@ -57,6 +58,9 @@ class Reader:
         self._some = asyncio.Event()
         #: Readings of the schedule that are under way.
         self._readings = 0
+        self._schedules = Together()
+        #: What lies behind may be not to be read while what lies ahead is, and the other way round.
+        self._sweeps = Together()
         #: One slice of the backlog is taken in at a time.
         self._loading = asyncio.Lock()
 
@@ -73,7 +77,7 @@ class Reader:
         groups: dict[int, list[int]] = {}
         for segment, position_ms in left.positions.items():
             groups.setdefault(position_ms // TOGETHER_MS, []).append(segment)
-        await bounded(self._recover(group, left) for group in groups.values())
+        await each_apart((group, partial(self._recover, group, left)) for group in groups.values())
 
     async def _recover(self, segments: list[int], left: Left) -> None:
         """Recovers segments whose positions lie together: all that is read is read at once."""
@@ -117,7 +121,7 @@ class Reader:
             holding.owner.begin_rederiving(alive_ms, now)
         holding.taken_ms = now
         holding.unchecked = list(latest_states(log).values())
-        holding.position_ms = holding.read_to_ms = holding.told_to_ms = position
+        holding.position_ms = holding.read_to_ms = position
         holding.recovered = True
 
     async def read_schedule(self) -> None:
@@ -146,19 +150,25 @@ class Reader:
 
     async def _read_schedules(self, segments: Iterable[int]) -> None:
         horizon = self._clock.now_ms() + LOOK_AHEAD_MS
-        groups: dict[int, list[Holding]] = {}
+        held: dict[int, Holding] = {}
+        groups: dict[int, list[int]] = {}
         for segment in segments:
             holding = recovered(self._holdings, segment)
             if holding is not None and not holding.leaving:
-                groups.setdefault(holding.read_to_ms, []).append(holding)
-        await bounded(
-            self._read_schedule(holdings, start, horizon) for start, holdings in groups.items()
-        )
+                held[segment] = holding
+                groups.setdefault(holding.read_to_ms, []).append(segment)
+
+        async def read(start_ms: int, some: list[int]) -> None:
+            await self._read_schedule([held[segment] for segment in some], start_ms, horizon)
+
+        await self._schedules.read(groups, read)
 
     async def _read_schedule(self, holdings: list[Holding], start_ms: int, end_ms: int) -> None:
         """Reads from `start_ms` on; after an outage in stretches, skipping what is empty."""
         if end_ms - start_ms > CATCH_UP_STRETCH_MS:
-            await bounded(self._catch_up(holding, start_ms, end_ms) for holding in holdings)
+            await each_apart(
+                about(holdings, lambda holding: self._catch_up(holding, start_ms, end_ms))
+            )
             return
         segments = [holding.segment for holding in holdings]
         self._put_off(await self._store.schedule.read_due(segments, start_ms, end_ms))
@@ -250,20 +260,29 @@ class Reader:
 
     async def sweep(self) -> None:
         """Reads everything since the positions again: the net below the watermark."""
-        holdings = [holding for holding in self._holdings.values() if holding.ready]
-        if not holdings or self._pressure.is_high():
+        held = {segment: holding for segment, holding in self._holdings.items() if holding.ready}
+        if not held or self._pressure.is_high():
             return
         now = self._clock.now_ms()
-        segments = [holding.segment for holding in holdings]
-        start = min(holding.position_ms or now for holding in holdings)
-        start = max(start, now - CATCH_UP_STRETCH_MS)
-        end = min(holding.read_to_ms for holding in holdings)
-        if start < end:
-            found = await self._store.schedule.read_due(segments, start, end)
-            # What stands before its own segment's position is done with.
-            self._put_off(
-                row for row in found if row.fire_ms >= position_of(self._holdings, row.segment)
-            )
+
+        async def sweep(_: object, segments: list[int]) -> None:
+            some = [held[segment] for segment in segments]
+            start = min(holding.position_ms or now for holding in some)
+            start = max(start, now - CATCH_UP_STRETCH_MS)
+            end = max(holding.read_to_ms for holding in some)
+            if start < end:
+                found = await self._store.schedule.read_due(segments, start, end)
+                # What stands before its own segment's position is done with; what stands beyond
+                # what was read of it comes with that.
+                self._put_off(
+                    row
+                    for row in found
+                    if position_of(self._holdings, row.segment)
+                    <= row.fire_ms
+                    < held[row.segment].read_to_ms
+                )
+
+        await self._sweeps.read({None: held}, sweep)
 
 
 def _by_segment(runs: Iterable[Run]) -> dict[int, list[Run]]:
