@@ -1,7 +1,7 @@
 """The partitions of some segments are away: the others' runs go on, and theirs come afterwards."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from scheduler.test_desk import CLOCK, outcome_of
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import WriteStamp
-from tickwheel.server.domain.names import instant_id
+from tickwheel.server.domain.names import JobKey, instant_id
 from tickwheel.server.domain.run import RunState
 from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.inbox import News
@@ -27,7 +27,13 @@ SEGMENTS = 8
 #: The first, as calls about it begin before the others.
 BAD, GOOD = 0, 6
 OPTIONS = SchedulerOptions(
-    exclusive=True, read_ms=20, sweep_ms=50, reread_ms=50, advance_ms=20, position_ms=20
+    exclusive=True,
+    membership_ms=20,
+    read_ms=20,
+    sweep_ms=50,
+    reread_ms=50,
+    advance_ms=20,
+    position_ms=20,
 )
 _READS = (
     ("schedule", ("read_due", "read_inbox", "first_fire_ms", "positions", "zone_data")),
@@ -204,3 +210,47 @@ async def test_what_cannot_be_recorded_in_time_keeps_nobody_else_waiting(
         monkeypatch.setattr(store.runs, "record", record)
         may_fail.set()
         await recorded(store, bad)
+
+
+async def test_a_job_that_cannot_be_read_holds_up_its_own_rows_alone(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get_many, away = store.jobs.get_many, True
+
+    async def read(keys: Iterable[JobKey]) -> dict[JobKey, Job]:
+        keys = list(keys)
+        if away and bad.key in keys:
+            raise StoreUnavailable("no replica answers")
+        return await get_many(keys)
+
+    now_ms = CLOCK.now_ms()
+    due_ms = now_ms + 7 * SECOND
+    # By their rows alone, as what is further ahead: the reader comes to them, one by one.
+    bad, *good = [make_job(at_ms=due_ms + at, create_ms=now_ms) for at in range(3)]
+    good[1] = replace(good[1], segment=GOOD)
+    await store.jobs.create(
+        [NewJob(job=one, entry=entry_of(one, due_of(one))) for one in (bad, *good)]
+    )
+    monkeypatch.setattr(store.jobs, "get_many", read)
+    async with owning(store, OPTIONS) as owner, asyncio.timeout(20):
+        for job in good:
+            await taken_in(owner, job)
+        assert CLOCK.now_ms() < due_ms
+        assert not is_known(owner, bad)
+        away = False
+        await taken_in(owner, bad)
+
+
+async def test_a_segment_that_cannot_be_read_is_taken_over_after_the_others(
+    store: Store, partitions: Partitions
+) -> None:
+    partitions.unreadable.add(BAD)
+    due_ms = CLOCK.now_ms() - SECOND
+    bad, good = [await created(store, segment, due_ms) for segment in (BAD, GOOD)]
+    async with owning(store, OPTIONS) as owner, asyncio.timeout(20):
+        await owner.ready.wait()
+        assert set(owner.epochs()) == set(range(SEGMENTS)) - {BAD}
+        await taken_in(owner, good)
+        partitions.unreadable.clear()
+        await taken_in(owner, bad)
+        assert set(owner.epochs()) == set(range(SEGMENTS))

@@ -24,7 +24,7 @@ K = TypeVar("K")
 
 
 class SegmentsAway(StoreUnavailable):
-    """Calls about these segments have failed; those about others have been carried out."""
+    """The store is away for these segments; what was asked for of others has been done."""
 
     def __init__(self, segments: Iterable[int], error: StoreUnavailable) -> None:
         self.segments = frozenset(segments)

@@ -33,7 +33,7 @@ from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.ownership import Ownership
 from tickwheel.server.scheduler.pauser import Pauser, Suspects
 from tickwheel.server.scheduler.pressure import Pressure
-from tickwheel.server.scheduler.reader import Reader
+from tickwheel.server.scheduler.reader import RETRY_S, Reader
 from tickwheel.server.scheduler.recorder import DROP_TURNS, WRITE_AGAIN_MS, Recorder
 from tickwheel.server.scheduler.rederiver import Rederiver, ZoneData, unwatched
 from tickwheel.server.scheduler.repair import Repair
@@ -163,6 +163,7 @@ class Scheduler:
                     self._every(self._options.read_ms, self._reader.read_schedule),
                     self._every(self._options.read_ms, self._inbox.read),
                     self._every(0, self._reader.load_some),
+                    self._every(RETRY_S * 1_000, self._reader.load_aside),
                     self._every(self._options.sweep_ms, self._reader.sweep),
                     self._every(self._options.reread_ms, self._inbox.reread),
                     self._every(self._options.rederive_ms, self._rederiver.work),
