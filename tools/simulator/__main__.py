@@ -31,6 +31,7 @@ def main() -> int:
     parser.add_argument("--plain", action="store_true", help="no jobs that executors report")
     parser.add_argument("--backfills", action="store_true", help="jobs that are changed amid one")
     parser.add_argument("--outages", action="store_true", help="schedulers' sessions run out")
+    parser.add_argument("--partial", action="store_true", help="segments' partitions are away")
     parser.add_argument("--defect", choices=DEFECTS, help="break a promise on purpose")
     options = parser.parse_args()
     prepare = DEFECTS.get(options.defect)
@@ -70,6 +71,7 @@ def _plans(options: argparse.Namespace) -> Iterator[Plan]:
                 reported=not options.plain,
                 backfills=options.backfills,
                 outages=options.outages,
+                partial=options.partial,
             )
             yield provoke(plan, options.defect) if options.defect else plan
 

@@ -51,6 +51,7 @@ class Faults:
             self.cluster.start(member)
         for weather in self.cluster.network.weathers():
             weather.cut_until_us = weather.slow_until_us = 0
+        self.cluster.cells.segments.away.clear()
         for member in (None, *self.cluster.members.values()):
             store = self.cluster.store if member is None else member.store
             log = self.cluster.log_weather if member is None else member.log
@@ -185,6 +186,20 @@ class Faults:
                 weather.slow_until_us = until_us
                 weather.slow_us = int(fault.args["slow_ms"]) * 1000
         return True
+
+    def _segments(self, fault: Fault) -> bool:
+        """The partitions of some segments are away, for all."""
+        away = self.cluster.cells.segments.away
+        some = frozenset(map(int, fault.args["segments"]))
+        away.append(some)
+        self._later(fault.lasts_ms, self._bring_back, some)
+        return True
+
+    def _bring_back(self, some: frozenset[int]) -> None:
+        away = self.cluster.cells.segments.away
+        # All may have been healed meanwhile.
+        if some in away:
+            away.remove(some)
 
     def _lose_rows(self, fault: Fault) -> bool:
         """Somebody deletes the schedule's rows of jobs, by the first part of their ids."""

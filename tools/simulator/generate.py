@@ -18,6 +18,7 @@ from tickwheel.server.scheduler.options import MOST_UNPUBLISHED
 #: 23 November 2026, 12:00 UTC.
 _ORIGIN_MS = 1_795_435_200_000
 ACTIVE_MS = 45_000
+SEGMENTS = 8
 _OVERLAPS = ("SKIP", "BUFFER_ONE", "BUFFER_ALL", "CANCEL_OTHER", "ALLOW_ALL")
 #: Clients begin once segments are owned.
 _FIRST_MS = 2_500
@@ -56,12 +57,18 @@ class _Draft:
 
 
 def plan_of(
-    seed: int, *, reported: bool = False, backfills: bool = False, outages: bool = False
+    seed: int,
+    *,
+    reported: bool = False,
+    backfills: bool = False,
+    outages: bool = False,
+    partial: bool = False,
 ) -> Plan:
     """The plan of a seed: at least 1,000 occurrences, 20 faults and all kinds of jobs.
 
     With `reported` it has jobs beside whose runs executors report, with `backfills` some that are
-    changed amid one, with `outages` the schedulers' sessions run out; all else stays as it is.
+    changed amid one, with `outages` the schedulers' sessions run out, with `partial` some segments'
+    partitions are away again and again; all else stays as it is.
     """
     chance = Chance(seed).stream("plan")
     draft = _Draft(
@@ -84,6 +91,9 @@ def plan_of(
     if outages:
         draft.chance = Chance(seed).stream("plan of outages")
         _outages(draft)
+    if partial:
+        draft.chance = Chance(seed).stream("plan of partial outages")
+        _partial_outages(draft)
     draft.steps.sort(key=lambda step: step.at_ms)
     draft.faults.sort(key=lambda fault: fault.at_ms)
     return Plan(
@@ -97,6 +107,7 @@ def plan_of(
         most_unpublished=Chance(seed)
         .stream("plan of room")
         .choice((MOST_UNPUBLISHED, MOST_UNPUBLISHED, 200, 50)),
+        segments=SEGMENTS,
         active_ms=ACTIVE_MS,
         clock_ms=2 * draft.clock_ms,
         steps=tuple(draft.steps),
@@ -535,6 +546,17 @@ def _outages(draft: _Draft) -> None:
                     more_ms = chance.randrange(2_000)
                     draft.faults.append(Fault(at_ms, "stop", name, lasts_ms + more_ms))
         at_ms += lasts_ms + chance.randrange(3_000, 9_000)
+
+
+def _partial_outages(draft: _Draft) -> None:
+    """The partitions of some segments are away, for a moment or for longer than a lease."""
+    chance = draft.chance
+    at_ms = chance.randrange(1_000, 8_000)
+    while at_ms < ACTIVE_MS - 5_000:
+        some = sorted(chance.sample(range(SEGMENTS), chance.choice((1, 1, 2, 4))))
+        fault = Fault(at_ms, "segments", "store", _lasting(draft), {"segments": some})
+        draft.faults.append(fault)
+        at_ms += chance.randrange(1_000, 6_000)
 
 
 def _log(draft: _Draft, at_ms: int) -> Fault:

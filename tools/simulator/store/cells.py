@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import SchedulerSession, SegmentLease
 from tickwheel.server.domain.names import JobKey
@@ -108,11 +109,30 @@ class Segment:
     zone_data: tuple[int, str] = (0, "")
 
 
+class Segments(list[Segment]):
+    """Those of all segments; of some of them no replica may answer for a while."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(Segment() for _ in range(count))
+        #: The segments of each partial outage that goes on.
+        self.away: list[frozenset[int]] = []
+
+    def at(self, segment: int) -> Segment:
+        """The partitions of a segment, for a request.
+
+        Raises:
+            StoreUnavailable: they are away.
+        """
+        if any(segment in some for some in self.away):
+            raise StoreUnavailable("no replica of the partition answers")
+        return self[segment]
+
+
 class Cells:
     """The whole keyspace."""
 
     def __init__(self, segments: int) -> None:
-        self.segments = [Segment() for _ in range(segments)]
+        self.segments = Segments(segments)
         self.jobs: dict[JobKey, JobRow] = {}
         #: Creations that begun no later than this never take effect.
         self.buried_us: dict[JobKey, int] = {}

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -115,16 +116,23 @@ class StoreLink(WritingLink):
     ) -> None:
         """At the store."""
         if not self._process.alive:
-            cut()
+            _as_far_as_possible(cut)
             return
         if slow_us > TIMEOUT_US:
             # The client has given up by now, though the store has not.
             if kind is not Kind.READ:
-                work()
+                _as_far_as_possible(work)
             self._process.call_in_us(0, _lose, done, kind)
             return
         back_us = 600 if kind is Kind.CONDITIONAL else 200
-        self._process.call_in_us(back_us, _settle, done, work())
+        try:
+            value = work()
+        except StoreUnavailable:
+            # One of its partitions is away; what is to be written of others may be there.
+            self.failures += 1
+            self._process.call_in_us(back_us, _lose, done, kind)
+            return
+        self._process.call_in_us(back_us, _settle, done, value)
 
     async def _fail(
         self,
@@ -139,12 +147,18 @@ class StoreLink(WritingLink):
         late_us = int(self._chance.random() * weather.late_us)
         if kind is not Kind.READ and way > 0.4:
             at_us = 300 if way > 0.7 else wait_us + late_us
-            self._loop.call_in_us(at_us, cut, context=self._loop.world)
+            self._loop.call_in_us(at_us, _as_far_as_possible, cut, context=self._loop.world)
         if kind is not Kind.READ and way < 0.2:
             self._process.call_in_us(wait_us, _refuse, done)
         else:
             self._process.call_in_us(wait_us, _lose, done, kind)
         return await done
+
+
+def _as_far_as_possible(work: Callable[[], object]) -> None:
+    """Has work done of which nobody hears whether it was."""
+    with suppress(StoreUnavailable):
+        work()
 
 
 def _settle(done: "asyncio.Future[Any]", value: Any) -> None:

@@ -28,7 +28,7 @@ class SimOpenRunStore(OpenRunStore):
         await self._write(stamp, [(run, None) for run in runs])
 
     async def _write(self, stamp: WriteStamp, rows: Sequence[tuple[Run, Run | None]]) -> None:
-        table = self._cells.segments[stamp.segment].open_runs
+        table = self._cells.segments.at(stamp.segment).open_runs
 
         def write(run: Run, value: Run | None) -> None:
             table.put((run.create_ms, run.job_uid, run.run_id), stamp.timestamp_us, value)
@@ -42,7 +42,9 @@ class SimOpenRunStore(OpenRunStore):
             return [
                 run
                 for segment in segments
-                for _, _, run in self._cells.segments[segment].open_runs.between((0,), (1 << 62,))
+                for _, _, run in self._cells.segments.at(segment).open_runs.between(
+                    (0,), (1 << 62,)
+                )
             ]
 
         return await self._link.call(Kind.READ, read) if segments else []

@@ -25,7 +25,7 @@ class SimRunStore(RunStore):
 
     @override
     async def record(self, stamp: WriteStamp, runs: Sequence[Run]) -> None:
-        log = self._cells.segments[stamp.segment].log
+        log = self._cells.segments.at(stamp.segment).log
 
         def append(run: Run) -> None:
             key = (run.update_ms, run.job_uid, run.run_id, run.revision)
@@ -118,7 +118,7 @@ class SimRunStore(RunStore):
             return [
                 row[2]
                 for segment in segments
-                for row in self._cells.segments[segment].log.between((since_ms,), _ALL)
+                for row in self._cells.segments.at(segment).log.between((since_ms,), _ALL)
             ]
 
         return without_ghosts(await self._link.call(Kind.READ, read))
@@ -136,7 +136,7 @@ class SimRunStore(RunStore):
         after = tuple(_decode(cursor, "s")) if cursor else (start_ms,)
 
         def read() -> list[tuple[LogKey, Run]]:
-            rows = self._cells.segments[segment].log.between(after, (end_ms,))
+            rows = self._cells.segments.at(segment).log.between(after, (end_ms,))
             found = ((key, run) for key, _, (_, run) in rows if key != after)
             return list(islice(found, limit + 1))
 

@@ -26,20 +26,20 @@ def entry_key(entry: ScheduleEntry) -> EntryKey:
 def put_entries(cells: Cells, entries: Iterable[ScheduleEntry], written_us: int) -> None:
     """Writes rows of the schedule."""
     for entry in entries:
-        cells.segments[entry.segment].entries.put(entry_key(entry), written_us, entry)
+        cells.segments.at(entry.segment).entries.put(entry_key(entry), written_us, entry)
 
 
 def remove_entries(cells: Cells, entries: Iterable[ScheduleEntry], written_us: int) -> None:
     """Deletes rows of the schedule that were written no later than that."""
     for entry in entries:
-        cells.segments[entry.segment].entries.put(entry_key(entry), written_us, None)
+        cells.segments.at(entry.segment).entries.put(entry_key(entry), written_us, None)
 
 
 def put_inbox(cells: Cells, entries: Iterable[InboxEntry]) -> None:
     """Writes rows of the inbox."""
     for entry in entries:
         key = (entry.write_ms, entry.uid, entry.version)
-        cells.segments[entry.segment].inbox.put(key, 1, entry)
+        cells.segments.at(entry.segment).inbox.put(key, 1, entry)
 
 
 class SimScheduleStore(ScheduleStore):
@@ -60,7 +60,9 @@ class SimScheduleStore(ScheduleStore):
                 for segment in segments
                 for entry in _newest(
                     row[2]
-                    for row in self._cells.segments[segment].entries.between((start_ms,), (end_ms,))
+                    for row in self._cells.segments.at(segment).entries.between(
+                        (start_ms,), (end_ms,)
+                    )
                 )
             ]
 
@@ -74,7 +76,7 @@ class SimScheduleStore(ScheduleStore):
                 for spot in set(spots)
                 for entry in _newest(
                     row[2]
-                    for row in self._cells.segments[spot.segment].entries.between(
+                    for row in self._cells.segments.at(spot.segment).entries.between(
                         (spot.fire_ms, spot.uid), (spot.fire_ms + 1,)
                     )
                 )
@@ -105,7 +107,7 @@ class SimScheduleStore(ScheduleStore):
             return [
                 row[2]
                 for segment in segments
-                for row in self._cells.segments[segment].inbox.between((since_ms,), end)
+                for row in self._cells.segments.at(segment).inbox.between((since_ms,), end)
             ]
 
         return await self._link.call(Kind.READ, read)
@@ -113,7 +115,7 @@ class SimScheduleStore(ScheduleStore):
     @override
     async def positions(self, segments: Sequence[int]) -> dict[int, int]:
         def read() -> dict[int, int]:
-            return {segment: self._cells.segments[segment].position[1] for segment in segments}
+            return {segment: self._cells.segments.at(segment).position[1] for segment in segments}
 
         return await self._link.call(Kind.READ, read)
 
@@ -124,7 +126,7 @@ class SimScheduleStore(ScheduleStore):
             return
 
         def write() -> None:
-            segment = self._cells.segments[stamp.segment]
+            segment = self._cells.segments.at(stamp.segment)
             segment.position = max(
                 segment.position, (stamp.timestamp_us, position_ms), key=lambda cell: cell[0]
             )
@@ -135,14 +137,14 @@ class SimScheduleStore(ScheduleStore):
     @override
     async def zone_data(self, segments: Sequence[int]) -> dict[int, str]:
         def read() -> dict[int, str]:
-            return {segment: self._cells.segments[segment].zone_data[1] for segment in segments}
+            return {segment: self._cells.segments.at(segment).zone_data[1] for segment in segments}
 
         return await self._link.call(Kind.READ, read)
 
     @override
     async def save_zone_data(self, stamp: WriteStamp, digest: str) -> None:
         def write() -> None:
-            segment = self._cells.segments[stamp.segment]
+            segment = self._cells.segments.at(stamp.segment)
             segment.zone_data = max(
                 segment.zone_data, (stamp.timestamp_us, digest), key=lambda cell: cell[0]
             )
@@ -152,7 +154,7 @@ class SimScheduleStore(ScheduleStore):
     @override
     async def first_fire_ms(self, segment: int, after_ms: int) -> int | None:
         def read() -> int | None:
-            rows = self._cells.segments[segment].entries.between((after_ms,), _ALL)
+            rows = self._cells.segments.at(segment).entries.between((after_ms,), _ALL)
             return next((key[0] for key, _, _ in rows), None)
 
         return await self._link.call(Kind.READ, read)
@@ -160,7 +162,7 @@ class SimScheduleStore(ScheduleStore):
     @override
     async def drop_before(self, stamp: WriteStamp, before_ms: int) -> Dropped:
         settled_us = stamp.timestamp_us - API_SLACK_US
-        entries = self._cells.segments[stamp.segment].entries
+        entries = self._cells.segments.at(stamp.segment).entries
 
         def read() -> list[ScheduleEntry]:
             return [row[2] for row in entries.between((0,), (before_ms,)) if row[1] <= settled_us]

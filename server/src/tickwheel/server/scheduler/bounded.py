@@ -14,6 +14,9 @@ TURN = 4
 async def bounded(work: Iterable[Coroutine[Any, Any, None]]) -> None:
     """Runs coroutines side by side, at most MAX_CALLS at once; all are awaited.
 
+    For what is worth nothing without the rest of it. What is to be carried out whatever becomes of
+    the others: `apart.each_apart`.
+
     Where one fails, or the caller is cancelled, those that have not begun never do. No TaskGroup:
     one that is ending because of an error forgets that its task was cancelled meanwhile, and a
     loop that goes on after errors would never end.

@@ -8,6 +8,7 @@ next one, which finds no more than its row and the history, would go on from a f
 import structlog
 
 from tickwheel.server.domain.run import Run
+from tickwheel.server.scheduler.apart import about, each_apart
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.repairs import Mended
@@ -30,10 +31,12 @@ class HistoryGaps:
 
     async def close(self) -> None:
         """Looks at some of what is still to be looked at."""
-        for holding in list(self._holdings.values()):
-            if holding.unchecked and holding.ready:
-                await self._check(holding, holding.unchecked[:CHUNK])
-                del holding.unchecked[:CHUNK]
+        unchecked = [one for one in self._holdings.values() if one.unchecked and one.ready]
+        await each_apart(about(unchecked, self._close))
+
+    async def _close(self, holding: Holding) -> None:
+        await self._check(holding, holding.unchecked[:CHUNK])
+        del holding.unchecked[:CHUNK]
 
     async def _check(self, holding: Holding, runs: list[Run]) -> None:
         known = await self._runs.get_many([(run.job_uid, run.run_id) for run in runs])

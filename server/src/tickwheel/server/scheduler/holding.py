@@ -41,8 +41,10 @@ class Holding:
     #: Rows that were read and are still to be taken in, by place, with when they fire.
     unloaded: dict[RowPlace, int] = field(default_factory=dict[RowPlace, int])
     position_ms: int = 0
-    #: The inbox has been read up to here, and taken in, but for what is written late.
+    #: The inbox has been read up to here, and taken in, but for what is written late; 0: never.
     told_to_ms: int = 0
+    #: When it was last looked through for what is written late; 0: never.
+    reread_ms: int = 0
     #: What was taken in of it, and when.
     seen: dict[InboxNews, int] = field(default_factory=dict[InboxNews, int])
     #: By which time-zone data its rows are derived, as the store has it; see ScheduleStore.

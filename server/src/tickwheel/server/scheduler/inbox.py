@@ -4,12 +4,13 @@ What is written may come late, or twice, or in another order. So each read overl
 now and then one looks further back, and what was seen is passed over by its row's place.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from tickwheel.server.domain.names import JobKey
 from tickwheel.server.domain.occurrence import InboxEntry, ScheduleEntry
+from tickwheel.server.scheduler.apart import SegmentsAway, Together
 from tickwheel.server.scheduler.backlog import Backlog
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.holding import position_of, recovered
@@ -64,7 +65,10 @@ class Inbox:
         self._reader = reader
         self._read_ms = 0
         self._reread_ms = 0
-        self._rounds = Rounds(self._read_new)
+        self._news = Together()
+        #: What is older may be not to be read while what is new is, and the other way round.
+        self._late = Together()
+        self._rounds = Rounds(self._read_asked)
 
     def begin(self) -> None:
         """A new session: nothing of it has been read."""
@@ -73,36 +77,60 @@ class Inbox:
     async def read(self) -> None:
         """Takes in what is new in the inbox, and what could not be taken in before."""
         now = self._clock.now_ms()
-        segments = list(self._holdings)
-        if segments:
-            await self.read_of(segments)
-            self._read_ms = now
+        groups = self._since(self._holdings)
+        self._read_ms = now
+        await self._read_on(groups)
 
-    async def read_of(self, segments: Sequence[int]) -> None:
+    async def read_of(self, segments: Iterable[int]) -> None:
         """Does that for some segments, as far as they are owned."""
+        await self._read_on(self._since(segments))
+
+    def _since(self, segments: Iterable[int]) -> dict[int, list[int]]:
+        """Those of the segments that are owned, by the instant up to which their inbox was read."""
+        groups: dict[int, list[int]] = {}
+        for segment in segments:
+            holding = self._holdings.get(segment)
+            if holding is not None:
+                # What was written before it was taken stands in the schedule when that is read.
+                holding.told_to_ms = holding.told_to_ms or self._read_ms - INBOX_OVERLAP_MS
+                groups.setdefault(holding.told_to_ms, []).append(segment)
+        return groups
+
+    async def _read_on(self, groups: Mapping[int, Iterable[int]]) -> None:
         now = self._clock.now_ms()
-        holdings = [one for at in segments if (one := recovered(self._holdings, at)) is not None]
-        await self._read_new(list(segments))
-        for holding in holdings:
-            holding.told_to_ms = now - INBOX_OVERLAP_MS
-        await self._load_uncommitted(segments)
-        self._wake.set()
+        held = dict(self._holdings)
+
+        async def read(since_ms: int, segments: list[int]) -> None:
+            await self._read_new(since_ms, segments)
+            for segment in segments:
+                held[segment].told_to_ms = now - INBOX_OVERLAP_MS
+            await self._load_uncommitted(segments)
+            self._wake.set()
+
+        await self._news.read(groups, read)
 
     async def notice(self, news: Sequence[News]) -> None:
         """Takes in changes of jobs that somebody tells of, and what else is new in the inbox."""
         for one in news:
             self._versions.tell(one.key.uid, one.version)
         segments = {one.segment for one in news if one.segment in self._holdings}
-        await self._rounds.ask(segments)
+        try:
+            await self._rounds.ask(segments)
+        except SegmentsAway as error:
+            # Others have asked for theirs in the same round.
+            if not error.segments.isdisjoint(segments):
+                raise
         await self._load_uncommitted(segments, frozenset(one.key.uid for one in news))
         missed = [one for one in news if self._has_older(one)]
         if missed:
             # Their inbox entries came late, or never did.
             await self._refresh(missed)
 
-    async def _read_new(self, segments: list[int]) -> None:
+    async def _read_asked(self, segments: list[int]) -> None:
+        await self._news.read(self._since(segments), self._read_new)
+
+    async def _read_new(self, since_ms: int, segments: list[int]) -> None:
         """Takes in what is new in the inbox; reads overlap, what was seen before is passed over."""
-        since_ms = self._read_ms - INBOX_OVERLAP_MS
         until_ms = self._clock.now_ms() + AHEAD_MS
         fresh = self._fresh(await self._read(segments, since_ms, until_ms))
         late = {item.entry for item in fresh if item.entry is not None and _is_told_late(item)}
@@ -184,14 +212,25 @@ class Inbox:
     async def reread(self) -> None:
         """Reads again what may have been written late: longer ago than a usual read looks back."""
         begun = self._clock.now_ms()
-        since_ms = self._reread_ms - INBOX_HORIZON_MS
-        found = await self._read(list(self._holdings), since_ms)
-        await self._take_in(await self._still(self._fresh(found)))
-        oldest = self._reread_ms - 2 * INBOX_HORIZON_MS
+        held = dict(self._holdings)
+        groups: dict[int, list[int]] = {}
+        for segment, holding in held.items():
+            holding.reread_ms = holding.reread_ms or self._reread_ms
+            groups.setdefault(holding.reread_ms, []).append(segment)
+        self._versions.forget_before(self._reread_ms - 2 * INBOX_HORIZON_MS)
         self._reread_ms = begun
-        for holding in self._holdings.values():
-            holding.seen = {news: at for news, at in holding.seen.items() if at >= oldest}
-        self._versions.forget_before(oldest)
+
+        async def reread(from_ms: int, segments: list[int]) -> None:
+            found = await self._read(segments, from_ms - INBOX_HORIZON_MS)
+            await self._take_in(await self._still(self._fresh(found)))
+            oldest = from_ms - 2 * INBOX_HORIZON_MS
+            for holding in map(held.__getitem__, segments):
+                holding.reread_ms = begun
+                # Else what is forgotten of it here would be read once more as new.
+                holding.told_to_ms = max(holding.told_to_ms, begun - INBOX_OVERLAP_MS)
+                holding.seen = {news: at for news, at in holding.seen.items() if at >= oldest}
+
+        await self._late.read(groups, reread)
 
     async def look_back(self, segments: Iterable[int]) -> None:
         """Takes in rows of segments just taken over that were written late, behind the position."""

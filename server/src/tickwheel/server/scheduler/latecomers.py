@@ -7,6 +7,7 @@ taken up, or ended: a run that is recorded as due has a final state.
 from typing import Final
 
 from tickwheel.server.domain.clock import Clock
+from tickwheel.server.scheduler.apart import about, each_apart
 from tickwheel.server.scheduler.holding import Holding, Holdings
 from tickwheel.server.scheduler.versions import Versions
 from tickwheel.server.store.port import INBOX_HORIZON_MS, Store
@@ -29,10 +30,16 @@ class Latecomers:
     async def look(self) -> None:
         """Looks at those whose time has come."""
         now_ms = self._clock.now_ms()
-        for holding in list(self._holdings.values()):
-            if holding.ready and 0 < holding.taken_ms <= now_ms - LATE_MS:
-                await self._look_at(holding)
-                holding.taken_ms = 0
+        await each_apart(
+            about(
+                [
+                    holding
+                    for holding in self._holdings.values()
+                    if holding.ready and 0 < holding.taken_ms <= now_ms - LATE_MS
+                ],
+                self._look_at,
+            )
+        )
 
     async def _look_at(self, holding: Holding) -> None:
         since_ms = holding.taken_ms - INBOX_HORIZON_MS
@@ -45,3 +52,4 @@ class Latecomers:
             job = jobs.get(run.key)
             if job is not None and self._holdings.get(holding.segment) is holding:
                 holding.owner.take_late(run, job, now_ms)
+        holding.taken_ms = 0

@@ -7,6 +7,7 @@ held by a worker, and all is written, before it is given back.
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
@@ -15,6 +16,7 @@ from tickwheel.server.domain.errors import Fenced, StoreUnavailable
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import SchedulerSession, SegmentLease
 from tickwheel.server.schedule import Schedule, ScheduleError
+from tickwheel.server.scheduler.apart import SegmentsAway, each_apart
 from tickwheel.server.scheduler.bounded import bounded
 from tickwheel.server.scheduler.census import Census
 from tickwheel.server.scheduler.context import SchedulerContext
@@ -114,7 +116,7 @@ class Ownership:
 
     async def _look(self) -> None:
         seen = await self._see()
-        await bounded(self._give(segment) for segment in seen.moves.give)
+        await bounded(self._try_to_give(segment) for segment in seen.moves.give)
         await self._take(seen)
         for session in seen.sessions:
             owns = any(lease.session_id == session.session_id for lease in seen.leases)
@@ -173,16 +175,28 @@ class Ownership:
                 _log.info("segments taken", count=len(taken), owned=len(self._holdings))
                 await self._keeper.reach_floors()
                 await self._fleet.settle(taken)
-                await self._takeover.recover(list(taken))
-                self._fleet.announce_epochs()
-                await self._recorder.save_first_positions(taken)
-        except BaseException:
+                await self._make_ready(taken)
+        finally:
             # Half taken is not owned: they are taken anew, under a further epoch.
             for segment in taken:
                 holding = self._holdings.get(segment)
                 if holding is not None and not holding.ready:
                     del self._holdings[segment]
-            raise
+
+    async def _make_ready(self, segments: Iterable[int]) -> None:
+        """Has segments go on that were taken; where some cannot be read the others do.
+
+        Raises:
+            SegmentsAway: none of them does.
+        """
+        try:
+            await self._takeover.recover(segments)
+        except SegmentsAway as error:
+            if error.segments.issuperset(segments):
+                raise
+            _log.warning("taken, but not to be read", error=error.message)
+        self._fleet.announce_epochs()
+        await self._recorder.save_first_positions(segments)
 
     async def _claim(self, seen: _Seen, taken: dict[int, int]) -> None:
         """Takes leases, as far as nobody does so first; `taken` has those we got."""
@@ -213,7 +227,13 @@ class Ownership:
                 self._holdings[lease.segment] = Holding(lease, owner)
                 taken[lease.segment] = lease.epoch
 
-        await bounded(take(current) for current in seen.moves.take)
+        try:
+            await each_apart(
+                ((current.segment,), partial(take, current)) for current in seen.moves.take
+            )
+        except SegmentsAway as error:
+            # What may be ours all the same is taken anew, as it bears our name.
+            _log.warning("not taken", error=error.message)
 
     async def leave(self) -> None:
         """Gives back all that can be; `holdings` has what workers are still at.

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.names import JobKey
 from tickwheel.server.domain.occurrence import RowPlace, ScheduleEntry
 from tickwheel.server.domain.run import Run
+from tickwheel.server.scheduler.apart import SegmentsAway, Together, about, each_apart
 from tickwheel.server.scheduler.backlog import Backlog
-from tickwheel.server.scheduler.bounded import bounded
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.holding import Holding, position_of, recovered
 from tickwheel.server.scheduler.keeper import SET_BACK_MS
@@ -55,8 +57,15 @@ class Reader:
         self._versions = versions
         self._backlog = Backlog[ScheduleEntry]()
         self._some = asyncio.Event()
+        #: The last slice of it had jobs that cannot be read: it is taken in job by job.
+        self._is_apart = False
+        #: Rows of jobs that could not be read while others could.
+        self._aside: list[ScheduleEntry] = []
         #: Readings of the schedule that are under way.
         self._readings = 0
+        self._schedules = Together()
+        #: What lies behind may be not to be read while what lies ahead is, and the other way round.
+        self._sweeps = Together()
         #: One slice of the backlog is taken in at a time.
         self._loading = asyncio.Lock()
 
@@ -73,7 +82,7 @@ class Reader:
         groups: dict[int, list[int]] = {}
         for segment, position_ms in left.positions.items():
             groups.setdefault(position_ms // TOGETHER_MS, []).append(segment)
-        await bounded(self._recover(group, left) for group in groups.values())
+        await each_apart((group, partial(self._recover, group, left)) for group in groups.values())
 
     async def _recover(self, segments: list[int], left: Left) -> None:
         """Recovers segments whose positions lie together: all that is read is read at once."""
@@ -117,7 +126,7 @@ class Reader:
             holding.owner.begin_rederiving(alive_ms, now)
         holding.taken_ms = now
         holding.unchecked = list(latest_states(log).values())
-        holding.position_ms = holding.read_to_ms = holding.told_to_ms = position
+        holding.position_ms = holding.read_to_ms = position
         holding.recovered = True
 
     async def read_schedule(self) -> None:
@@ -146,19 +155,25 @@ class Reader:
 
     async def _read_schedules(self, segments: Iterable[int]) -> None:
         horizon = self._clock.now_ms() + LOOK_AHEAD_MS
-        groups: dict[int, list[Holding]] = {}
+        held: dict[int, Holding] = {}
+        groups: dict[int, list[int]] = {}
         for segment in segments:
             holding = recovered(self._holdings, segment)
             if holding is not None and not holding.leaving:
-                groups.setdefault(holding.read_to_ms, []).append(holding)
-        await bounded(
-            self._read_schedule(holdings, start, horizon) for start, holdings in groups.items()
-        )
+                held[segment] = holding
+                groups.setdefault(holding.read_to_ms, []).append(segment)
+
+        async def read(start_ms: int, some: list[int]) -> None:
+            await self._read_schedule([held[segment] for segment in some], start_ms, horizon)
+
+        await self._schedules.read(groups, read)
 
     async def _read_schedule(self, holdings: list[Holding], start_ms: int, end_ms: int) -> None:
         """Reads from `start_ms` on; after an outage in stretches, skipping what is empty."""
         if end_ms - start_ms > CATCH_UP_STRETCH_MS:
-            await bounded(self._catch_up(holding, start_ms, end_ms) for holding in holdings)
+            await each_apart(
+                about(holdings, lambda holding: self._catch_up(holding, start_ms, end_ms))
+            )
             return
         segments = [holding.segment for holding in holdings]
         self._put_off(await self._store.schedule.read_due(segments, start_ms, end_ms))
@@ -205,22 +220,91 @@ class Reader:
         """Takes in all that was read of these segments, as far as they are not let go meanwhile."""
         segments = list(segments)
         while any(self._unloaded(segment) for segment in segments):
+            aside = [row for row in self._aside if self._is_unloaded(row)]
+            if any(row.segment in segments for row in aside):
+                raise _jobs_away(aside)
             await self._load_slice()
 
     async def _load_slice(self) -> None:
         async with self._loading:
             entries = self._backlog.take(self._slice)
-            wanted = [one for one in entries if one.place in self._unloaded(one.segment)]
+            wanted = [one for one in entries if self._is_unloaded(one)]
             try:
-                await self.load(wanted)
-            except BaseException:
+                left = await self._load_jobs(wanted)
+            except BaseException as error:
                 self._backlog.put_back(entries)
+                # Not at once: see `apart`.
+                self._is_apart = isinstance(error, StoreUnavailable)
                 raise
-            for entry in wanted:
-                self._unloaded(entry.segment).pop(entry.place, None)
+            self._is_apart = bool(left)
+            self._aside += left
             if not self._backlog:
                 self._some.clear()
         self._wake.set()
+
+    async def load_aside(self) -> None:
+        """Tries again what was put aside: none of the others waits for its time-outs.
+
+        Raises:
+            StoreUnavailable: some of it cannot be read yet.
+        """
+        some = [row for row in self._aside if self._is_unloaded(row)][: self._slice]
+        left = await self._load_apart(some)
+        # Those that were not tried come first, with the next call.
+        tried = {row.place for row in some}
+        others = [row for row in self._aside if row.place not in tried]
+        self._aside = [*filter(self._is_unloaded, others), *left]
+        if left:
+            raise _jobs_away(left)
+        if some:
+            self._wake.set()
+
+    async def _load_jobs(self, rows: list[ScheduleEntry]) -> list[ScheduleEntry]:
+        """Takes in rows; returns those whose jobs could not be read while others could.
+
+        Raises:
+            StoreUnavailable: nothing could be read.
+        """
+        if not self._is_apart:
+            await self.load(rows)
+            self._loaded(rows)
+            return []
+        left = await self._load_apart(rows)
+        if rows and len(left) == len(rows):
+            raise _jobs_away(left)
+        return left
+
+    async def _load_apart(self, rows: Iterable[ScheduleEntry]) -> list[ScheduleEntry]:
+        """Takes in the rows of each job by themselves; returns those that could not be."""
+        by_job: dict[JobKey, list[ScheduleEntry]] = {}
+        for row in rows:
+            by_job.setdefault(row.key, []).append(row)
+        tried: list[ScheduleEntry] = []
+
+        async def load(some: list[ScheduleEntry]) -> None:
+            try:
+                await self.load(some)
+            except StoreUnavailable:
+                tried.extend(some)
+                raise
+            self._loaded(some)
+            for row in some:
+                by_job.pop(row.key, None)
+
+        with suppress(SegmentsAway):
+            await each_apart(
+                ((row.segment for row in some), partial(load, some)) for some in by_job.values()
+            )
+        places = {row.place for row in tried}
+        left = [row for some in by_job.values() for row in some]
+        return [*(row for row in left if row.place not in places), *tried]
+
+    def _loaded(self, rows: Iterable[ScheduleEntry]) -> None:
+        for row in rows:
+            self._unloaded(row.segment).pop(row.place, None)
+
+    def _is_unloaded(self, row: ScheduleEntry) -> bool:
+        return row.place in self._unloaded(row.segment)
 
     def _unloaded(self, segment: int) -> dict[RowPlace, int]:
         """The rows of a segment that are to be taken in; none of one that was let go."""
@@ -231,7 +315,7 @@ class Reader:
         """Takes in a row that was just written; where that fails its turn comes all the same."""
         self._put_off([entry])
         await self.load([entry])
-        self._unloaded(entry.segment).pop(entry.place, None)
+        self._loaded([entry])
 
     async def load(self, entries: list[ScheduleEntry]) -> None:
         """Takes in rows of the schedule at once, with their jobs as they are now."""
@@ -250,20 +334,35 @@ class Reader:
 
     async def sweep(self) -> None:
         """Reads everything since the positions again: the net below the watermark."""
-        holdings = [holding for holding in self._holdings.values() if holding.ready]
-        if not holdings or self._pressure.is_high():
+        held = {segment: holding for segment, holding in self._holdings.items() if holding.ready}
+        if not held or self._pressure.is_high():
             return
         now = self._clock.now_ms()
-        segments = [holding.segment for holding in holdings]
-        start = min(holding.position_ms or now for holding in holdings)
-        start = max(start, now - CATCH_UP_STRETCH_MS)
-        end = min(holding.read_to_ms for holding in holdings)
-        if start < end:
-            found = await self._store.schedule.read_due(segments, start, end)
-            # What stands before its own segment's position is done with.
-            self._put_off(
-                row for row in found if row.fire_ms >= position_of(self._holdings, row.segment)
-            )
+
+        async def sweep(_: object, segments: list[int]) -> None:
+            some = [held[segment] for segment in segments]
+            start = min(holding.position_ms or now for holding in some)
+            start = max(start, now - CATCH_UP_STRETCH_MS)
+            end = max(holding.read_to_ms for holding in some)
+            if start < end:
+                found = await self._store.schedule.read_due(segments, start, end)
+                # What stands before its own segment's position is done with; what stands beyond
+                # what was read of it comes with that.
+                self._put_off(
+                    row
+                    for row in found
+                    if position_of(self._holdings, row.segment)
+                    <= row.fire_ms
+                    < held[row.segment].read_to_ms
+                )
+
+        await self._sweeps.read({None: held}, sweep)
+
+
+def _jobs_away(rows: Iterable[ScheduleEntry]) -> SegmentsAway:
+    rows = list(rows)
+    error = StoreUnavailable(f"{len(rows)} rows wait for jobs that cannot be read")
+    return SegmentsAway((row.segment for row in rows), error)
 
 
 def _by_segment(runs: Iterable[Run]) -> dict[int, list[Run]]:

@@ -5,10 +5,10 @@ from math import ceil
 
 import structlog
 
-from tickwheel.server.domain.errors import Fenced
+from tickwheel.server.domain.errors import Fenced, StoreUnavailable
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.run import Run
-from tickwheel.server.scheduler.bounded import bounded
+from tickwheel.server.scheduler.apart import about, each_apart
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.ledger import Batch
@@ -20,6 +20,8 @@ _log = structlog.get_logger(__name__)
 
 #: What is finished is dropped by a few segments at a time: all at once is a burst of reads.
 DROP_TURNS = 30
+#: What could not be written is tried again so often.
+WRITE_AGAIN_MS = 500
 
 
 class Recorder:
@@ -39,6 +41,8 @@ class Recorder:
         self._holdings = context.holdings
         self._repairs = context.repairs
         self._stored = stored
+        #: Segments of which something could not be written the last time.
+        self._doubtful: set[int] = set()
 
     def _stamp(self, holding: Holding) -> WriteStamp:
         if self._holdings.get(holding.segment) is not holding:
@@ -47,8 +51,17 @@ class Recorder:
         return self._keeper.stamp(holding.segment, holding.epoch)
 
     async def write_all(self) -> None:
-        """Writes what any owner has decided."""
-        await bounded(self.write(h) for h in list(self._holdings.values()) if h.owner.has_batch())
+        """Writes what any owner has decided, but for what is left to `write_again`."""
+        await self._write_some(doubtful=False)
+
+    async def write_again(self) -> None:
+        """Writes what could not be written; the others are not to wait for its time-outs."""
+        await self._write_some(doubtful=True)
+
+    async def _write_some(self, *, doubtful: bool) -> None:
+        changed = [one for one in self._holdings.values() if one.owner.has_batch()]
+        some = [one for one in changed if (one.segment in self._doubtful) is doubtful]
+        await each_apart(about(some, self.write))
 
     async def write(self, holding: Holding) -> None:
         """Returns once all that the owner has decided so far is stored.
@@ -65,9 +78,12 @@ class Recorder:
                 return
             try:
                 await self._store_batch(holding, batch)
-            except BaseException:
+            except BaseException as error:
                 holding.owner.put_back(batch)
+                if isinstance(error, StoreUnavailable):
+                    self._doubtful.add(holding.segment)
                 raise
+            self._doubtful.discard(holding.segment)
             ended = holding.owner.stored(batch, self._clock.now_ms())
             self._acknowledge(holding, batch)
         self._stored(batch.records, ended)
@@ -90,7 +106,7 @@ class Recorder:
 
     async def advance_all(self) -> None:
         """Moves the rows of all that is done."""
-        await bounded(self.advance(holding) for holding in list(self._holdings.values()))
+        await each_apart(about(list(self._holdings.values()), self.advance))
 
     async def advance(self, holding: Holding) -> None:
         """Moves the rows of what is done in a segment."""
@@ -117,15 +133,14 @@ class Recorder:
 
     async def save_positions(self) -> None:
         """Saves how far each segment is done."""
-        await bounded(self.save_position(h) for h in list(self._holdings.values()) if h.ready)
+        ready = [holding for holding in self._holdings.values() if holding.ready]
+        await each_apart(about(ready, self.save_position))
 
     async def save_first_positions(self, segments: Iterable[int]) -> None:
         """Saves the positions of segments that have none, or one that lies ahead."""
-        await bounded(
-            self.save_position(self._holdings[segment])
-            for segment in segments
-            if segment in self._holdings and not self._holdings[segment].position_ms
-        )
+        held = [self._holdings[segment] for segment in segments if segment in self._holdings]
+        without = [holding for holding in held if not holding.position_ms]
+        await each_apart(about(without, self.save_position))
 
     async def save_position(self, holding: Holding) -> None:
         """Saves how far a segment is done."""
@@ -145,7 +160,7 @@ class Recorder:
         turn = ready[: ceil(len(ready) / DROP_TURNS)]
         for holding in turn:
             holding.dropped_ms = self._clock.steady_ms()
-        await bounded(self._drop(holding) for holding in turn)
+        await each_apart(about(turn, self._drop))
 
     async def _drop(self, holding: Holding) -> None:
         before = holding.position_ms - self._options.drop_grace_ms

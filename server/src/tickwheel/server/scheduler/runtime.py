@@ -33,8 +33,8 @@ from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.ownership import Ownership
 from tickwheel.server.scheduler.pauser import Pauser, Suspects
 from tickwheel.server.scheduler.pressure import Pressure
-from tickwheel.server.scheduler.reader import Reader
-from tickwheel.server.scheduler.recorder import DROP_TURNS, Recorder
+from tickwheel.server.scheduler.reader import RETRY_S, Reader
+from tickwheel.server.scheduler.recorder import DROP_TURNS, WRITE_AGAIN_MS, Recorder
 from tickwheel.server.scheduler.rederiver import Rederiver, ZoneData, unwatched
 from tickwheel.server.scheduler.repair import Repair
 from tickwheel.server.scheduler.repairs import Mended, Repairs
@@ -163,6 +163,7 @@ class Scheduler:
                     self._every(self._options.read_ms, self._reader.read_schedule),
                     self._every(self._options.read_ms, self._inbox.read),
                     self._every(0, self._reader.load_some),
+                    self._every(RETRY_S * 1_000, self._reader.load_aside),
                     self._every(self._options.sweep_ms, self._reader.sweep),
                     self._every(self._options.reread_ms, self._inbox.reread),
                     self._every(self._options.rederive_ms, self._rederiver.work),
@@ -173,6 +174,7 @@ class Scheduler:
                     self._every(self._options.advance_ms, self._latecomers.look),
                     self._every(self._options.advance_ms, self._settle_strays),
                     self._every(self._options.repair_ms, self._repair.look),
+                    self._every(WRITE_AGAIN_MS, self._recorder.write_again),
                     self._fire(),
                     self._record(),
                     self._pause(),
@@ -379,14 +381,7 @@ class Scheduler:
             await self._keeper.until_it_holds()
             await self._clock.sleep(self._options.record_ms / 1000)
             self._records_due.clear()
-            try:
-                await self._recorder.write_all()
-            except* StoreUnavailable as group:
-                _log.warning("records wait for the store", error=str(group.exceptions[0]))
-                self._records_due.set()
-                await self._clock.sleep(0.5)
-            except* Fenced as group:
-                _log.warning("records fenced", error=str(group.exceptions[0]))
+            await self._try(self._recorder.write_all)
 
     def _stored(self, records: Sequence[Run], ended: list[LiveRun]) -> None:
         """States are stored; of runs that have ended by it others may go, or jobs be paused."""

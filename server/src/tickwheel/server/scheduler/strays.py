@@ -19,6 +19,7 @@ from tickwheel.server.domain.names import RUN_ID_PATTERN, JobKey, occurrence_of,
 from tickwheel.server.domain.occurrence import EntryKind
 from tickwheel.server.domain.run import Run, RunState, Trigger
 from tickwheel.server.schedule import Schedule, ScheduleError
+from tickwheel.server.scheduler.apart import about, each_apart
 from tickwheel.server.scheduler.bounded import MAX_CALLS
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.holding import AwaitedAck, Holding, Told
@@ -87,14 +88,15 @@ class Strays:
 
     async def settle(self) -> None:
         """Records what is to be recorded, and has the workers forget the rest."""
-        for holding in list(self._holdings.values()):
-            if not holding.strays or not holding.ready:
-                continue
-            some = dict(islice(holding.strays.items(), MAX_CALLS))
-            facts = await self._facts(list(some.values()))
-            for key, told in some.items():
-                if self._holdings.get(holding.segment) is holding and key in holding.strays:
-                    self._settle(holding, key, told, facts)
+        some = [one for one in self._holdings.values() if one.strays and one.ready]
+        await each_apart(about(some, self._settle_some))
+
+    async def _settle_some(self, holding: Holding) -> None:
+        some = dict(islice(holding.strays.items(), MAX_CALLS))
+        facts = await self._facts(list(some.values()))
+        for key, told in some.items():
+            if self._holdings.get(holding.segment) is holding and key in holding.strays:
+                self._settle(holding, key, told, facts)
 
     async def _facts(self, strays: Sequence[Told]) -> _Facts:
         names = [(told.outcome.key.job_uid, told.outcome.key.run_id) for told in strays]

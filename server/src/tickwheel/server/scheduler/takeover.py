@@ -5,8 +5,9 @@ out, and what workers told meanwhile is known by then.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from tickwheel.server.scheduler.apart import Together
 from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.dispatcher import Dispatcher
@@ -51,12 +52,22 @@ class Takeover:
         self._inbox = inbox
         self._dispatcher = dispatcher
         self._hear = hear
+        self._together = Together()
 
-    async def recover(self, segments: list[int]) -> None:
+    async def recover(self, segments: Iterable[int]) -> None:
         """Goes on from what the former owners have left, and lets the owners fire.
 
-        Nothing of these segments fires before all is read: what does not depend on each other is
-        read at once, and of no other segments.
+        Raises:
+            SegmentsAway: these cannot be read; the others are ready, but for what was to be read
+                together with them.
+        """
+        await self._together.read({None: segments}, self._recover)
+
+    async def _recover(self, _: object, segments: list[int]) -> None:
+        """Makes segments ready together.
+
+        Nothing of them fires before all is read: what does not depend on each other is read at
+        once, and of no other segments.
         """
         left, _ = await asyncio.gather(
             self._reader.read_left(segments), self._rederiver.compare(segments)
