@@ -41,6 +41,7 @@ class WorkerLink:
     #: How many of these are whose.
     users: Counter[str] = field(default_factory=Counter[str])
     _clocks_apart_ms: deque[int] = field(default_factory=lambda: deque(maxlen=CLOCK_READINGS))
+    _ahead_of_steady_ms: deque[int] = field(default_factory=lambda: deque(maxlen=CLOCK_READINGS))
     _revocations: dict[int, tuple[AttemptKey, ...]] = field(
         default_factory=dict[int, tuple[AttemptKey, ...]]
     )
@@ -51,9 +52,10 @@ class WorkerLink:
         self.window_count = window.max_count
         self.window_bytes = window.max_bytes
 
-    def read_clock(self, worker_ms: int, now_ms: int) -> None:
-        """Notes the worker's wall clock as a message of it said, and ours on its arrival."""
+    def read_clock(self, worker_ms: int, now_ms: int, steady_ms: int) -> None:
+        """Notes the worker's wall clock as a message of it said, and both of ours on its arrival."""
         self._clocks_apart_ms.append(worker_ms - now_ms)
+        self._ahead_of_steady_ms.append(worker_ms - steady_ms)
 
     @property
     def clocks_apart_ms(self) -> int:
@@ -64,6 +66,14 @@ class WorkerLink:
         ahead is seen at once; one that is behind, and so is late and never early, a little later.
         """
         return max(self._clocks_apart_ms, default=0)
+
+    @property
+    def ahead_of_steady_ms(self) -> int:
+        """How far its wall clock is ahead of our steady clock, by the same rule.
+
+        So a step of our own wall clock is seen by readings from before it.
+        """
+        return max(self._ahead_of_steady_ms)
 
     def takes_work(self, clock_bound_ms: int) -> bool:
         """Whether it can be given segments: not draining, a window, and a clock near ours."""
