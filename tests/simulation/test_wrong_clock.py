@@ -3,6 +3,7 @@
 The judge forgives nothing here: the clocks of all who are asked are right.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -76,6 +77,9 @@ def test_nothing_is_skipped_for_a_clock_that_is_ahead(case: str) -> None:
     plan = CASES[case]
     report = run_plan(plan)
     assert report.is_good, (report.findings, report.defects)
-    right = run_plan(plan_of(schedulers=plan.schedulers, workers=plan.workers))
+    killed = tuple(fault for fault in plan.faults if fault.kind != "skew")
+    right = run_plan(replace(plan, faults=killed))
     assert report.tally.occurrences == right.tally.occurrences
-    print(case, report.tally, right.tally)
+    if not killed:
+        assert report.tally.skipped == right.tally.skipped
+        assert report.tally.latest_ms < 1_000

@@ -118,7 +118,7 @@ class Fleet:
         outbox = Outbox()
         self._links[link.worker_id] = link
         self._senders[link.worker_id] = outbox
-        self._compare_clocks()
+        link.welcomed_ms = self._clock.steady_ms()
         outbox.put(pb.ConnectResponse(welcome=self._welcome_message()))
         outbox.put(self._topology_message())
         if unknown:
@@ -161,7 +161,7 @@ class Fleet:
             connect_ms=self._clock.now_ms(),
         )
         link.set_window(hello.window)
-        link.read_clock(hello.clock.wall_ms, self._clock.now_ms(), self._clock.steady_ms())
+        link.read_clock(hello.clock.wall_ms, self._clock.now_ms())
         return link, hello.held
 
     def _adopt(
@@ -228,7 +228,10 @@ class Fleet:
         took_work = link.takes_work(self._options.clock_bound_ms)
         had_room = link.window_count - len(link.held)
         link.set_window(heartbeat.window)
-        link.read_clock(heartbeat.clock.wall_ms, self._clock.now_ms(), self._clock.steady_ms())
+        link.bound_clock(heartbeat.clock, self._clock.steady_ms())
+        if not self._clock.is_witnessed:
+            self._compare_clocks()
+        link.read_clock(heartbeat.clock.wall_ms, self._clock.now_ms())
         permission = max(0, min(self._options.permission_ms, self._listener.permission_left_ms()))
         # A shorter permission counts from when it is heard, which it may never be.
         until_ms = self._awake.ms() + permission
@@ -316,9 +319,10 @@ class Fleet:
             link.held.clear()
 
     def _compare_clocks(self) -> None:
-        """Asks the workers' clocks what ours is worth; those of one machine have one clock."""
+        """Has the workers' clocks bear ours out; all of the embedded engine have one clock."""
         if not self._options.exclusive:
-            self._clock.hear(link.ahead_of_steady_ms for link in self._links.values())
+            bounds = (link.ahead_of_steady_ms for link in self._links.values())
+            self._clock.hear(bound for bound in bounds if bound is not None)
         ahead_ms = self._clock.ahead_ms
         if ahead_ms and not self._was_ahead:
             _log.error("our clock is ahead of most workers': it goes by theirs", ahead_ms=ahead_ms)
