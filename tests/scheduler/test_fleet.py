@@ -92,10 +92,10 @@ class Stream:
     def say(self, **message: object) -> None:
         self._up.put_nowait(pb.ConnectRequest(**message))  # pyright: ignore[reportArgumentType]
 
-    def hello(self, held: Iterable[pb.Held] = (), ahead_ms: int = 0) -> None:
+    def hello(self, held: Iterable[pb.Held] = (), ahead_ms: int = 0, worker_id: str = "w") -> None:
         self.say(
             hello=pb.Hello(
-                worker_id="w",
+                worker_id=worker_id,
                 protocol_version=1,
                 held=held,
                 window=pb.Window(max_count=100, max_bytes=1 << 20),
@@ -223,17 +223,53 @@ async def test_a_heartbeat_that_was_long_under_way_is_not_taken_for_a_slow_clock
     assert assign(fleet, _run(runtime))
 
 
-async def test_a_worker_whose_clock_stays_behind_gets_nothing_more(
+async def test_a_worker_whose_clock_stays_behind_those_of_others_gets_nothing_more(
     fleet: Fleet, runtime: Runtime
 ) -> None:
+    other = Stream(fleet)
+    other.hello(worker_id="other")
     stream = Stream(fleet)
     stream.hello()
     await stream.hear("segments")
     for _ in range(CLOCK_READINGS):
+        other.beat()
+        await other.hear("heartbeat_ack")
         stream.beat(behind_ms=864)
         await stream.hear("heartbeat_ack")
+        fleet.tick()
+    assert fleet.clock.ahead_ms == 0
     run = _run(runtime)
-    assert not assign(fleet, run)
+    assert assign(fleet, run)
+    assert run.worker == "other"
+
+
+async def test_a_scheduler_whose_clock_is_ahead_of_all_its_workers_goes_by_theirs(
+    fleet: Fleet, runtime: Runtime, clock: HandClock
+) -> None:
+    streams = [Stream(fleet) for _ in range(3)]
+    for number, stream in enumerate(streams):
+        stream.hello(worker_id=f"w{number}")
+        stream.beat(behind_ms=864)
+        ack = (await stream.hear("heartbeat_ack")).heartbeat_ack
+    assert fleet.clock.now_ms() == NOW - 864
+    # They take its work: it tells them by what it goes.
+    assert ack.clock.wall_ms == NOW - 864
+    assert assign(fleet, _run(runtime))
+
+
+async def test_what_workers_said_long_ago_is_no_word_on_the_clock(
+    fleet: Fleet, clock: HandClock
+) -> None:
+    """A scheduler that stood still finds Hello and heartbeats that have waited for it."""
+    stream = Stream(fleet)
+    stream.hello()
+    await stream.hear("segments")
+    clock.ms += 60_000
+    stream.say(heartbeat=pb.Heartbeat(clock=pb.Clock(wall_ms=NOW + 2, steady_ms=5_002)))
+    await stream.hear("heartbeat_ack")
+    fleet.tick()
+    assert fleet.clock.is_witnessed
+    assert fleet.clock.now_ms() == NOW + 60_000
 
 
 async def test_what_a_departed_worker_held_is_free_once_it_may_not_publish(

@@ -75,7 +75,7 @@ async def test_what_a_scheduler_took_that_began_while_we_looked_is_its_own(
     monkeypatch.setattr(store.leases, "sessions", sessions)
     monkeypatch.setattr(store.leases, "segments", segments)
     identity = Identity(session_id=new_uid(), address="local", version="test")
-    options = SchedulerOptions(membership_ms=20)
+    options = SchedulerOptions(witness_ms=0, membership_ms=20)
     scheduler = Scheduler(store, SystemClock(), identity, options)
     running = asyncio.create_task(scheduler.run())
     async with asyncio.timeout(20):
@@ -89,7 +89,7 @@ async def test_what_a_scheduler_took_that_began_while_we_looked_is_its_own(
 async def test_who_slept_after_it_looked_takes_nobody_for_dead_by_that(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, options = SleepyClock(), SchedulerOptions(membership_ms=20, renew_ms=20)
+    clock, options = SleepyClock(), SchedulerOptions(witness_ms=0, membership_ms=20, renew_ms=20)
     beaten = SchedulerSession(
         session_id=new_uid(), address="o:1", beat=1, lease_until_ms=clock.now_ms() + 60_000
     )
@@ -125,7 +125,7 @@ async def test_who_slept_after_it_looked_takes_nobody_for_dead_by_that(
 async def test_what_is_being_given_back_when_its_scheduler_stops_is_given_back_once(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = SchedulerOptions(membership_ms=20, position_ms=3_600_000)
+    options = SchedulerOptions(witness_ms=0, membership_ms=20, position_ms=3_600_000)
     identity = Identity(session_id=new_uid(), address="local", version="test")
     scheduler = Scheduler(store, SystemClock(), identity, options)
     save, saving, may_save = store.schedule.save_position, 0, asyncio.Event()
@@ -168,7 +168,7 @@ async def test_what_cannot_be_given_back_at_a_stop_can_be_taken_all_the_same(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     identity = Identity(session_id=new_uid(), address="local", version="test")
-    scheduler = Scheduler(store, SystemClock(), identity, SchedulerOptions())
+    scheduler = Scheduler(store, SystemClock(), identity, SchedulerOptions(witness_ms=0))
     release = store.leases.release_segment
 
     async def release_segment(lease: SegmentLease) -> bool:
@@ -210,7 +210,7 @@ async def test_what_is_given_back_while_we_take_is_made_ready_together_with_it(
     monkeypatch.setattr(store.leases, "take_segment", take_segment)
     monkeypatch.setattr(store.schedule, "positions", positions_of)
     identity = Identity(session_id=new_uid(), address="local", version="test")
-    scheduler = Scheduler(store, clock, identity, SchedulerOptions())
+    scheduler = Scheduler(store, clock, identity, SchedulerOptions(witness_ms=0))
     running = asyncio.create_task(scheduler.run())
     async with asyncio.timeout(20):
         await scheduler.ready.wait()
@@ -225,7 +225,9 @@ async def test_a_take_over_reads_nothing_of_what_is_owned_already(
     clock = SystemClock()
     theirs = await owned_by_another(store)
     # Nothing but take-overs reads the schedule or the inbox from its first round on.
-    options = SchedulerOptions(membership_ms=20, read_ms=3_600_000, reread_ms=3_600_000)
+    options = SchedulerOptions(
+        witness_ms=0, membership_ms=20, read_ms=3_600_000, reread_ms=3_600_000
+    )
     identity = Identity(session_id=new_uid(), address="local", version="test")
     scheduler = Scheduler(store, clock, identity, options)
     running = asyncio.create_task(scheduler.run())
@@ -260,7 +262,7 @@ async def test_who_is_stopped_amid_a_take_over_takes_nothing_of_what_it_has_give
     clock = SystemClock()
     theirs = await owned_by_another(store)
     identity = Identity(session_id=new_uid(), address="local", version="test")
-    scheduler = Scheduler(store, clock, identity, SchedulerOptions(membership_ms=20))
+    scheduler = Scheduler(store, clock, identity, SchedulerOptions(witness_ms=0, membership_ms=20))
     read_segments, positions = store.leases.segments, store.schedule.positions
     take, release = store.leases.take_segment, store.leases.release_segment
     taken: list[int] = []

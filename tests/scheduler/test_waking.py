@@ -46,7 +46,7 @@ def connect(scheduler: Scheduler, clock: SleepyClock) -> Stream:
 async def test_what_a_worker_published_before_is_not_skipped_though_its_stream_has_broken(
     clock: SleepyClock, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = SchedulerOptions(read_ms=20, membership_ms=20)
+    options = SchedulerOptions(witness_ms=0, read_ms=20, membership_ms=20)
     identity = Identity(session_id=new_uid(), address="local", version="test")
     scheduler = Scheduler(store, clock, identity, options)
     gathered, waiting = scheduler.fleet.gathered, asyncio.Event()

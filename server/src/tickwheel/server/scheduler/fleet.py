@@ -18,6 +18,7 @@ from tickwheel.server.scheduler.live import AttemptKey, LiveRun
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.outbox import Outbox
 from tickwheel.server.scheduler.placement import by_worker, place_segments
+from tickwheel.server.scheduler.witnessed import WitnessedClock
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
 _log = structlog.get_logger(__name__)
@@ -69,7 +70,9 @@ class Fleet:
     def __init__(
         self, clock: Clock, identity: Identity, options: SchedulerOptions, listener: FleetListener
     ) -> None:
-        self._clock = clock
+        #: By what all of this scheduler goes.
+        self.clock = self._clock = WitnessedClock(clock, options.clock_bound_ms)
+        self._was_ahead = False
         #: Who stood still finds what workers have said meanwhile unread: that was no silence.
         self._awake = TimeAwake(clock, 2 * options.heartbeat_ms)
         self._session_id = identity.session_id
@@ -115,6 +118,7 @@ class Fleet:
         outbox = Outbox()
         self._links[link.worker_id] = link
         self._senders[link.worker_id] = outbox
+        link.welcomed_ms = self._clock.steady_ms()
         outbox.put(pb.ConnectResponse(welcome=self._welcome_message()))
         outbox.put(self._topology_message())
         if unknown:
@@ -224,6 +228,9 @@ class Fleet:
         took_work = link.takes_work(self._options.clock_bound_ms)
         had_room = link.window_count - len(link.held)
         link.set_window(heartbeat.window)
+        link.bound_clock(heartbeat.clock, self._clock.steady_ms())
+        if not self._clock.is_witnessed:
+            self._compare_clocks()
         link.read_clock(heartbeat.clock.wall_ms, self._clock.now_ms())
         permission = max(0, min(self._options.permission_ms, self._listener.permission_left_ms()))
         # A shorter permission counts from when it is heard, which it may never be.
@@ -290,6 +297,7 @@ class Fleet:
 
         To be called each `heartbeat_ms`: it is how this scheduler's own standing still is noticed.
         """
+        self._compare_clocks()
         now = self._awake.ms()
         for link in list(self._links.values()):
             if self.silent_ms(link) > self._options.worker_lease_ms:
@@ -309,6 +317,18 @@ class Fleet:
             self._listener.confirmed(unconfirmed, ())
             self._listener.released(list(link.held.values()))
             link.held.clear()
+
+    def _compare_clocks(self) -> None:
+        """Has the workers' clocks bear ours out; all of the embedded engine have one clock."""
+        if not self._options.exclusive:
+            bounds = (link.ahead_of_steady_ms for link in self._links.values())
+            self._clock.hear(bound for bound in bounds if bound is not None)
+        ahead_ms = self._clock.ahead_ms
+        if ahead_ms and not self._was_ahead:
+            _log.error("our clock is ahead of most workers': it goes by theirs", ahead_ms=ahead_ms)
+        elif self._was_ahead and not ahead_ms:
+            _log.warning("our clock agrees with most workers' again")
+        self._was_ahead = ahead_ms > 0
 
     def set_topology(self, addresses: Iterable[str]) -> None:
         """Where the schedulers are; workers are told when it changes."""
@@ -458,6 +478,16 @@ class Fleet:
         await self._for_a_lease(
             lambda: not any(link.unconfirmed() for link in (*self._links.values(), *self._departed))
         )
+
+    async def witnessed(self) -> None:
+        """Returns once a worker has said what its clock shows.
+
+        Without one nothing can be published. Who has none for `witness_ms` goes by its own clock.
+        """
+        while not (self._options.exclusive or self._clock.is_witnessed):
+            if self._awake.ms() >= self._options.witness_ms:
+                return
+            await self._clock.sleep(0.01)
 
     async def _for_a_lease(self, is_so: Callable[[], bool]) -> bool:
         """Waits until something is so, at most for a worker's lease; whether it is."""

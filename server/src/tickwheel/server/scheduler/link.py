@@ -28,6 +28,8 @@ class WorkerLink:
     heard_ms: int
     #: When its stream began; Unix milliseconds.
     connect_ms: int = 0
+    #: When it was welcomed, which its heartbeats follow; of the steady clock.
+    welcomed_ms: int = 0
     window_count: int = 0
     window_bytes: int = 0
     draining: bool = False
@@ -41,6 +43,9 @@ class WorkerLink:
     #: How many of these are whose.
     users: Counter[str] = field(default_factory=Counter[str])
     _clocks_apart_ms: deque[int] = field(default_factory=lambda: deque(maxlen=CLOCK_READINGS))
+    #: Its steady clock is no further ahead of ours.
+    _steady_ahead_ms: int | None = None
+    _ahead_of_steady_ms: deque[int] = field(default_factory=lambda: deque(maxlen=CLOCK_READINGS))
     _revocations: dict[int, tuple[AttemptKey, ...]] = field(
         default_factory=dict[int, tuple[AttemptKey, ...]]
     )
@@ -55,6 +60,14 @@ class WorkerLink:
         """Notes the worker's wall clock as a message of it said, and ours on its arrival."""
         self._clocks_apart_ms.append(worker_ms - now_ms)
 
+    def bound_clock(self, clock: pb.Clock, steady_ms: int) -> None:
+        """Notes what a heartbeat of it says of its clocks, and our steady one on its arrival."""
+        if self._steady_ahead_ms is None:
+            self._steady_ahead_ms = clock.steady_ms - self.welcomed_ms
+        most_ms = clock.wall_ms - clock.steady_ms + self._steady_ahead_ms
+        # Over weeks the steady clocks may drift apart.
+        self._ahead_of_steady_ms.append(max(most_ms, clock.wall_ms - steady_ms))
+
     @property
     def clocks_apart_ms(self) -> int:
         """How far its wall clock is ahead of ours; negative where it is behind.
@@ -64,6 +77,16 @@ class WorkerLink:
         ahead is seen at once; one that is behind, and so is late and never early, a little later.
         """
         return max(self._clocks_apart_ms, default=0)
+
+    @property
+    def ahead_of_steady_ms(self) -> int | None:
+        """How far its wall clock is ahead of our steady clock at most; None before a heartbeat.
+
+        However long its messages were under way, or waited for us while we stood still: what its
+        first heartbeat said of its clocks was so after it was welcomed. Against the steady clock a
+        step of our own wall clock shows at once.
+        """
+        return max(self._ahead_of_steady_ms, default=None)
 
     def takes_work(self, clock_bound_ms: int) -> bool:
         """Whether it can be given segments: not draining, a window, and a clock near ours."""

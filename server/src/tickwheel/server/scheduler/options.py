@@ -64,6 +64,9 @@ class SchedulerOptions:
     confirm_ms: int = 4_000
     #: Clocks further apart than this take no work.
     clock_bound_ms: int = 500
+    #: Who has just started waits so long for the first worker's clock before it decides anything:
+    #: longer than workers wait between two attempts to connect.
+    witness_ms: int = 6_000
     #: Rows taken in, or runs handed out, between two turns of the event loop, some
     #: 20 ms of work. Dev mode takes fewer: its worker waits for the same loop.
     slice: int = 500

@@ -61,13 +61,14 @@ class Scheduler:
         options: SchedulerOptions,
         zone_data: ZoneData = unwatched,
     ) -> None:
-        self._clock = clock
         self._options = options
+        self.fleet = Fleet(clock, identity, options, self)
+        # From here on nothing goes by the machine's clock alone.
+        clock = self._clock = self.fleet.clock
         self._keeper = SessionKeeper(store.leases, clock, identity, options)
         self._holdings: Holdings = {}
         self._wake = asyncio.Event()
         self._records_due = asyncio.Event()
-        self.fleet = Fleet(clock, identity, options, self)
         self._pressure = Pressure(clock, self._holdings, options.most_unpublished)
         context = SchedulerContext(
             store=store,

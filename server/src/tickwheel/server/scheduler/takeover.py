@@ -1,7 +1,8 @@
 """Takes over segments: goes on from what their former owners left, and lets the new ones fire.
 
 The order is a promise: what was left is read before the schedule, both before anything is handed
-out, and what workers told meanwhile is known by then.
+out, and what workers told meanwhile is known by then. Nor is anything decided by a clock that no
+worker has borne out.
 """
 
 import asyncio
@@ -76,6 +77,7 @@ class Takeover:
         await self._reader.read_schedule_of(segments)
         await asyncio.gather(self._inbox.read_of(segments), self._inbox.look_back(segments))
         await self._reader.load_all(segments)
+        await self._fleet.witnessed()
         for segment in segments:
             holding = self._holdings.get(segment)
             if holding is not None:
