@@ -223,8 +223,9 @@ async def test_a_heartbeat_that_was_long_under_way_is_not_taken_for_a_slow_clock
     assert assign(fleet, _run(runtime))
 
 
+@pytest.mark.parametrize("behind_ms", [864, 60_000])
 async def test_a_worker_whose_clock_stays_behind_those_of_others_gets_nothing_more(
-    fleet: Fleet, runtime: Runtime
+    fleet: Fleet, runtime: Runtime, behind_ms: int
 ) -> None:
     other = Stream(fleet)
     other.hello(worker_id="other")
@@ -234,7 +235,7 @@ async def test_a_worker_whose_clock_stays_behind_those_of_others_gets_nothing_mo
     for _ in range(CLOCK_READINGS):
         other.beat()
         await other.hear("heartbeat_ack")
-        stream.beat(behind_ms=864)
+        stream.beat(behind_ms=behind_ms)
         await stream.hear("heartbeat_ack")
         fleet.tick()
     assert fleet.clock.ahead_ms == 0
@@ -243,16 +244,30 @@ async def test_a_worker_whose_clock_stays_behind_those_of_others_gets_nothing_mo
     assert run.worker == "other"
 
 
+async def test_workers_that_are_a_little_behind_get_nothing_more_and_put_nobody_back(
+    fleet: Fleet, runtime: Runtime
+) -> None:
+    stream = Stream(fleet)
+    stream.hello()
+    await stream.hear("segments")
+    for _ in range(CLOCK_READINGS):
+        stream.beat(behind_ms=2_000)
+        await stream.hear("heartbeat_ack")
+        fleet.tick()
+    assert fleet.clock.ahead_ms == 0
+    assert not assign(fleet, _run(runtime))
+
+
 async def test_a_scheduler_whose_clock_is_ahead_of_all_its_workers_goes_by_theirs(
     fleet: Fleet, runtime: Runtime, clock: HandClock
 ) -> None:
     streams = [Stream(fleet) for _ in range(3)]
     for number, stream in enumerate(streams):
         stream.hello(worker_id=f"w{number}")
-        stream.beat(behind_ms=864)
+        stream.beat(behind_ms=60_000)
         # They take its work: it tells them by what it goes.
-        assert (await stream.hear("heartbeat_ack")).heartbeat_ack.clock.wall_ms == NOW - 864
-    assert fleet.clock.now_ms() == NOW - 864
+        assert (await stream.hear("heartbeat_ack")).heartbeat_ack.clock.wall_ms == NOW - 60_000
+    assert fleet.clock.now_ms() == NOW - 60_000
     assert assign(fleet, _run(runtime))
 
 

@@ -71,7 +71,7 @@ class Fleet:
         self, clock: Clock, identity: Identity, options: SchedulerOptions, listener: FleetListener
     ) -> None:
         #: By what all of this scheduler goes.
-        self.clock = self._clock = WitnessedClock(clock, options.clock_bound_ms)
+        self.clock = self._clock = WitnessedClock(clock, options.ahead_bound_ms)
         self._was_ahead = False
         #: Who stood still finds what workers have said meanwhile unread: that was no silence.
         self._awake = TimeAwake(clock, 2 * options.heartbeat_ms)

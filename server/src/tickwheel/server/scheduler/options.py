@@ -64,6 +64,9 @@ class SchedulerOptions:
     confirm_ms: int = 4_000
     #: Clocks further apart than this take no work.
     clock_bound_ms: int = 500
+    #: A wall clock that is ahead of most workers' by more than this goes by theirs. Beyond it what
+    #: was lost by deciding too early is more than what is by being late: apis go by their own.
+    ahead_bound_ms: int = 5_000
     #: Who has just started waits so long for the first worker's clock before it decides anything:
     #: longer than workers wait between two attempts to connect.
     witness_ms: int = 6_000

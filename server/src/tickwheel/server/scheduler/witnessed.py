@@ -17,7 +17,7 @@ class WitnessedClock:
 
         Args:
             clock: the machine's.
-            bound_ms: so far apart good clocks may be.
+            bound_ms: further ahead than this our own is taken to be wrong.
         """
         self._clock = clock
         self._bound_ms = bound_ms
