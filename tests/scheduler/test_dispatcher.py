@@ -5,11 +5,9 @@ from typing import cast
 
 import pytest
 
-from scheduler.making import NOW, SECOND, changed, make_owner
-from scheduler.test_backfill import past_job, row_of, tell
+from scheduler.making import NOW, SECOND, make_owner
 from scheduler.test_fleet import HandClock
 from scheduler.test_throttle import a_run
-from tickwheel.server.domain.job import Payload, PayloadKind
 from tickwheel.server.domain.lease import SegmentLease
 from tickwheel.server.scheduler.dispatcher import Dispatcher
 from tickwheel.server.scheduler.fairqueue import FairQueue
@@ -22,18 +20,17 @@ from tickwheel.v1 import job_pb2
 
 
 class Taker:
-    """A fleet that has room for everything, or for nothing."""
+    """A fleet that has room for everything."""
 
     def __init__(self) -> None:
         self.taken: list[LiveRun] = []
-        self.has_room = True
 
     def assign(self, waiting: FairQueue, most: int, now_ms: int) -> list[LiveRun]:
         def admit(run: LiveRun) -> bool:
             run.phase = Phase.ASSIGNED
             return True
 
-        taken = waiting.take(most, now_ms, admit) if self.has_room else []
+        taken = waiting.take(most, now_ms, admit)
         self.taken.extend(taken)
         return taken
 
@@ -94,19 +91,6 @@ def test_what_has_its_slot_keeps_it_when_it_is_handed_out_again() -> None:
     assert stage.hand_out(*runs) == runs
     assert late_ms(runs) == before
     assert stage.dispatcher.next_ms() is None
-
-
-def test_a_backfill_that_waits_for_room_keeps_its_time_when_its_job_is_changed() -> None:
-    stage, job = Stage(DispatchLimits()), past_job()
-    stage.owner.load([row_of(job)], {job.key: job}, NOW)
-    stage.owner.step(NOW)
-    stage.fleet.has_room = False
-    assert not stage.hand_out()
-    tell(stage.owner, changed(job, NOW + 1, payload=Payload(PayloadKind.TEXT, b"other")), NOW + 1)
-    stage.fleet.has_room = True
-    backfilled = [run for run in stage.hand_out() if run.backfill_id]
-    assert {run.job.payload.data for run in backfilled} == {b"other"}
-    assert all(run.expire_ms > NOW for run in backfilled)
 
 
 def test_a_slice_is_handed_out_at_a_time() -> None:

@@ -15,6 +15,7 @@ from tickwheel.server.scheduler.link import CLOCK_READINGS
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun, Phase
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.own_runs import own_run
+from tickwheel.server.scheduler.terms import MIN_PUBLISH_WINDOW_MS
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
 OPTIONS = SchedulerOptions()
@@ -221,6 +222,19 @@ async def test_a_heartbeat_that_was_long_under_way_is_not_taken_for_a_slow_clock
     stream.beat(behind_ms=864)
     await stream.hear("heartbeat_ack")
     assert assign(fleet, _run(runtime))
+
+
+async def test_the_time_of_a_run_begins_as_it_is_handed_out_and_not_anew(
+    fleet: Fleet, runtime: Runtime
+) -> None:
+    stream, _ = await holding(fleet, runtime)
+    (handed,) = (await stream.hear("assignments")).assignments.assignments
+    assert handed.expire_ms == NOW + SECOND + MIN_PUBLISH_WINDOW_MS
+    again = _run(runtime)
+    again.expire_ms = NOW + 7
+    assert assign(fleet, again)
+    (handed,) = (await stream.hear("assignments")).assignments.assignments
+    assert handed.expire_ms == NOW + 7
 
 
 @pytest.mark.parametrize("behind_ms", [864, 60_000])

@@ -9,7 +9,6 @@ from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.holding import Holdings
 from tickwheel.server.scheduler.live import LiveRun
 from tickwheel.server.scheduler.options import SchedulerOptions
-from tickwheel.server.scheduler.terms import expire_ms
 from tickwheel.server.scheduler.throttle import Throttle
 
 #: Slots of a topic's rate are given so long ahead: enough to be on time, and no more, as whoever
@@ -49,8 +48,6 @@ class Dispatcher:
             if holding.ready and not holding.leaving:
                 ready.extend(holding.owner.take_ready())
         for run in self._throttle.admit(self._paced(ready, now_ms), now_ms):
-            # Kept when a run is handed out again: its time is not to begin anew.
-            run.expire_ms = run.expire_ms or expire_ms(run.job.spec, run.fire_ms, now_ms)
             self._waiting.add(run)
         if not self._waiting:
             return False

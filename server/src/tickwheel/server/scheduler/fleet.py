@@ -18,6 +18,7 @@ from tickwheel.server.scheduler.live import AttemptKey, LiveRun
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.outbox import Outbox
 from tickwheel.server.scheduler.placement import by_worker, place_segments
+from tickwheel.server.scheduler.terms import expire_ms
 from tickwheel.server.scheduler.witnessed import WitnessedClock
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
@@ -393,6 +394,8 @@ class Fleet:
         grouped: dict[str, list[LiveRun]] = {}
         for run in taken:
             run.assigned_ms = now_ms
+            # Kept when it is handed out again: its time is not to begin anew.
+            run.expire_ms = run.expire_ms or expire_ms(run.job.spec, run.fire_ms, now_ms)
             grouped.setdefault(run.worker, []).append(run)
         for worker_id, group in grouped.items():
             for message in messages(group, epochs):

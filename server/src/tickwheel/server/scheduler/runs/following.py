@@ -49,15 +49,14 @@ class Following:
     def renew(self, run: LiveRun, job: Job, now_ms: int) -> None:
         """A run that no worker holds goes by its job as it is now; of a deleted one it is skipped.
 
-        One that was taken back is to be handed out again, and its time begins anew then. One that
-        waits for room has its time already, as it was let through the limits.
+        One that was taken back is to be handed out again.
         """
         self._live.go_by(run, job)
         run.worker = ""
+        run.expire_ms = 0
         if job.delete_ms:
             self._endings.skipped(run, run_pb2.SKIP_REASON_DELETED, "", now_ms)
         elif run.phase is Phase.DROPPED:
-            run.expire_ms = 0
             self._live.queue(run, now_ms)
 
     def given_back(self, run: LiveRun, now_ms: int) -> None:
