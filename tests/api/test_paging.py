@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tickwheel.server.api.paging import PageWanted, fill_page
+from tickwheel.server.api.room import Held, Room
 from tickwheel.server.store.port import Page
 
 
@@ -31,6 +32,7 @@ async def test_pages_add_up(
         max_rows=most,
         matches=None if only is None else is_multiple,
         size_of=lambda row: row,
+        held=Held(Room(0)),
     )
     found: list[int] = []
     cursor: bytes | None = b""

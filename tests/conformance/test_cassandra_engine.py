@@ -627,6 +627,28 @@ async def test_request_is_finished_as_it_was_begun(
     assert await store.jobs.get_many([again.key]) == {}
 
 
+async def test_a_request_comes_again_when_its_job_is_past_its_retention(
+    store: CassandraStore, world: World
+) -> None:
+    """It is remembered for longer than its job may be: it makes another one, which is there."""
+    spec = a_spec(retention_s=1)
+    before_ms = world.now_ms() - 3 * DAY_MS
+    job = dataclasses.replace(world.job(segment=26, spec=spec), create_ms=before_ms)
+    again = world.job(segment=26, spec=spec)
+    item = NewJob(job=job, entry=None, request_id="weekly", request_digest=b"digest")
+    assert await store.jobs.create([item]) == [Created(job)]
+    owner = await world.own(26)
+    await store.jobs.complete(owner.stamp(), [(job.key, 1)], before_ms)
+    await store.schedule.drop_before(owner.stamp(), world.now_ms())
+    assert await store.jobs.get_many([job.key]) == {}
+    repeat = dataclasses.replace(item, job=again, entry=world.entry(again, world.now_ms() + 9_000))
+    (result,) = await store.jobs.create([repeat])
+    assert isinstance(result, Created)
+    assert await store.jobs.get_many([result.job.key]) == {result.job.key: result.job}
+    assert result == Created(again)
+    assert await store.jobs.create([repeat]) == [Created(again, repeated=True)]
+
+
 # -- answers that are lost -------------------------------------------------------------------
 
 

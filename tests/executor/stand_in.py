@@ -87,6 +87,8 @@ class Ledger(executor_service_pb2_grpc.ExecutorServiceServicer):
         self.log: RecordLog | None = None
         """The embedded log; None where the log is Kafka."""
         self.heartbeat_ms = 10_000
+        self.behind_s = 0.0
+        """How far the server's clock is behind the executor's."""
         self.calls: defaultdict[str, list[Any]] = defaultdict(list)
         self.metadata: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
         self.refusals: defaultdict[str, deque[status_pb2.Status]] = defaultdict(deque)
@@ -157,7 +159,8 @@ class Ledger(executor_service_pb2_grpc.ExecutorServiceServicer):
         found.executors.append(executor)
         found.state = run_pb2.RUN_STATE_RUNNING
         result = pb.StartRunResult(cancel_requested=found.cancel_requested)
-        result.timeout_time.FromMilliseconds(round((found.published + found.timeout) * 1000))
+        timeout_s = found.published + found.timeout - self.behind_s
+        result.timeout_time.FromMilliseconds(round(timeout_s * 1000))
         result.heartbeat_interval.FromMilliseconds(self.heartbeat_ms)
         return result
 

@@ -628,6 +628,27 @@ async def test_an_outcome_that_comes_too_late_is_refused_and_dropped(
     assert f"{late.name} (attempt 1, trace {TRACEPARENT[3:35]})" in line.message
 
 
+async def test_an_outcome_is_repeated_though_its_time_seems_to_be_over(
+    ledger: Ledger, make: Make
+) -> None:
+    """The executor's clock is ahead: it is the server that knows."""
+    executor = make()
+    calls: list[str] = []
+
+    @executor.handler("billing")
+    async def bill(ctx: RunContext) -> None:
+        calls.append(ctx.run)
+
+    ledger.behind_s = 300.0
+    ledger.refusals["FinishRuns"].append(UNOWNED)
+    ledger.item_refusals["FinishRuns"].append(UNOWNED)
+    attempt = await ledger.publish(1)
+    async with running(executor):
+        await ledger.ended(attempt, timeout=5.0)
+    assert attempt.state == SUCCEEDED
+    assert len(calls) == 1
+
+
 # -- traces ------------------------------------------------------------------------------------
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

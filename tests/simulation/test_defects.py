@@ -18,6 +18,8 @@ SHOWN_BY = {
     "lost-letters": {"VANISHED"},
     # A row that came late is not seen, or where it was written twice the other one stays for ever.
     "no-second-look": {"MISSING", "UNBOUNDED"},
+    "lost-updates": {"CHANGE_LOST"},
+    "unheard-cancellations": {"CONTRADICTED", "FORBIDDEN"},
 }
 #: So few are enough, whichever they are.
 SEEDS = range(1, 4)

@@ -6,11 +6,15 @@ runs a real worker with one of them.
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
+from tickwheel.server.api.commands.change import Decide, JobChanger
+from tickwheel.server.domain.errors import RunNotFound
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import WriteStamp
-from tickwheel.server.domain.names import JobKey
+from tickwheel.server.domain.names import JobKey, JobName
 from tickwheel.server.domain.run import Run, RunState
+from tickwheel.server.scheduler.desk import OwnerDesk
 from tickwheel.server.scheduler.inbox import Inbox
 from tickwheel.server.scheduler.keeper import SessionKeeper, SessionLostError
 from tickwheel.server.scheduler.ledger import Ledger
@@ -117,6 +121,31 @@ def no_second_look() -> None:
     _replace(Repair, "look", nothing)
 
 
+def lost_updates() -> None:
+    """An api answers each change with its own, though another one was made in its place."""
+    former = JobChanger.change
+
+    async def change(
+        changer: JobChanger, name: JobName, etag: str, actor: str, decide: Decide
+    ) -> Job:
+        job = await former(changer, name, etag, actor, decide)
+        return replace(job, payload=replace(job.payload, data=job.payload.data + b"!"))
+
+    _replace(JobChanger, "change", change)
+
+
+def unheard_cancellations() -> None:
+    """An owner answers that a run is cancelled, and leaves it as it is."""
+
+    async def cancel(desk: OwnerDesk, job: Job, run_id: str, reason: str) -> Run:
+        run = await vars(desk)["_store"].runs.get(job.uid, run_id)
+        if run is None:
+            raise RunNotFound("no")
+        return replace(run, state=RunState.CANCELLED)
+
+    _replace(OwnerDesk, "cancel", cancel)
+
+
 def _replace(owner: type, name: str, by: object) -> None:
     setattr(owner, name, by)
 
@@ -131,5 +160,7 @@ DEFECTS: dict[str, Callable[[], None]] = {
         no_lease_check,
         lost_letters,
         no_second_look,
+        lost_updates,
+        unheard_cancellations,
     )
 }

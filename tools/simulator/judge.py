@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from simulator.answers import check_answers, version_of
 from simulator.backfills import check_counts, check_records
 from simulator.cluster import Cluster
 from simulator.executor import Ended, Executor
@@ -81,6 +82,7 @@ async def judge(
     for run in (*log, *cluster.cells.ends_in_time):
         states.setdefault(run.job_uid, []).append(run)
     by_hand: dict[tuple[str, str], Run] = {}
+    of_jobs = dict(records)
     for uid, subject in subjects.items():
         runs = await read_runs(store, subject.job, 0, _EVER_MS)
         by_hand.update({(uid, run.run_id): run for run in runs})
@@ -97,6 +99,7 @@ async def judge(
     unsure = {call.job for call in told if not (call.is_ok or call.is_refused)}
     verdict.findings.extend(check_residue(cluster, clock.now_ms(), len(unsure)))
     verdict.findings.extend(check_counts(told, by_hand))
+    verdict.findings.extend(check_answers(told, subjects, by_hand, of_jobs, begun_ms))
     verdict.findings.extend(_check_ends(executor, by_hand, clock.now_ms()))
     verdict.findings.extend(check_promises(promises, subjects, by_hand, verdict.tally))
     for uid, lost in records.items():
@@ -181,8 +184,7 @@ def _promise(call: Told) -> Promise | None:
             name = JobName(USER, response.name.rpartition("/")[2])
             return Created(name, response.uid, call.request_id)
         case "UpdateJob" | "PauseJob" | "ResumeJob":
-            version = int(response.etag.strip('"').split("-")[0], 16)
-            return Changed(name, response.uid, version, call.ended_ms)
+            return Changed(name, response.uid, version_of(response), call.ended_ms)
         case "DeleteJob":
             return Deleted(name, call.ended_ms)
         case "RunJob" | "RetryRun":

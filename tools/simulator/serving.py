@@ -29,6 +29,7 @@ class CallContext:
         self._write = write
         self._code: grpc.StatusCode | None = None
         self.status: CallFailed | None = None
+        self._when_done: list[Callable[[Any], None]] = []
 
     def peer(self) -> str:
         """Who calls."""
@@ -41,6 +42,15 @@ class CallContext:
     def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
         """None is sent."""
         return ()
+
+    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
+        """Has it called when the call is over."""
+        self._when_done.append(callback)
+
+    def done(self) -> None:
+        """The call is over."""
+        for callback in self._when_done:
+            callback(self)
 
     async def write(self, message: Any) -> None:
         """Sends a message of a stream."""
@@ -119,3 +129,5 @@ async def answer(handler: Handler, request: Any, context: CallContext) -> Any:
         raise context.status from None
     except Exception as error:
         raise CallFailed(grpc.StatusCode.UNKNOWN, f"{type(error).__name__}: {error}") from error
+    finally:
+        context.done()

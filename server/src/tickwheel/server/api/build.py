@@ -56,6 +56,7 @@ from tickwheel.server.api.handlers.watch_runs import WatchRunsHandler
 from tickwheel.server.api.job_servicer import JobHandlers, JobServicer
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.api.records import Records
+from tickwheel.server.api.room import Room
 from tickwheel.server.api.segments import Segments
 from tickwheel.server.api.server import Service
 from tickwheel.server.api.watch.hub import RunHub
@@ -130,7 +131,8 @@ def build_api(
             retry_run=RetryRunHandler(RetryRun(store, owners, GetRun(store))),
             watch_runs=WatchRunsHandler(WatchRuns(store, clock, hub, segments), clock),
             explain_job=ExplainJobHandler(ExplainJob(store, schedulers, clock), clock),
-        )
+        ),
+        Room(limits.max_pages_bytes),
     )
     reports = ReportRuns(store, owners, segments)
     executors = ExecutorServicer(

@@ -26,6 +26,7 @@ from tickwheel.server.api.handlers.retry_run import RetryRunHandler
 from tickwheel.server.api.handlers.run_job import RunJobHandler
 from tickwheel.server.api.handlers.update_job import UpdateJobHandler
 from tickwheel.server.api.handlers.watch_runs import WatchRunsHandler
+from tickwheel.server.api.room import Room
 from tickwheel.v1 import job_pb2, job_service_pb2, job_service_pb2_grpc, run_pb2
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -57,8 +58,9 @@ class JobHandlers:
 class JobServicer(job_service_pb2_grpc.JobServiceServicer):
     """Routes calls; the contract says what each method does."""
 
-    def __init__(self, handlers: JobHandlers) -> None:
+    def __init__(self, handlers: JobHandlers, pages: Room) -> None:
         self._handlers = handlers
+        self._pages = pages
 
     async def CreateJob(
         self, request: job_service_pb2.CreateJobRequest, context: Context
@@ -80,7 +82,7 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
         self, request: job_service_pb2.ListJobsRequest, context: Context
     ) -> job_service_pb2.ListJobsResponse:
         """See the contract."""
-        return await self._handlers.list_jobs(request)
+        return await self._handlers.list_jobs(request, self._pages.until_over(context))
 
     async def UpdateJob(
         self, request: job_service_pb2.UpdateJobRequest, context: Context
@@ -130,7 +132,7 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
         self, request: job_service_pb2.ListRunsRequest, context: Context
     ) -> job_service_pb2.ListRunsResponse:
         """See the contract."""
-        return await self._handlers.list_runs(request)
+        return await self._handlers.list_runs(request, self._pages.until_over(context))
 
     async def CancelRun(
         self, request: job_service_pb2.CancelRunRequest, context: Context

@@ -17,6 +17,9 @@ class ApiLimits:
     max_calls_bytes: int = 128 * 1024 * 1024
     #: A page of a list is cut short before its items come to more than this, in bytes.
     max_page_bytes: int = 12 * 1024 * 1024
+    #: Of all pages that are being read, or were not sent yet, in one process; who comes on top of
+    #: it is told to come again. One page is taken whatever its size.
+    max_pages_bytes: int = 128 * 1024 * 1024
     #: Rows that a filtered list looks at before it answers a short page.
     max_scan_rows: int = 5_000
     #: Watches open at once in one process.

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from tickwheel.server.api.room import Held
 from tickwheel.server.store.port import Page
 from tickwheel.v1 import job_service_pb2
 
@@ -39,6 +40,8 @@ class PageWanted(Generic[T]):
     #: None lets everything through.
     matches: Callable[[T], bool] | None = None
     size_of: Callable[[T], int]
+    #: Where its bytes are counted.
+    held: Held
 
 
 def clamp_page_size(
@@ -70,6 +73,7 @@ async def fill_page(
 
     Raises:
         ValueError: the cursor is not one of the store's.
+        Overloaded: there is no room for it beside other pages.
     """
     items: list[T] = []
     room = wanted.max_bytes
@@ -88,6 +92,7 @@ async def fill_page(
             # The same rows again, but no more of them, for the cursor behind the last one used.
             limit = taken.rows
             cut = True
+        wanted.held.take(taken.size)
         items += taken.items
         room -= taken.size
         rows += taken.rows

@@ -24,8 +24,8 @@ from tickwheel.v1 import run_pb2
 
 _log = logging.getLogger(__name__)
 
-#: An outcome is still reported so many seconds after the attempt's time is over by this machine's
-#: clock, which may be wrong; the server decides by its own.
+#: An outcome is reported for so many seconds at least, and after the attempt's time is over by this
+#: machine's clock, which may be wrong; the server decides by its own.
 _LATE_S = 30.0
 
 
@@ -190,7 +190,8 @@ class Attempt:
         self._cancel(CancelReason.LOST)
 
     async def _report(self, outcome: Outcome, deadline: float | None) -> None:
-        until = float("inf") if deadline is None else deadline + _LATE_S
+        now = asyncio.get_running_loop().time()
+        until = float("inf") if deadline is None else max(deadline, now) + _LATE_S
         progress = self._pulse.progress if self._pulse is not None else None
         reports = self._shared.reports
         try:

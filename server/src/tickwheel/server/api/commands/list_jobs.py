@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from tickwheel.server.api.filter import JobFilter
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.api.paging import JSON_GROWTH, PageWanted, fill_page
+from tickwheel.server.api.room import Held
 from tickwheel.server.domain.job import Job, PayloadKind
 from tickwheel.server.domain.names import WILDCARD
 from tickwheel.server.store.port import Page, Store
@@ -20,7 +21,9 @@ class ListJobs:
     store: Store
     limits: ApiLimits
 
-    async def run(self, user: str, wanted: JobFilter, cursor: bytes, count: int) -> Page[Job]:
+    async def run(
+        self, user: str, wanted: JobFilter, cursor: bytes, count: int, held: Held
+    ) -> Page[Job]:
         """One page.
 
         Args:
@@ -28,9 +31,11 @@ class ListJobs:
             wanted: which jobs.
             cursor: where the page before ended.
             count: how many at most.
+            held: where its bytes are counted.
 
         Raises:
             ValueError: the cursor is not one of the store's.
+            Overloaded: there is no room for it beside other pages.
         """
         owner = None if user == WILDCARD else user
         return await fill_page(
@@ -42,6 +47,7 @@ class ListJobs:
                 max_rows=self.limits.max_scan_rows,
                 matches=wanted.matches if wanted else None,
                 size_of=_size,
+                held=held,
             ),
         )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from tickwheel.server.api.filter import RunFilter, Span
 from tickwheel.server.api.limits import ApiLimits
 from tickwheel.server.api.paging import JSON_GROWTH, PageWanted, fill_page
+from tickwheel.server.api.room import Held
 from tickwheel.server.domain.names import WILDCARD, JobName
 from tickwheel.server.domain.run import Run
 from tickwheel.server.store.port import Page, Store
@@ -24,7 +25,9 @@ class ListRuns:
     store: Store
     limits: ApiLimits
 
-    async def run(self, parent: JobName, wanted: RunFilter, cursor: bytes, count: int) -> Page[Run]:
+    async def run(
+        self, parent: JobName, wanted: RunFilter, cursor: bytes, count: int, held: Held
+    ) -> Page[Run]:
         """One page, newest first.
 
         Args:
@@ -32,23 +35,25 @@ class ListRuns:
             wanted: which of them.
             cursor: where the page before ended.
             count: how many at most.
+            held: where its bytes are counted.
 
         Raises:
             ValueError: the cursor is not one of the store's.
+            Overloaded: there is no room for it beside other pages.
         """
         if WILDCARD in (parent.user, parent.job_id):
-            return await self._across(parent, wanted, cursor, count)
-        return await self._of_job(parent, wanted, cursor, count)
+            return await self._across(parent, wanted, cursor, count, held)
+        return await self._of_job(parent, wanted, cursor, count, held)
 
     async def _across(
-        self, parent: JobName, wanted: RunFilter, cursor: bytes, count: int
+        self, parent: JobName, wanted: RunFilter, cursor: bytes, count: int, held: Held
     ) -> Page[Run]:
         owner = None if parent.user == WILDCARD else parent.user
 
         def matches(run: Run) -> bool:
             return parent.job_id in (WILDCARD, run.job_id) and wanted.matches(run)
 
-        page_wanted = self._wanted(count, wanted, self.limits.max_page_bytes)
+        page_wanted = self._wanted(count, wanted, self.limits.max_page_bytes, held)
         if parent.job_id != WILDCARD or wanted:
             page_wanted = replace(page_wanted, matches=matches)
         return await fill_page(
@@ -56,7 +61,7 @@ class ListRuns:
         )
 
     async def _of_job(
-        self, parent: JobName, wanted: RunFilter, cursor: bytes, count: int
+        self, parent: JobName, wanted: RunFilter, cursor: bytes, count: int, held: Held
     ) -> Page[Run]:
         """The living job's runs, then those of deleted jobs of that name, the newest job first."""
         uids = [job.uid for job in await self.store.jobs.find_all(parent.user, parent.job_id)]
@@ -70,7 +75,7 @@ class ListRuns:
         items: list[Run] = []
         room = self.limits.max_page_bytes
         for index, uid in enumerate(uids):
-            more = self._wanted(count - len(items), wanted, room)
+            more = self._wanted(count - len(items), wanted, room, held)
             page = await self._of_uid(uid, wanted.scheduled, cursor, more)
             items += page.items
             room -= sum(map(_size, page.items))
@@ -92,13 +97,14 @@ class ListRuns:
 
         return await fill_page(read, cursor, wanted)
 
-    def _wanted(self, count: int, wanted: RunFilter, room: int) -> PageWanted[Run]:
+    def _wanted(self, count: int, wanted: RunFilter, room: int, held: Held) -> PageWanted[Run]:
         return PageWanted(
             count=count,
             max_bytes=room,
             max_rows=self.limits.max_scan_rows,
             matches=wanted.matches if wanted else None,
             size_of=_size,
+            held=held,
         )
 
 

@@ -32,6 +32,9 @@ CONTEST_WAIT_S: Final = 0.02
 CONTEST_TRIES: Final = 150
 #: request_ids are remembered for twice the least.
 REQUEST_TTL_S: Final = 2 * REQUEST_ID_KEPT_MS // 1000
+#: No job is removed before so long after its creation, by any clock: one that is not there by then
+#: was never made, and nobody is at it any more. Later it may have been.
+FORGOTTEN_MS: Final = REQUEST_ID_KEPT_MS // 2
 
 
 class IdClaim(enum.Enum):
@@ -119,11 +122,9 @@ class RequestClaims:
         row = await self._row(user, key)
         return None if row is None else row[0]
 
-    async def release(self, new: NewJob) -> None:
-        """Frees a request_id that was claimed for a creation which was then refused."""
-        await self._session.conditional(
-            self._delete.bind(new.job.user, new.request_id, new.job.uid)
-        )
+    async def release(self, new: NewJob, uid: str) -> None:
+        """Frees a request_id if it is still claimed for that job, which is not there."""
+        await self._session.conditional(self._delete.bind(new.job.user, new.request_id, uid))
 
     async def _row(self, user: str, request_id: str) -> Row | None:
         return await self._session.one(self._select.bind(user, request_id))

@@ -12,6 +12,7 @@ from tickwheel.server.store.announcing import COMMIT_KNOWN_MS, placed, placed_an
 from tickwheel.server.store.cassandra.changes import Changes
 from tickwheel.server.store.cassandra.claims import (
     COMMIT_WITHIN_MS,
+    FORGOTTEN_MS,
     IdClaim,
     IdClaims,
     RequestClaim,
@@ -169,20 +170,28 @@ class Creation:
     # -- claims ------------------------------------------------------------------------------
 
     async def _request(self, draft: _Draft) -> None:
-        claim = await self._requests.claim(draft.item)
-        if claim.mine:
-            draft.requested = True
-        elif claim.digest != draft.item.request_digest:
-            draft.result = RequestReused()
-        else:
-            job = await self._rows.get(JobKey(draft.item.job.user, claim.uid))
-            if job is not None:
-                # Whoever made it may have ended before its owner could know of it in time.
-                await self._changes.announce(job)
-                draft.result = Created(job, repeated=True)
+        while draft.result is None and not (draft.requested or draft.resumed):
+            claim = await self._requests.claim(draft.item)
+            if claim.mine:
+                draft.requested = True
+            elif claim.digest != draft.item.request_digest:
+                draft.result = RequestReused()
             else:
-                draft.item = self._resumed(draft.item, claim)
-                draft.resumed = True
+                await self._go_on(draft, claim)
+
+    async def _go_on(self, draft: _Draft, claim: RequestClaim) -> None:
+        """Answers with what the request_id's first use has made, or finishes that."""
+        job = await self._rows.get(JobKey(draft.item.job.user, claim.uid))
+        if job is not None:
+            # Whoever made it may have ended before its owner could know of it in time.
+            await self._changes.announce(job)
+            draft.result = Created(job, repeated=True)
+        elif self._clock.now_ms() - claim.create_ms > FORGOTTEN_MS:
+            # It may have been removed since, and what is written of it now would be, too.
+            await self._requests.release(draft.item, claim.uid)
+        else:
+            draft.item = self._resumed(draft.item, claim)
+            draft.resumed = True
 
     def _resumed(self, new: NewJob, claim: RequestClaim) -> NewJob:
         """The creation that the request_id's first use began, to be finished now.
@@ -209,7 +218,7 @@ class Creation:
             return
         draft.result = IdTaken() if claim is IdClaim.TAKEN else IdContested()
         if draft.requested or draft.resumed:
-            await self._requests.release(draft.item)
+            await self._requests.release(draft.item, draft.item.job.uid)
 
     async def _release(self, drafts: Iterable[_Draft]) -> None:
         """Lets go of the ids claimed for nothing, so that a repeat need not wait.
