@@ -269,6 +269,43 @@ def test_a_published_job_needs_no_reports() -> None:
     assert refused.value.metadata["completion"] == "COMPLETION_PUBLISHED"
 
 
+def unreported(job: Job, now_ms: int) -> Job:
+    """The job's next version, whose runs have succeeded once they are on the log."""
+    spec = job_pb2.Job()
+    spec.CopyFrom(job.spec)
+    spec.completion = job_pb2.COMPLETION_PUBLISHED
+    return changed(job, now_ms, spec=spec)
+
+
+@pytest.mark.parametrize("has_started", [True, False])
+def test_what_is_on_the_log_is_reported_though_its_job_needs_no_reports_any_more(
+    *, has_started: bool
+) -> None:
+    """It would time out, and be executed a second time."""
+    owner, job = make_owner(), reported(at_ms=NOW)
+    run = published(job, owner)
+    if has_started:
+        say(owner, run, Start(), NOW + 1)
+    owner.change(unreported(job, NOW + 2), None, NOW + 2)
+    assert say(owner, run, Start(), NOW + 3) == Answer(timeout_ms=NOW + TIMEOUT_S * SECOND)
+    for _ in range(2):
+        assert say(owner, run, SUCCEEDED, NOW + 4) is not None
+    assert states(store(owner, NOW + 4))[-1] is RunState.SUCCEEDED
+    owner.step(NOW + 2 * TIMEOUT_S * SECOND)
+    assert not assign(owner)
+
+
+def test_what_a_former_owner_has_left_on_the_log_follows_its_job_that_needs_no_reports() -> None:
+    former, job = make_owner(), reported(at_ms=NOW)
+    run = published(job, former)
+    owner, job = make_owner(epoch=2), unreported(job, NOW + 2)
+    assert run.record is not None
+    owner.recover([run.record], [run.record], {job.key: job}, NOW + 3)
+    owner.change(changed(job, NOW + 4, delete_ms=NOW + 4), None, NOW + 4)
+    owner.step(NOW + TIMEOUT_S * SECOND)
+    assert states(store(owner)) == [RunState.FAILED]
+
+
 def test_a_failed_attempt_is_followed_by_the_next_after_its_backoff() -> None:
     owner, job = make_owner(), reported(at_ms=NOW)
     run = published(job, owner)

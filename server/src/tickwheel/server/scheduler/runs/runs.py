@@ -137,6 +137,8 @@ class Runs(LiveRuns):
             is_running = record.state is RunState.RUNNING
             run.phase = Phase.RUNNING if is_running else Phase.PUBLISHED
             self.add(run)
+            # Its job may need no reports any more: what follows on this attempt goes by it.
+            self.unfinished.add(run)
             self.alarms.expect_end(run, record)
             if is_running and record.progress_ms:
                 self.alarms.hear(run, now_ms)
