@@ -433,3 +433,24 @@ async def test_rows_stay_in_the_schedule_while_too_much_waits_to_be_published(
     await reader.read_schedule()
     await reader.load_some()
     assert holding.owner.has_at_hand(job.uid)
+
+
+async def test_a_row_that_is_left_to_the_reader_and_comes_after_it_is_taken_in(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What tells of a creation and its row are written side by side."""
+    monkeypatch.setattr("tickwheel.server.scheduler.pressure.COUNT_EVERY_MS", 0)
+    reader, inbox, holding = _readers(store, most=0)
+    now_ms = SystemClock().now_ms()
+    waiting = make_job(at_ms=now_ms)
+    (run,) = load(holding.owner, waiting, entry_of(waiting, now_ms), now_ms)
+    holding.read_to_ms = now_ms - SECOND
+    job = make_job(at_ms=now_ms)
+    row = entry_of(job, now_ms)
+    await _tell(store, job, row, now_ms)
+    await inbox.read()
+    publish(holding.owner, run, now_ms)
+    await reader.read_schedule()
+    await store.jobs.create([NewJob(job=job, entry=row)])
+    await inbox.reread()
+    assert holding.owner.has_at_hand(job.uid)

@@ -149,7 +149,8 @@ class Inbox:
                 self._wake.set()
 
     async def _take_in_slice(self, fresh: Sequence[InboxEntry]) -> None:
-        news = [item for item in self._as_far_as_read(self._fresh(fresh)) if self._concerns(item)]
+        fresh = self._as_far_as_read(self._fresh(fresh))
+        news = [item for item in fresh if self._concerns(item)]
         jobs, past = await self._versions.read([(one.key, one.segment, one.entry) for one in news])
         now = self._clock.now_ms()
         for item in news:
@@ -158,7 +159,8 @@ class Inbox:
                 former = past.get(item.key, ())
                 revoked = holding.owner.notice(item, jobs.get(item.key), now, former)
                 self._fleet.revoke([*revoked, *holding.owner.take_revocations()])
-        # Not before: what could not be read is to be taken in another time.
+        # Not before: what could not be read is to be taken in another time. So is a row that is
+        # left to the reader, which may be written only after that was there.
         for item in fresh:
             holding = recovered(self._holdings, item.segment)
             if holding is not None:
@@ -186,7 +188,7 @@ class Inbox:
         begun = self._clock.now_ms()
         since_ms = self._reread_ms - INBOX_HORIZON_MS
         found = await self._read(list(self._holdings), since_ms)
-        await self._take_in(await self._still(self._fresh(found)))
+        await self._take_in(await self._still(self._as_far_as_read(self._fresh(found))))
         oldest = self._reread_ms - 2 * INBOX_HORIZON_MS
         self._reread_ms = begun
         for holding in self._holdings.values():
