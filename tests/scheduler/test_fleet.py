@@ -5,7 +5,16 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 
 import pytest
 
-from scheduler.making import NOW, SECOND, entry_of, make_job
+from scheduler.making import (
+    NOW,
+    SECOND,
+    changed,
+    entry_of,
+    make_job,
+    make_owner,
+    publish,
+    store_records,
+)
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.job import Job
 from tickwheel.server.scheduler.assignment import key_message
@@ -15,6 +24,7 @@ from tickwheel.server.scheduler.link import CLOCK_READINGS
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun, Phase
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.own_runs import own_run
+from tickwheel.v1 import job_pb2
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
 OPTIONS = SchedulerOptions()
@@ -185,6 +195,28 @@ async def test_a_worker_is_welcomed_and_given_segments_and_runs(
     (assignment,) = (await stream.hear("assignments")).assignments.assignments
     assert (assignment.epoch, assignment.due_ms) == (3, run.due_ms)
     assert run.phase is Phase.ASSIGNED
+
+
+async def test_a_run_is_recorded_where_it_was_published_though_its_job_has_another_topic_by_then(
+    fleet: Fleet,
+) -> None:
+    stream = Stream(fleet)
+    stream.hello()
+    await stream.hear("segments")
+    owner, job = make_owner(), make_job(at_ms=NOW)
+    job.spec.completion = job_pb2.COMPLETION_REPORTED
+    owner.load([entry_of(job, NOW)], {job.key: job}, NOW)
+    owner.step(NOW)
+    (run,) = owner.take_ready()
+    assert assign(fleet, run)
+    (given,) = (await stream.hear("assignments")).assignments.assignments
+    spec = job_pb2.Job()
+    spec.CopyFrom(job.spec)
+    spec.target.topic = "another"
+    owner.change(changed(job, NOW + 1, spec=spec), None, NOW + 1)
+    publish(owner, run, NOW + 2)
+    (record,) = store_records(owner)
+    assert record.topic == given.topic == "topic"
 
 
 async def test_a_stream_must_begin_with_hello(fleet: Fleet) -> None:

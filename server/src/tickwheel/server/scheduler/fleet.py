@@ -373,6 +373,7 @@ class Fleet:
         grouped: dict[str, list[LiveRun]] = {}
         for run in taken:
             run.assigned_ms = now_ms
+            run.topic = run.job.spec.target.topic
             grouped.setdefault(run.worker, []).append(run)
         for worker_id, group in grouped.items():
             for message in messages(group, epochs):

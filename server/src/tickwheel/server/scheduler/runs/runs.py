@@ -220,7 +220,7 @@ class Runs(LiveRuns):
             "partition": ack.partition,
             "offset": ack.offset,
             "fence": fence,
-            "topic": run.job.spec.target.topic,
+            "topic": run.topic or run.job.spec.target.topic,
             "next_attempt_ms": 0,
             "blocking_run": "",
         }
