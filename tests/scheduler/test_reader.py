@@ -36,7 +36,7 @@ from tickwheel.server.scheduler.latecomers import LATE_MS, Latecomers
 from tickwheel.server.scheduler.live import Phase
 from tickwheel.server.scheduler.options import MOST_UNPUBLISHED, Identity, SchedulerOptions
 from tickwheel.server.scheduler.pressure import Pressure
-from tickwheel.server.scheduler.reader import Reader
+from tickwheel.server.scheduler.reader import CATCH_UP_STRETCH_MS, Reader
 from tickwheel.server.scheduler.repairs import Repairs
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.scheduler.strays import stray_run
@@ -453,4 +453,42 @@ async def test_a_row_that_is_left_to_the_reader_and_comes_after_it_is_taken_in(
     await reader.read_schedule()
     await store.jobs.create([NewJob(job=job, entry=row)])
     await inbox.reread()
+    assert holding.owner.has_at_hand(job.uid)
+
+
+async def test_who_takes_over_many_segments_after_hours_reads_no_more_for_each_of_them(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tickwheel.server.scheduler.reader.MAX_BACKLOG", 1)
+    holdings: Holdings = {}
+    reader, _, holding = _readers(store, holdings)
+    now_ms = SystemClock().now_ms()
+    begun_ms = holding.read_to_ms = now_ms - 4 * CATCH_UP_STRETCH_MS
+    for at in range(begun_ms, now_ms, CATCH_UP_STRETCH_MS):
+        job = make_job(at_ms=at)
+        await store.jobs.create([NewJob(job=job, entry=entry_of(job, at))])
+    holdings[1] = other = _taken()
+    other.unloaded = {entry_of(make_job(at_ms=at), at).place: at for at in range(2)}
+    await reader.read_schedule_of([0])
+    assert list(holding.unloaded.values()) == [begun_ms]
+    other.unloaded.clear()
+    await reader.read_schedule_of([0])
+    assert len(holding.unloaded) == 2
+
+
+async def test_who_takes_over_while_too_much_waits_takes_in_no_more(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tickwheel.server.scheduler.pressure.COUNT_EVERY_MS", 0)
+    reader, _, holding = _readers(store, most=0)
+    now_ms = SystemClock().now_ms()
+    waiting, job = make_job(at_ms=now_ms), make_job(at_ms=now_ms)
+    (run,) = load(holding.owner, waiting, entry_of(waiting, now_ms), now_ms)
+    holding.read_to_ms = now_ms - SECOND
+    await store.jobs.create([NewJob(job=job, entry=entry_of(job, now_ms))])
+    await reader.read_schedule_of([0])
+    await reader.load_all([0])
+    assert holding.unloaded
+    publish(holding.owner, run, now_ms)
+    await reader.load_some()
     assert holding.owner.has_at_hand(job.uid)
