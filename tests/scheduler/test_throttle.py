@@ -177,10 +177,11 @@ def test_a_topic_that_cannot_be_written_to_leaves_room_for_others(size: int, use
     link = WorkerLink("w", "", "", 0)
     link.set_window(pb.Window(max_count=80, max_bytes=1 << 20))
     stuck = [a_run(user=users[number % len(users)], topic="stuck") for number in range(200)]
-    for run in stuck:
+    calm = a_run(user="c" if users == "a" else "a")
+    for run in (*stuck, calm):
         run.job = replace(run.job, payload=Payload(PayloadKind.TEXT, b"x" * size))
     taken = [run for run in stuck if link.admit(run)]
-    assert link.admit(a_run(user="c" if users == "a" else "a"))
+    assert link.admit(calm)
     # It is of another topic by now, of which there would be room.
     taken[0].job = a_run().job
     link.let_go(taken[0].key)
