@@ -20,7 +20,7 @@ from scheduler.making import (
 from scheduler.test_course import rescheduled
 from tickwheel.internal.v1 import storage_pb2
 from tickwheel.server.domain.errors import RunStateWrong, StaleFence
-from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.job import Job, Payload, PayloadKind
 from tickwheel.server.domain.names import instant_id
 from tickwheel.server.domain.occurrence import EntryKind
 from tickwheel.server.domain.report import (
@@ -721,6 +721,65 @@ def test_no_attempt_follows_once_the_job_is_deleted() -> None:
     owner.notice(notice(gone, NOW + 1), gone, NOW + 1)
     say(owner, run, FAILED, NOW + 2)
     assert states(store(owner)) == [RunState.FAILED]
+
+
+def _next_attempt(job: Job, owner: SegmentOwner) -> LiveRun:
+    """The job's run, whose first attempt has failed; a worker holds the next, due in a second."""
+    run = published(job, owner)
+    say(owner, run, FAILED, NOW + 1)
+    store(owner, NOW + 1)
+    assert assign(owner) == [run]
+    assert run.fire_ms > NOW + SECOND
+    return run
+
+
+@pytest.mark.parametrize("is_assigned", [True, False])
+def test_no_attempt_is_published_that_comes_due_once_the_job_is_deleted(
+    *, is_assigned: bool
+) -> None:
+    owner, job = make_owner(), reported(at_ms=NOW)
+    run = _next_attempt(job, owner)
+    if not is_assigned:
+        owner.give_back([run], NOW + 2)
+    gone = changed(job, NOW + 3, delete_ms=NOW + 3)
+    owner.notice(notice(gone, NOW + 3), gone, NOW + 3)
+    assert owner.take_revocations() == [run] * is_assigned
+    assert owner.revoking(job.uid) == [run.key] * is_assigned
+    owner.confirm_revoked(owner.revoking(job.uid), (), NOW + 4)
+    assert not assign(owner)
+    (record,) = store(owner).records
+    assert (record.state, record.error) == (RunState.FAILED, "no")
+    assert not owner.revoking(job.uid)
+
+
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_an_attempt_that_comes_due_once_the_job_is_changed_goes_by_that(*, has_begun: bool) -> None:
+    owner, job = make_owner(), reported()
+    run = _next_attempt(job, owner)
+    after = changed(job, NOW + 3, payload=Payload(PayloadKind.TEXT, b"new"))
+    owner.notice(notice(after, NOW + 3), after, NOW + 3)
+    assert owner.take_revocations() == [run]
+    # It stays in the way of the next occurrence.
+    owner.step(NOW + 10 * SECOND)
+    assert not assign(owner)
+    (skipped,) = store(owner, NOW + 10 * SECOND).records
+    assert (skipped.state, skipped.blocking_run) == (RunState.SKIPPED, run.run_id)
+    owner.confirm_revoked([run.key], [run.key] * has_begun, NOW + 10 * SECOND)
+    assert assign(owner) == [run] * (not has_begun)
+    assert (run.attempt, run.job.payload.data) == (2, b"new")
+    publish(owner, run, NOW + 10 * SECOND)
+
+
+def test_an_attempt_that_is_taken_back_makes_way_for_the_next_occurrence() -> None:
+    owner, job = make_owner(), reported(job_pb2.OVERLAP_CANCEL_OTHER)
+    run = _next_attempt(job, owner)
+    after = changed(job, NOW + 3)
+    owner.notice(notice(after, NOW + 3), after, NOW + 3)
+    owner.step(NOW + 10 * SECOND)
+    owner.confirm_revoked([run.key], (), NOW + 10 * SECOND)
+    assert store(owner, NOW + 10 * SECOND).records[-1].state is RunState.CANCELLED
+    (later,) = assign(owner)
+    assert later.schedule_ms == NOW + 10 * SECOND
 
 
 # -- taking over -----------------------------------------------------------------------------

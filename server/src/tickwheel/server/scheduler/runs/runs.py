@@ -264,6 +264,10 @@ class Runs(LiveRuns):
             run.cancel_reason = reason
             self.revoke([run])
             return
+        if run.phase is Phase.DROPPED and run.attempt > 1:
+            # It was asked already.
+            run.cancel_reason = reason
+            return
         if run.phase in REPORTABLE and run.record is not None and run.cancel_reason is None:
             # The executor is told when it starts, or with its next heartbeat.
             run.cancel_reason = reason
@@ -277,11 +281,8 @@ class Runs(LiveRuns):
         """The worker has dropped a run that it was asked for, or (`started`) had begun with it."""
         if run.phase is Phase.ASSIGNED and run.cancel_reason is not None and not started:
             self.endings.cancelled(run, now_ms)
-        elif run.phase is Phase.DROPPED and run in self.lingering:
-            if started:
-                run.phase = Phase.ASSIGNED
-            else:
-                self.following.renew(run, run.job, now_ms)
+        elif run.phase is Phase.DROPPED:
+            self.following.confirm(run, now_ms, started=started)
 
     # -- what is stored ----------------------------------------------------------------------
 
