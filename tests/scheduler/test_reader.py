@@ -342,6 +342,7 @@ async def test_what_was_left_goes_by_no_version_before_one_that_was_told_of(
     if is_late:
         holding.recovered = holding.ready = True
         holding.taken_ms = now_ms - LATE_MS
+        holding.read_to_ms = now_ms + 5 * SECOND
         versions = inbox._versions  # pyright: ignore[reportPrivateUsage]
         await Latecomers(store, SystemClock(), holdings, versions).look()
     else:
@@ -391,6 +392,7 @@ async def test_what_its_owner_has_come_to_meanwhile_is_not_ended_as_having_come_
     holdings[0] = holding = _taken()
     holding.recovered = holding.ready = True
     holding.taken_ms = now_ms - LATE_MS
+    holding.read_to_ms = now_ms + 5 * SECOND
     get_many = store.jobs.get_many
 
     async def read(keys: Iterable[JobKey]) -> dict[JobKey, Job]:
@@ -401,6 +403,36 @@ async def test_what_its_owner_has_come_to_meanwhile_is_not_ended_as_having_come_
     versions = inbox._versions  # pyright: ignore[reportPrivateUsage]
     await Latecomers(store, SystemClock(), holdings, versions).look()
     assert not store_records(holding.owner)
+
+
+async def test_what_was_begun_is_not_ended_as_having_come_late_while_its_row_is_still_to_be_read(
+    store: Store,
+) -> None:
+    """As where a segment is taken over that is hours behind, or while too much waits."""
+    now_ms = SystemClock().now_ms()
+    job = make_job(every_s=10, create_ms=now_ms - 60 * SECOND)
+    await store.jobs.create([NewJob(job=job, entry=None)])
+    run = stray_run(instant_id(now_ms - 20 * SECOND), 1, job, (), schedule_of)
+    record = run.as_run(RunState.PENDING, now_ms - 15 * SECOND, 1)
+    await _record(store, record)
+    holdings: Holdings = {}
+    _, inbox, _ = _readers(store, holdings)
+    holdings[0] = holding = _taken()
+    holding.owner.recover([record], (), {}, now_ms)
+    holding.recovered = holding.ready = True
+    holding.taken_ms = now_ms - LATE_MS
+    holding.read_to_ms = now_ms + 5 * SECOND
+    row = entry_of(job, record.schedule_ms)
+    holding.unloaded[row.place] = row.fire_ms
+    versions = inbox._versions  # pyright: ignore[reportPrivateUsage]
+    latecomers = Latecomers(store, SystemClock(), holdings, versions)
+    await latecomers.look()
+    assert not store_records(holding.owner)
+    holding.unloaded.clear()
+    assert load(holding.owner, job, row, now_ms)
+    await latecomers.look()
+    assert not store_records(holding.owner)
+    assert not holding.taken_ms
 
 
 async def test_rows_stay_in_the_schedule_while_too_much_waits_to_be_published(

@@ -30,7 +30,9 @@ class Latecomers:
         """Looks at those whose time has come."""
         now_ms = self._clock.now_ms()
         for holding in list(self._holdings.values()):
-            if holding.ready and 0 < holding.taken_ms <= now_ms - LATE_MS:
+            is_late = 0 < holding.taken_ms <= now_ms - LATE_MS
+            # Before that its row may still be to be read, and it is none.
+            if holding.ready and is_late and holding.taken_in_ms >= holding.taken_ms + LATE_MS:
                 await self._look_at(holding)
                 holding.taken_ms = 0
 
