@@ -2,7 +2,7 @@
 
 from scheduler.making import NOW, SECOND, entry_of, make_job
 from tickwheel.server.convert.schedule import schedule_of
-from tickwheel.server.scheduler.cursors.agenda import Agenda
+from tickwheel.server.scheduler.cursors.agenda import FEW, Agenda
 from tickwheel.server.scheduler.live import Cursor
 
 
@@ -35,3 +35,18 @@ def test_a_cursor_whose_job_has_another_schedule_makes_room_under_its_id() -> No
     agenda.add(present, NOW)
     assert former.id == (job.uid, "@1")
     assert (agenda.get(former.id), agenda.get(present.id)) == (former, present)
+
+
+def test_visits_to_jobs_that_are_far_away_again_do_not_pile_up() -> None:
+    """There is one such job for each that a cluster has: they are not to be held until next year."""
+    agenda = Agenda()
+    for number in range(4 * FEW):
+        job = make_job(every_s=1)
+        cursor = Cursor(job, schedule_of(job), entry_of(job, NOW), NOW, 0)
+        agenda.add(cursor, NOW + SECOND + number)
+        if number % 100:
+            agenda.remove(cursor)
+    visits = agenda._visits  # pyright: ignore[reportPrivateUsage]
+    assert len(visits) <= 2 * FEW
+    near = [agenda.take_due(NOW + 10 * SECOND) for _ in range(4 * FEW // 100 + 1)]
+    assert near == [cursor.id for cursor in agenda] + [None]

@@ -2,20 +2,34 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
 
 import pytest
 
-from scheduler.making import NOW, SECOND, entry_of, make_job
+from scheduler.making import (
+    NOW,
+    SECOND,
+    changed,
+    entry_of,
+    make_job,
+    make_owner,
+    publish,
+    store_records,
+)
 from tickwheel.server.domain.clock import Clock
 from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.lease import SegmentLease
 from tickwheel.server.scheduler.assignment import key_message
+from tickwheel.server.scheduler.dispatcher import Dispatcher
 from tickwheel.server.scheduler.fairqueue import FairQueue
 from tickwheel.server.scheduler.fleet import ConnectRefusedError, Fleet
+from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.link import CLOCK_READINGS
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun, Phase
 from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.own_runs import own_run
 from tickwheel.server.scheduler.terms import MIN_PUBLISH_WINDOW_MS
+from tickwheel.v1 import job_pb2
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
 OPTIONS = SchedulerOptions()
@@ -186,6 +200,50 @@ async def test_a_worker_is_welcomed_and_given_segments_and_runs(
     (assignment,) = (await stream.hear("assignments")).assignments.assignments
     assert (assignment.epoch, assignment.due_ms) == (3, run.due_ms)
     assert run.phase is Phase.ASSIGNED
+
+
+async def test_a_run_is_recorded_where_it_was_published_though_its_job_has_another_topic_by_then(
+    fleet: Fleet,
+) -> None:
+    stream = Stream(fleet)
+    stream.hello()
+    await stream.hear("segments")
+    owner, job = make_owner(), make_job(at_ms=NOW)
+    job.spec.completion = job_pb2.COMPLETION_REPORTED
+    owner.load([entry_of(job, NOW)], {job.key: job}, NOW)
+    owner.step(NOW)
+    (run,) = owner.take_ready()
+    assert assign(fleet, run)
+    (given,) = (await stream.hear("assignments")).assignments.assignments
+    spec = job_pb2.Job()
+    spec.CopyFrom(job.spec)
+    spec.target.topic = "another"
+    owner.change(changed(job, NOW + 1, spec=spec), None, NOW + 1)
+    publish(owner, run, NOW + 2)
+    (record,) = store_records(owner)
+    assert record.topic == given.topic == "topic"
+
+
+async def test_what_waits_for_a_topic_that_has_no_more_room_holds_up_no_other_of_its_user(
+    fleet: Fleet, clock: HandClock, runtime: Runtime
+) -> None:
+    stream = Stream(fleet)
+    stream.hello()
+    await stream.hear("segments")
+    owner, jobs = make_owner(epoch=3), [make_job(at_ms=NOW) for _ in range(200)]
+    users = ("a", "b", "c")
+    for number, job in enumerate(jobs):
+        jobs[number] = replace(job, user=users[number % 3])
+    jobs[-1].spec.target.topic = "another"
+    owner.load([entry_of(job, NOW) for job in jobs], {job.key: job for job in jobs}, NOW)
+    owner.step(NOW)
+    lease = SegmentLease(segment=0, epoch=3, session_id="s", address="", floor_us=0)
+    holdings = {0: Holding(lease, owner, ready=True)}
+    dispatcher = Dispatcher(clock, SchedulerOptions(), fleet, holdings)
+    dispatcher.hand_out()
+    given = owner.assigned_runs()
+    assert 0 < len(given) < len(jobs)
+    assert "another" in {run.job.spec.target.topic for run in given}
 
 
 async def test_a_stream_must_begin_with_hello(fleet: Fleet) -> None:

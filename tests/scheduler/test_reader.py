@@ -36,7 +36,7 @@ from tickwheel.server.scheduler.latecomers import LATE_MS, Latecomers
 from tickwheel.server.scheduler.live import Phase
 from tickwheel.server.scheduler.options import MOST_UNPUBLISHED, Identity, SchedulerOptions
 from tickwheel.server.scheduler.pressure import Pressure
-from tickwheel.server.scheduler.reader import Reader
+from tickwheel.server.scheduler.reader import CATCH_UP_STRETCH_MS, Reader
 from tickwheel.server.scheduler.repairs import Repairs
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.scheduler.strays import stray_run
@@ -342,6 +342,7 @@ async def test_what_was_left_goes_by_no_version_before_one_that_was_told_of(
     if is_late:
         holding.recovered = holding.ready = True
         holding.taken_ms = now_ms - LATE_MS
+        holding.read_to_ms = now_ms + 5 * SECOND
         versions = inbox._versions  # pyright: ignore[reportPrivateUsage]
         await Latecomers(store, SystemClock(), holdings, versions).look()
     else:
@@ -391,6 +392,7 @@ async def test_what_its_owner_has_come_to_meanwhile_is_not_ended_as_having_come_
     holdings[0] = holding = _taken()
     holding.recovered = holding.ready = True
     holding.taken_ms = now_ms - LATE_MS
+    holding.read_to_ms = now_ms + 5 * SECOND
     get_many = store.jobs.get_many
 
     async def read(keys: Iterable[JobKey]) -> dict[JobKey, Job]:
@@ -401,6 +403,36 @@ async def test_what_its_owner_has_come_to_meanwhile_is_not_ended_as_having_come_
     versions = inbox._versions  # pyright: ignore[reportPrivateUsage]
     await Latecomers(store, SystemClock(), holdings, versions).look()
     assert not store_records(holding.owner)
+
+
+async def test_what_was_begun_is_not_ended_as_having_come_late_while_its_row_is_still_to_be_read(
+    store: Store,
+) -> None:
+    """As where a segment is taken over that is hours behind, or while too much waits."""
+    now_ms = SystemClock().now_ms()
+    job = make_job(every_s=10, create_ms=now_ms - 60 * SECOND)
+    await store.jobs.create([NewJob(job=job, entry=None)])
+    run = stray_run(instant_id(now_ms - 20 * SECOND), 1, job, (), schedule_of)
+    record = run.as_run(RunState.PENDING, now_ms - 15 * SECOND, 1)
+    await _record(store, record)
+    holdings: Holdings = {}
+    _, inbox, _ = _readers(store, holdings)
+    holdings[0] = holding = _taken()
+    holding.owner.recover([record], (), {}, now_ms)
+    holding.recovered = holding.ready = True
+    holding.taken_ms = now_ms - LATE_MS
+    holding.read_to_ms = now_ms + 5 * SECOND
+    row = entry_of(job, record.schedule_ms)
+    holding.unloaded[row.place] = row.fire_ms
+    versions = inbox._versions  # pyright: ignore[reportPrivateUsage]
+    latecomers = Latecomers(store, SystemClock(), holdings, versions)
+    await latecomers.look()
+    assert not store_records(holding.owner)
+    holding.unloaded.clear()
+    assert load(holding.owner, job, row, now_ms)
+    await latecomers.look()
+    assert not store_records(holding.owner)
+    assert not holding.taken_ms
 
 
 async def test_rows_stay_in_the_schedule_while_too_much_waits_to_be_published(
@@ -431,5 +463,64 @@ async def test_rows_stay_in_the_schedule_while_too_much_waits_to_be_published(
 
     monkeypatch.setattr(SystemClock, "sleep", waited)
     await reader.read_schedule()
+    await reader.load_some()
+    assert holding.owner.has_at_hand(job.uid)
+
+
+async def test_a_row_that_is_left_to_the_reader_and_comes_after_it_is_taken_in(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What tells of a creation and its row are written side by side."""
+    monkeypatch.setattr("tickwheel.server.scheduler.pressure.COUNT_EVERY_MS", 0)
+    reader, inbox, holding = _readers(store, most=0)
+    now_ms = SystemClock().now_ms()
+    waiting = make_job(at_ms=now_ms)
+    (run,) = load(holding.owner, waiting, entry_of(waiting, now_ms), now_ms)
+    holding.read_to_ms = now_ms - SECOND
+    job = make_job(at_ms=now_ms)
+    row = entry_of(job, now_ms)
+    await _tell(store, job, row, now_ms)
+    await inbox.read()
+    publish(holding.owner, run, now_ms)
+    await reader.read_schedule()
+    await store.jobs.create([NewJob(job=job, entry=row)])
+    await inbox.reread()
+    assert holding.owner.has_at_hand(job.uid)
+
+
+async def test_who_takes_over_many_segments_after_hours_reads_no_more_for_each_of_them(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tickwheel.server.scheduler.reader.MAX_BACKLOG", 1)
+    holdings: Holdings = {}
+    reader, _, holding = _readers(store, holdings)
+    now_ms = SystemClock().now_ms()
+    begun_ms = holding.read_to_ms = now_ms - 4 * CATCH_UP_STRETCH_MS
+    for at in range(begun_ms, now_ms, CATCH_UP_STRETCH_MS):
+        job = make_job(at_ms=at)
+        await store.jobs.create([NewJob(job=job, entry=entry_of(job, at))])
+    holdings[1] = other = _taken()
+    other.unloaded = {entry_of(make_job(at_ms=at), at).place: at for at in range(2)}
+    await reader.read_schedule_of([0])
+    assert list(holding.unloaded.values()) == [begun_ms]
+    other.unloaded.clear()
+    await reader.read_schedule_of([0])
+    assert len(holding.unloaded) == 2
+
+
+async def test_who_takes_over_while_too_much_waits_takes_in_no_more(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tickwheel.server.scheduler.pressure.COUNT_EVERY_MS", 0)
+    reader, _, holding = _readers(store, most=0)
+    now_ms = SystemClock().now_ms()
+    waiting, job = make_job(at_ms=now_ms), make_job(at_ms=now_ms)
+    (run,) = load(holding.owner, waiting, entry_of(waiting, now_ms), now_ms)
+    holding.read_to_ms = now_ms - SECOND
+    await store.jobs.create([NewJob(job=job, entry=entry_of(job, now_ms))])
+    await reader.read_schedule_of([0])
+    await reader.load_all([0])
+    assert holding.unloaded
+    publish(holding.owner, run, now_ms)
     await reader.load_some()
     assert holding.owner.has_at_hand(job.uid)

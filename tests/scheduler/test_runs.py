@@ -20,7 +20,7 @@ from scheduler.making import (
 from scheduler.test_course import rescheduled
 from tickwheel.internal.v1 import storage_pb2
 from tickwheel.server.domain.errors import RunStateWrong, StaleFence
-from tickwheel.server.domain.job import Job
+from tickwheel.server.domain.job import Job, Payload, PayloadKind
 from tickwheel.server.domain.names import instant_id
 from tickwheel.server.domain.occurrence import EntryKind
 from tickwheel.server.domain.report import (
@@ -267,6 +267,43 @@ def test_a_published_job_needs_no_reports() -> None:
     with pytest.raises(RunStateWrong) as refused:
         say(owner, run, Start())
     assert refused.value.metadata["completion"] == "COMPLETION_PUBLISHED"
+
+
+def unreported(job: Job, now_ms: int) -> Job:
+    """The job's next version, whose runs have succeeded once they are on the log."""
+    spec = job_pb2.Job()
+    spec.CopyFrom(job.spec)
+    spec.completion = job_pb2.COMPLETION_PUBLISHED
+    return changed(job, now_ms, spec=spec)
+
+
+@pytest.mark.parametrize("has_started", [True, False])
+def test_what_is_on_the_log_is_reported_though_its_job_needs_no_reports_any_more(
+    *, has_started: bool
+) -> None:
+    """It would time out, and be executed a second time."""
+    owner, job = make_owner(), reported(at_ms=NOW)
+    run = published(job, owner)
+    if has_started:
+        say(owner, run, Start(), NOW + 1)
+    owner.change(unreported(job, NOW + 2), None, NOW + 2)
+    assert say(owner, run, Start(), NOW + 3) == Answer(timeout_ms=NOW + TIMEOUT_S * SECOND)
+    for _ in range(2):
+        assert say(owner, run, SUCCEEDED, NOW + 4) is not None
+    assert states(store(owner, NOW + 4))[-1] is RunState.SUCCEEDED
+    owner.step(NOW + 2 * TIMEOUT_S * SECOND)
+    assert not assign(owner)
+
+
+def test_what_a_former_owner_has_left_on_the_log_follows_its_job_that_needs_no_reports() -> None:
+    former, job = make_owner(), reported(at_ms=NOW)
+    run = published(job, former)
+    owner, job = make_owner(epoch=2), unreported(job, NOW + 2)
+    assert run.record is not None
+    owner.recover([run.record], [run.record], {job.key: job}, NOW + 3)
+    owner.change(changed(job, NOW + 4, delete_ms=NOW + 4), None, NOW + 4)
+    owner.step(NOW + TIMEOUT_S * SECOND)
+    assert states(store(owner)) == [RunState.FAILED]
 
 
 def test_a_failed_attempt_is_followed_by_the_next_after_its_backoff() -> None:
@@ -684,6 +721,65 @@ def test_no_attempt_follows_once_the_job_is_deleted() -> None:
     owner.notice(notice(gone, NOW + 1), gone, NOW + 1)
     say(owner, run, FAILED, NOW + 2)
     assert states(store(owner)) == [RunState.FAILED]
+
+
+def _next_attempt(job: Job, owner: SegmentOwner) -> LiveRun:
+    """The job's run, whose first attempt has failed; a worker holds the next, due in a second."""
+    run = published(job, owner)
+    say(owner, run, FAILED, NOW + 1)
+    store(owner, NOW + 1)
+    assert assign(owner) == [run]
+    assert run.fire_ms > NOW + SECOND
+    return run
+
+
+@pytest.mark.parametrize("is_assigned", [True, False])
+def test_no_attempt_is_published_that_comes_due_once_the_job_is_deleted(
+    *, is_assigned: bool
+) -> None:
+    owner, job = make_owner(), reported(at_ms=NOW)
+    run = _next_attempt(job, owner)
+    if not is_assigned:
+        owner.give_back([run], NOW + 2)
+    gone = changed(job, NOW + 3, delete_ms=NOW + 3)
+    owner.notice(notice(gone, NOW + 3), gone, NOW + 3)
+    assert owner.take_revocations() == [run] * is_assigned
+    assert owner.revoking(job.uid) == [run.key] * is_assigned
+    owner.confirm_revoked(owner.revoking(job.uid), (), NOW + 4)
+    assert not assign(owner)
+    (record,) = store(owner).records
+    assert (record.state, record.error) == (RunState.FAILED, "no")
+    assert not owner.revoking(job.uid)
+
+
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_an_attempt_that_comes_due_once_the_job_is_changed_goes_by_that(*, has_begun: bool) -> None:
+    owner, job = make_owner(), reported()
+    run = _next_attempt(job, owner)
+    after = changed(job, NOW + 3, payload=Payload(PayloadKind.TEXT, b"new"))
+    owner.notice(notice(after, NOW + 3), after, NOW + 3)
+    assert owner.take_revocations() == [run]
+    # It stays in the way of the next occurrence.
+    owner.step(NOW + 10 * SECOND)
+    assert not assign(owner)
+    (skipped,) = store(owner, NOW + 10 * SECOND).records
+    assert (skipped.state, skipped.blocking_run) == (RunState.SKIPPED, run.run_id)
+    owner.confirm_revoked([run.key], [run.key] * has_begun, NOW + 10 * SECOND)
+    assert assign(owner) == [run] * (not has_begun)
+    assert (run.attempt, run.job.payload.data) == (2, b"new")
+    publish(owner, run, NOW + 10 * SECOND)
+
+
+def test_an_attempt_that_is_taken_back_makes_way_for_the_next_occurrence() -> None:
+    owner, job = make_owner(), reported(job_pb2.OVERLAP_CANCEL_OTHER)
+    run = _next_attempt(job, owner)
+    after = changed(job, NOW + 3)
+    owner.notice(notice(after, NOW + 3), after, NOW + 3)
+    owner.step(NOW + 10 * SECOND)
+    owner.confirm_revoked([run.key], (), NOW + 10 * SECOND)
+    assert store(owner, NOW + 10 * SECOND).records[-1].state is RunState.CANCELLED
+    (later,) = assign(owner)
+    assert later.schedule_ms == NOW + 10 * SECOND
 
 
 # -- taking over -----------------------------------------------------------------------------

@@ -171,6 +171,24 @@ def test_a_user_who_fills_a_window_leaves_room_for_others() -> None:
     assert not link.admit(storm[71])
 
 
+@pytest.mark.parametrize("size", [0, 20_000])
+@pytest.mark.parametrize("users", ["a", "ab"])
+def test_a_topic_that_cannot_be_written_to_leaves_room_for_others(size: int, users: str) -> None:
+    link = WorkerLink("w", "", "", 0)
+    link.set_window(pb.Window(max_count=80, max_bytes=1 << 20))
+    stuck = [a_run(user=users[number % len(users)], topic="stuck") for number in range(200)]
+    calm = a_run(user="c" if users == "a" else "a")
+    for run in (*stuck, calm):
+        run.job = replace(run.job, payload=Payload(PayloadKind.TEXT, b"x" * size))
+    taken = [run for run in stuck if link.admit(run)]
+    assert link.admit(calm)
+    # It is of another topic by now, of which there would be room.
+    taken[0].job = a_run().job
+    link.let_go(taken[0].key)
+    assert link.admit(stuck[-1])
+    assert not link.admit(stuck[-2])
+
+
 def test_a_window_is_as_free_as_before_though_what_was_held_has_another_payload_by_now() -> None:
     link = WorkerLink("w", "", "", 0)
     link.set_window(pb.Window(max_count=80, max_bytes=1 << 20))

@@ -32,6 +32,12 @@ def weigh(run: LiveRun) -> int:
     return OVERHEAD_BYTES + len((run.payload or run.job.payload).data)
 
 
+def topic_of(run: LiveRun) -> str:
+    """Where it goes, as its job is now."""
+    target = run.job.spec.target
+    return target.dead_letter_topic if run.dead_letter else target.topic
+
+
 def key_message(key: AttemptKey, segment: int) -> pb.RunKey:
     """The key as the stream names it."""
     return pb.RunKey(
@@ -97,7 +103,7 @@ def _fill(assignment: pb.Assignment, run: LiveRun, epoch: int) -> None:
     assignment.schedule_ms = run.schedule_ms
     assignment.expire_ms = run.expire_ms
     assignment.job_name = name
-    assignment.topic = target.dead_letter_topic if run.dead_letter else target.topic
+    assignment.topic = topic_of(run)
     assignment.key_text = target.key or name
     assignment.type = target.type or DEFAULT_TYPE
     assignment.content_type = run.content_type or target.content_type or CONTENT_TYPES[payload.kind]

@@ -31,7 +31,7 @@ from tickwheel.server.scheduler.own_runs import own_run
 from tickwheel.server.scheduler.reader import Reader
 from tickwheel.server.scheduler.recorder import Recorder
 from tickwheel.server.scheduler.reporting import NotPublishedYetError
-from tickwheel.server.scheduler.reports import check_ended, needs_no_report
+from tickwheel.server.scheduler.reports import check_ended, is_executors, needs_no_report
 from tickwheel.server.scheduler.terms import is_reported
 from tickwheel.server.scheduler.versions import Versions
 from tickwheel.server.trace import new_traceparent
@@ -364,7 +364,7 @@ class OwnerDesk:
                     return _unknown_yet(report)
                 return RunNotFound(f"there is no run {report.run_name}", run=report.run_name)
             job = (await self._store.jobs.get_many([record.key])).get(record.key)
-            if job is not None and not is_reported(job.spec):
+            if job is not None and not (is_reported(job.spec) or is_executors(record)):
                 return needs_no_report(report, record)
             if not record.state.is_final:
                 return _unknown_yet(report)

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable
 
 from tickwheel.server.domain.clock import Clock
+from tickwheel.server.scheduler.assignment import topic_of
 from tickwheel.server.scheduler.fairqueue import FairQueue
 from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.holding import Holdings
@@ -32,8 +33,9 @@ class Dispatcher:
         self._segments = 1
         #: What has no slot yet of those that its topic's rate allows.
         self._unpaced = FairQueue(lambda run: run.job.spec.target.topic)
-        #: What the limits allow, by segment, as there room is or is not.
-        self._waiting = FairQueue(lambda run: run.job.segment)
+        #: What the limits allow, by segment, as there room is or is not, and by topic, of which one
+        #: that cannot be written to may have no more room.
+        self._waiting = FairQueue(lambda run: (run.job.segment, topic_of(run)))
 
     def hand_out(self) -> bool:
         """Hands out a slice of what is ready; whether there may be more."""

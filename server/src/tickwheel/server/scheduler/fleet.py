@@ -10,7 +10,7 @@ from typing import Protocol
 import structlog
 
 from tickwheel.server.domain.clock import Clock
-from tickwheel.server.scheduler.assignment import key_message, key_of, messages
+from tickwheel.server.scheduler.assignment import key_message, key_of, messages, topic_of
 from tickwheel.server.scheduler.awake import TimeAwake
 from tickwheel.server.scheduler.fairqueue import FairQueue
 from tickwheel.server.scheduler.link import WorkerLink
@@ -377,16 +377,16 @@ class Fleet:
             now_ms: the present.
         """
         epochs = dict(self._listener.epochs())
-        full: set[tuple[str, str]] = set()
+        full: set[tuple[str, str, str]] = set()
 
         def admit(run: LiveRun) -> bool:
             worker_id = self._placement.get(run.job.segment)
-            mark = (worker_id or "", run.job.user)
+            mark = (worker_id or "", run.job.user, topic_of(run))
             if worker_id is None or run.job.segment not in epochs or mark in full:
                 return False
             if self._links[worker_id].admit(run):
                 return True
-            # What follows of the user may not overtake it.
+            # What follows of the user to that topic may not overtake it.
             full.add(mark)
             return False
 
@@ -396,6 +396,7 @@ class Fleet:
             run.assigned_ms = now_ms
             # Kept when it is handed out again: its time is not to begin anew.
             run.expire_ms = run.expire_ms or expire_ms(run.job.spec, run.fire_ms, now_ms)
+            run.topic = topic_of(run)
             grouped.setdefault(run.worker, []).append(run)
         for worker_id, group in grouped.items():
             for message in messages(group, epochs):

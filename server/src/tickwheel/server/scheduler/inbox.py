@@ -177,7 +177,8 @@ class Inbox:
                 self._wake.set()
 
     async def _take_in_slice(self, fresh: Sequence[InboxEntry]) -> None:
-        news = [item for item in self._as_far_as_read(self._fresh(fresh)) if self._concerns(item)]
+        fresh = self._as_far_as_read(self._fresh(fresh))
+        news = [item for item in fresh if self._concerns(item)]
         jobs, past = await self._versions.read([(one.key, one.segment, one.entry) for one in news])
         now = self._clock.now_ms()
         for item in news:
@@ -186,7 +187,8 @@ class Inbox:
                 former = past.get(item.key, ())
                 revoked = holding.owner.notice(item, jobs.get(item.key), now, former)
                 self._fleet.revoke([*revoked, *holding.owner.take_revocations()])
-        # Not before: what could not be read is to be taken in another time.
+        # Not before: what could not be read is to be taken in another time. So is a row that is
+        # left to the reader, which may be written only after that was there.
         for item in fresh:
             holding = recovered(self._holdings, item.segment)
             if holding is not None:
@@ -222,7 +224,8 @@ class Inbox:
 
         async def reread(from_ms: int, segments: list[int]) -> None:
             found = await self._read(segments, from_ms - INBOX_HORIZON_MS)
-            await self._take_in(await self._still(self._fresh(found)))
+            fresh = self._as_far_as_read(self._fresh(found))
+            await self._take_in(await self._still(fresh))
             oldest = from_ms - 2 * INBOX_HORIZON_MS
             for holding in map(held.__getitem__, segments):
                 holding.reread_ms = begun

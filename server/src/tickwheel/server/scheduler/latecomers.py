@@ -30,16 +30,15 @@ class Latecomers:
     async def look(self) -> None:
         """Looks at those whose time has come."""
         now_ms = self._clock.now_ms()
-        await each_apart(
-            about(
-                [
-                    holding
-                    for holding in self._holdings.values()
-                    if holding.ready and 0 < holding.taken_ms <= now_ms - LATE_MS
-                ],
-                self._look_at,
-            )
-        )
+        late = [
+            holding
+            for holding in self._holdings.values()
+            if holding.ready
+            and 0 < holding.taken_ms <= now_ms - LATE_MS
+            # Before that its row may still be to be read, and it is none.
+            and holding.taken_in_ms >= holding.taken_ms + LATE_MS
+        ]
+        await each_apart(about(late, self._look_at))
 
     async def _look_at(self, holding: Holding) -> None:
         since_ms = holding.taken_ms - INBOX_HORIZON_MS

@@ -1,11 +1,12 @@
 """One connected worker: what it holds, what it may take, until when it may publish. Pure."""
 
 import itertools
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from tickwheel.server.scheduler.assignment import weigh
+from tickwheel.server.scheduler.assignment import topic_of, weigh
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun, Phase
 from tickwheel.v1 import scheduler_service_pb2 as pb
 
@@ -15,6 +16,29 @@ CLOCK_READINGS = 8
 
 #: Part of a window that the runs of one user may fill: there is always room for another's.
 USER_SHARE = 7 / 8
+#: Likewise of one topic, whose users are several. One that cannot be written to keeps what it has
+#: for an hour.
+TOPIC_SHARE = 15 / 16
+
+
+#: A user or a topic, and which part of a window its runs may fill.
+_Sharer = tuple[str, float]
+
+
+class _Place(NamedTuple):
+    """What a run took of the window when it was handed out: its job may be changed meanwhile."""
+
+    size: int
+    #: Whose shares it is of.
+    sharers: tuple[_Sharer, ...]
+
+
+@dataclass(slots=True)
+class _Share:
+    """What one user, or one topic, has of a window."""
+
+    count: int = 0
+    size: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -38,10 +62,8 @@ class WorkerLink:
     segments: frozenset[int] = frozenset()
     held: dict[AttemptKey, LiveRun] = field(default_factory=dict[AttemptKey, LiveRun])
     held_bytes: int = 0
-    #: What each of them weighed when it was handed out: its job may be changed meanwhile.
-    _weights: dict[AttemptKey, int] = field(default_factory=dict[AttemptKey, int])
-    #: How many of these are whose.
-    users: Counter[str] = field(default_factory=Counter[str])
+    _places: dict[AttemptKey, _Place] = field(default_factory=dict[AttemptKey, _Place])
+    _shares: dict[_Sharer, _Share] = field(default_factory=dict[_Sharer, _Share])
     _clocks_apart_ms: deque[int] = field(default_factory=lambda: deque(maxlen=CLOCK_READINGS))
     #: Its steady clock is no further ahead of ours.
     _steady_ahead_ms: int | None = None
@@ -99,7 +121,8 @@ class WorkerLink:
     def admit(self, run: LiveRun) -> bool:
         """Takes a run into its window; False: there is no room for it.
 
-        The last eighth of the window is closed to a user who holds all of the rest.
+        The last eighth of the window is closed to a user who holds all of the rest, half of that
+        to a topic.
 
         One run that is larger than the whole window is taken when nothing else is held.
         """
@@ -111,10 +134,15 @@ class WorkerLink:
     def _has_room(self, run: LiveRun) -> bool:
         if not self.held:
             return self.window_count > 0
-        return (
-            len(self.held) < self.window_count
-            and self.held_bytes + weigh(run) <= self.window_bytes
-            and self.users[run.job.user] < self.window_count * USER_SHARE
+        place = _place_of(run)
+        is_room = len(self.held) < self.window_count
+        is_room = is_room and self.held_bytes + place.size <= self.window_bytes
+        return is_room and all(self._may_share(one, place.size) for one in place.sharers)
+
+    def _may_share(self, sharer: _Sharer, size: int) -> bool:
+        share, part = self._shares.get(sharer), sharer[1]
+        return share is None or (
+            share.count < self.window_count * part and share.size + size <= self.window_bytes * part
         )
 
     def keep(self, run: LiveRun) -> None:
@@ -127,19 +155,26 @@ class WorkerLink:
         run.worker = self.worker_id
         key = run.key
         if key not in self.held:
-            self.users[run.job.user] += 1
-            self._weights[key] = weigh(run)
-            self.held_bytes += self._weights[key]
+            place = self._places[key] = _place_of(run)
+            self.held_bytes += place.size
+            for sharer in place.sharers:
+                share = self._shares.setdefault(sharer, _Share())
+                share.count += 1
+                share.size += place.size
         self.held[key] = run
 
     def let_go(self, key: AttemptKey) -> LiveRun | None:
         """It no longer holds the run."""
         run = self.held.pop(key, None)
         if run is not None:
-            self.held_bytes -= self._weights.pop(key)
-            self.users[run.job.user] -= 1
-            if not self.users[run.job.user]:
-                del self.users[run.job.user]
+            place = self._places.pop(key)
+            self.held_bytes -= place.size
+            for sharer in place.sharers:
+                share = self._shares[sharer]
+                share.count -= 1
+                share.size -= place.size
+                if not share.count:
+                    del self._shares[sharer]
         return run
 
     def hand_over(self, key: AttemptKey) -> None:
@@ -168,3 +203,7 @@ class WorkerLink:
     def unconfirmed(self) -> list[AttemptKey]:
         """Runs it was asked to drop and has not answered for."""
         return [key for keys in self._revocations.values() for key in keys]
+
+
+def _place_of(run: LiveRun) -> _Place:
+    return _Place(weigh(run), ((run.job.user, USER_SHARE), (topic_of(run), TOPIC_SHARE)))

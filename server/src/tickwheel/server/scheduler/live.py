@@ -123,6 +123,9 @@ class LiveRun:
     #: 0 where a former owner did.
     opened_ms: int = 0
     assigned_ms: int = 0
+    #: The topic that it was handed out for, which its job may not have any more; empty where a
+    #: former owner did.
+    topic: str = ""
     #: `assigned_ms` of the attempts before, as far as this owner has seen them, oldest first.
     handed_ms: tuple[int, ...] = ()
     #: Made once for each attempt, as several tables have it as their key.

@@ -25,7 +25,8 @@ from tickwheel.server.store.port import INBOX_HORIZON_MS, LOOK_AHEAD_MS
 CATCH_UP_STRETCH_MS = 600_000
 #: Segments whose positions are this near to each other are recovered together.
 TOGETHER_MS = 60_000
-#: While more runs than this are open, a catching-up owner reads no further.
+#: While more runs and rows than this are there, of all segments, an owner that catches up reads no
+#: further than a stretch of each.
 MAX_BACKLOG = 50_000
 #: What could not be taken in, as the store was away or there was no room, is tried again after this
 #: long.
@@ -190,11 +191,16 @@ class Reader:
             self._put_off(await self._store.schedule.read_due([segment], found, until_ms))
             at_ms = until_ms
             is_ours = self._holdings.get(segment) is holding
-            if not is_ours or len(holding.unloaded) + holding.owner.count_live() > MAX_BACKLOG:
+            if not is_ours or self._count_open() > MAX_BACKLOG:
                 # Goes on from here with the next read, when what is open has become less.
                 holding.read_to_ms = at_ms
                 return
         holding.read_to_ms = end_ms
+
+    def _count_open(self) -> int:
+        """Runs that are open, and rows that are still to be taken in."""
+        held = self._holdings.values()
+        return sum(len(holding.unloaded) + holding.owner.count_live() for holding in held)
 
     def _put_off(self, entries: Iterable[ScheduleEntry]) -> None:
         """Rows to be taken in, as soon as their turn comes."""
@@ -217,9 +223,12 @@ class Reader:
             raise
 
     async def load_all(self, segments: Iterable[int]) -> None:
-        """Takes in all that was read of these segments, as far as they are not let go meanwhile."""
+        """Takes in all that was read of these segments, as far as they are not let go meanwhile.
+
+        Where too much waits to be published already it comes in as there is room, like the rest.
+        """
         segments = list(segments)
-        while any(self._unloaded(segment) for segment in segments):
+        while any(map(self._unloaded, segments)) and not self._pressure.is_high():
             aside = [row for row in self._aside if self._is_unloaded(row)]
             if any(row.segment in segments for row in aside):
                 raise _jobs_away(aside)

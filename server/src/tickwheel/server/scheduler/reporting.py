@@ -18,6 +18,7 @@ from tickwheel.server.scheduler.reports import (
     check_ended,
     check_executor,
     error_fields,
+    is_executors,
     is_repeated,
     needs_no_report,
 )
@@ -44,11 +45,11 @@ class Reporting:
         run = self._runs.find(report.job_uid, report.run_id)
         if run is None:
             return None
-        if not run.is_reported:
-            raise needs_no_report(report, run.record)
         record = run.record
         if record is not None and is_repeated(report, record):
             return Answer()
+        if not run.is_reported and not (record is not None and is_executors(record)):
+            raise needs_no_report(report, record)
         if run.phase in UNPUBLISHED or run.phase is Phase.DROPPED or record is None:
             if report.attempt != run.attempt or report.fence > self._runs.epoch:
                 raise StaleFence(

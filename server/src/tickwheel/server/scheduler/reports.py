@@ -26,6 +26,16 @@ def needs_no_report(report: Report, record: Run | None) -> RunStateWrong:
     )
 
 
+def is_executors(record: Run) -> bool:
+    """Whether the attempt on the log is, or was, an executor's to report, whatever its job is now.
+
+    Of a job that was made COMPLETION_PUBLISHED meanwhile as well: it would time out, and be
+    executed again.
+    """
+    is_on_the_log = record.fence > 0
+    return record.start_ms > 0 or (is_on_the_log and record.state is not RunState.SUCCEEDED)
+
+
 def check_attempt(report: Report, record: Run) -> None:
     """Whether a report is about the attempt that the run is at.
 

@@ -27,11 +27,11 @@ class Unfinished:
 
     def crowd(self, uid: str) -> Crowd:
         """The unfinished runs of a job."""
-        # What is being taken back has not begun, and its turn is yet to come.
+        # What is being taken back has not begun, and its turn is yet to come; a next attempt has.
         active = (
             name
             for name, run in self._active.get(uid, {}).items()
-            if run.phase is not Phase.DROPPED
+            if run.phase is not Phase.DROPPED or run.attempt > 1
         )
         return Crowd(tuple(active), tuple(self._waiting.get(uid, ())))
 

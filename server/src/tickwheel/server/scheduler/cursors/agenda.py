@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 from tickwheel.server.scheduler.live import AttemptKey, Cursor, CursorId
 
+#: So many visits are kept whatever they are of.
+FEW = 1_000
+
 
 class Agenda:
     """The cursors of one segment, with the instants at which they are due to be looked at."""
@@ -104,6 +107,10 @@ class Agenda:
         self._planned[which] = at_ms
         self._serial += 1
         heapq.heappush(self._visits, (at_ms, self._serial, which))
+        if len(self._visits) > FEW + 2 * len(self._planned):
+            # Those of cursors that are gone by now: most jobs are near once a day, or a year.
+            self._visits = [one for one in self._visits if self._holds(one[0], one[2])]
+            heapq.heapify(self._visits)
 
     def look_again(self, cursor: Cursor, at_ms: int) -> None:
         """It has changed: it is looked at from an instant on, and its row may move."""

@@ -4,6 +4,8 @@ Later attempts go by the job as it is now, and so does what lingers of its backf
 job nothing more is begun; but what a worker may have published is to be heard of first.
 """
 
+from itertools import chain
+
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.run import RunState
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun, Phase
@@ -29,22 +31,44 @@ class Following:
             if run.job.version < job.version:
                 self._follow(run, job, now_ms)
         for run in self._live.unfinished.of(job.uid):
+            is_to_come = run.attempt > 1 and run.fire_ms > min(now_ms, job.update_ms)
+            if is_to_come and run.job.version < job.version:
+                self._take_back(run)
             run.job = job
             if not job.delete_ms or run.name in self._live.foretold:
                 continue
             if run.phase is Phase.WAITING:
                 self._endings.skipped(run, run_pb2.SKIP_REASON_DELETED, "", now_ms)
-            elif run.phase is Phase.BACKOFF and run not in self._live.lingering:
+                continue
+            is_put_off = run.phase is Phase.BACKOFF and run not in self._live.lingering
+            if is_put_off or (run.phase is Phase.READY and is_to_come):
                 self._endings.end(run, RunState.FAILED, now_ms)
 
     def _follow(self, run: LiveRun, job: Job, now_ms: int) -> None:
         """Lets a lingering run of a backfill go by its job as it is now."""
-        if run.phase is Phase.ASSIGNED and run.cancel_reason is None:
-            run.phase = Phase.DROPPED
-            self._live.revoke([run])
+        self._take_back(run)
         self._live.go_by(run, job)
         if run.phase is Phase.READY and job.delete_ms:
             self.put_off(run, now_ms)
+
+    def _take_back(self, run: LiveRun) -> None:
+        """A worker is to drop a run that it may hold; `confirm` follows."""
+        if run.phase is Phase.ASSIGNED and run.cancel_reason is None:
+            run.phase = Phase.DROPPED
+            self._live.revoke([run])
+
+    def confirm(self, run: LiveRun, now_ms: int, *, started: bool) -> None:
+        """The worker has dropped a run that was taken back here, or had begun with it."""
+        if started:
+            run.phase = Phase.ASSIGNED
+        elif run.cancel_reason is not None:
+            self._endings.cancelled(run, now_ms)
+        elif run.attempt > 1:
+            run.worker = ""
+            run.expire_ms = 0
+            self.come_near(run, now_ms)
+        elif run in self._live.lingering:
+            self.renew(run, run.job, now_ms)
 
     def renew(self, run: LiveRun, job: Job, now_ms: int) -> None:
         """A run that no worker holds goes by its job as it is now; of a deleted one it is skipped.
@@ -88,6 +112,7 @@ class Following:
         self._live.timers.set(now_ms, Timer.HAND_OUT, run.key)
 
     def taken_back(self, uid: str) -> list[AttemptKey]:
-        """Lingering runs of a job's backfills that workers were asked to drop."""
-        runs = self._live.lingering.backfilled(uid)
+        """Attempts, and lingering runs of backfills, of a job that workers were asked to drop."""
+        attempts = (run for run in self._live.unfinished.of(uid) if run.attempt > 1)
+        runs = chain(self._live.lingering.backfilled(uid), attempts)
         return [run.key for run in runs if run.phase is Phase.DROPPED]

@@ -137,6 +137,8 @@ class Runs(LiveRuns):
             is_running = record.state is RunState.RUNNING
             run.phase = Phase.RUNNING if is_running else Phase.PUBLISHED
             self.add(run)
+            # Its job may need no reports any more: what follows on this attempt goes by it.
+            self.unfinished.add(run)
             self.alarms.expect_end(run, record)
             if is_running and record.progress_ms:
                 self.alarms.hear(run, now_ms)
@@ -218,7 +220,7 @@ class Runs(LiveRuns):
             "partition": ack.partition,
             "offset": ack.offset,
             "fence": fence,
-            "topic": run.job.spec.target.topic,
+            "topic": run.topic or run.job.spec.target.topic,
             "next_attempt_ms": 0,
             "blocking_run": "",
         }
@@ -262,6 +264,10 @@ class Runs(LiveRuns):
             run.cancel_reason = reason
             self.revoke([run])
             return
+        if run.phase is Phase.DROPPED and run.attempt > 1:
+            # It was asked already.
+            run.cancel_reason = reason
+            return
         if run.phase in REPORTABLE and run.record is not None and run.cancel_reason is None:
             # The executor is told when it starts, or with its next heartbeat.
             run.cancel_reason = reason
@@ -275,11 +281,8 @@ class Runs(LiveRuns):
         """The worker has dropped a run that it was asked for, or (`started`) had begun with it."""
         if run.phase is Phase.ASSIGNED and run.cancel_reason is not None and not started:
             self.endings.cancelled(run, now_ms)
-        elif run.phase is Phase.DROPPED and run in self.lingering:
-            if started:
-                run.phase = Phase.ASSIGNED
-            else:
-                self.following.renew(run, run.job, now_ms)
+        elif run.phase is Phase.DROPPED:
+            self.following.confirm(run, now_ms, started=started)
 
     # -- what is stored ----------------------------------------------------------------------
 
