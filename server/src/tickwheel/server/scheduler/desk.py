@@ -290,7 +290,7 @@ class OwnerDesk:
         record = run.record
         if run.phase is Phase.ASSIGNED and not (record is not None and record.cancel_requested):
             raise ChangeUnconfirmed(
-                "it is not known yet whether the run was published; the cancellation stands",
+                "it is not known yet whether the run was published: ask again",
             )
         if record is None:
             raise SegmentUnowned("the run is being taken back; ask again")

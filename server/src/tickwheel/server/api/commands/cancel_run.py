@@ -23,7 +23,8 @@ class CancelRun:
             RunNotFound: there is no such run.
             RunStateWrong: it has ended otherwise.
             SegmentUnowned: no owner answers.
-            ChangeUnconfirmed: whether it was published is not known yet; the cancellation stands.
+            ChangeUnconfirmed: whether it was published is not known yet; an owner that ends takes
+                the cancellation with it: to be asked again.
         """
         jobs = await self.store.jobs.find_all(name.job.user, name.job.job_id)
         for job in jobs:
