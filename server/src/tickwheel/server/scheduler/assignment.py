@@ -1,6 +1,7 @@
 """Live runs as messages of the worker's stream. Pure."""
 
 from collections.abc import Iterable, Iterator
+from sys import intern
 
 from tickwheel.server.domain.job import PayloadKind
 from tickwheel.server.scheduler.live import AttemptKey, LiveRun
@@ -33,9 +34,9 @@ def weigh(run: LiveRun) -> int:
 
 
 def topic_of(run: LiveRun) -> str:
-    """Where it goes, as its job is now."""
+    """Where it goes, as its job is now; one string for all runs that go there."""
     target = run.job.spec.target
-    return target.dead_letter_topic if run.dead_letter else target.topic
+    return intern(target.dead_letter_topic if run.dead_letter else target.topic)
 
 
 def key_message(key: AttemptKey, segment: int) -> pb.RunKey:

@@ -1,7 +1,7 @@
 """One connected worker: what it holds, what it may take, until when it may publish. Pure."""
 
 import itertools
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -21,24 +21,37 @@ USER_SHARE = 7 / 8
 TOPIC_SHARE = 15 / 16
 
 
-#: A user or a topic, and which part of a window its runs may fill.
-_Sharer = tuple[str, float]
-
-
 class _Place(NamedTuple):
     """What a run took of the window when it was handed out: its job may be changed meanwhile."""
 
     size: int
-    #: Whose shares it is of.
-    sharers: tuple[_Sharer, ...]
+    user: str
+    topic: str
 
 
-@dataclass(slots=True)
-class _Share:
-    """What one user, or one topic, has of a window."""
+@dataclass(slots=True, eq=False)
+class _Shares:
+    """What users, or topics, have of a window: each up to a part of it."""
 
-    count: int = 0
-    size: int = 0
+    part: float
+    counts: Counter[str] = field(default_factory=Counter[str])
+    sizes: Counter[str] = field(default_factory=Counter[str])
+
+    def has_room(self, name: str, size: int, window_count: int, window_bytes: int) -> bool:
+        count = self.counts[name]
+        return not count or (
+            count < window_count * self.part and self.sizes[name] + size <= window_bytes * self.part
+        )
+
+    def take(self, name: str, size: int) -> None:
+        self.counts[name] += 1
+        self.sizes[name] += size
+
+    def give_back(self, name: str, size: int) -> None:
+        self.counts[name] -= 1
+        self.sizes[name] -= size
+        if not self.counts[name]:
+            del self.counts[name], self.sizes[name]
 
 
 @dataclass(slots=True, eq=False)
@@ -63,7 +76,8 @@ class WorkerLink:
     held: dict[AttemptKey, LiveRun] = field(default_factory=dict[AttemptKey, LiveRun])
     held_bytes: int = 0
     _places: dict[AttemptKey, _Place] = field(default_factory=dict[AttemptKey, _Place])
-    _shares: dict[_Sharer, _Share] = field(default_factory=dict[_Sharer, _Share])
+    _users: _Shares = field(default_factory=lambda: _Shares(USER_SHARE))
+    _topics: _Shares = field(default_factory=lambda: _Shares(TOPIC_SHARE))
     _clocks_apart_ms: deque[int] = field(default_factory=lambda: deque(maxlen=CLOCK_READINGS))
     #: Its steady clock is no further ahead of ours.
     _steady_ahead_ms: int | None = None
@@ -134,15 +148,12 @@ class WorkerLink:
     def _has_room(self, run: LiveRun) -> bool:
         if not self.held:
             return self.window_count > 0
-        place = _place_of(run)
-        is_room = len(self.held) < self.window_count
-        is_room = is_room and self.held_bytes + place.size <= self.window_bytes
-        return is_room and all(self._may_share(one, place.size) for one in place.sharers)
-
-    def _may_share(self, sharer: _Sharer, size: int) -> bool:
-        share, part = self._shares.get(sharer), sharer[1]
-        return share is None or (
-            share.count < self.window_count * part and share.size + size <= self.window_bytes * part
+        size, count, most = weigh(run), self.window_count, self.window_bytes
+        return (
+            len(self.held) < count
+            and self.held_bytes + size <= most
+            and self._users.has_room(run.job.user, size, count, most)
+            and self._topics.has_room(topic_of(run), size, count, most)
         )
 
     def keep(self, run: LiveRun) -> None:
@@ -155,12 +166,10 @@ class WorkerLink:
         run.worker = self.worker_id
         key = run.key
         if key not in self.held:
-            place = self._places[key] = _place_of(run)
+            place = self._places[key] = _Place(weigh(run), run.job.user, topic_of(run))
             self.held_bytes += place.size
-            for sharer in place.sharers:
-                share = self._shares.setdefault(sharer, _Share())
-                share.count += 1
-                share.size += place.size
+            self._users.take(place.user, place.size)
+            self._topics.take(place.topic, place.size)
         self.held[key] = run
 
     def let_go(self, key: AttemptKey) -> LiveRun | None:
@@ -169,12 +178,8 @@ class WorkerLink:
         if run is not None:
             place = self._places.pop(key)
             self.held_bytes -= place.size
-            for sharer in place.sharers:
-                share = self._shares[sharer]
-                share.count -= 1
-                share.size -= place.size
-                if not share.count:
-                    del self._shares[sharer]
+            self._users.give_back(place.user, place.size)
+            self._topics.give_back(place.topic, place.size)
         return run
 
     def hand_over(self, key: AttemptKey) -> None:
@@ -203,7 +208,3 @@ class WorkerLink:
     def unconfirmed(self) -> list[AttemptKey]:
         """Runs it was asked to drop and has not answered for."""
         return [key for keys in self._revocations.values() for key in keys]
-
-
-def _place_of(run: LiveRun) -> _Place:
-    return _Place(weigh(run), ((run.job.user, USER_SHARE), (topic_of(run), TOPIC_SHARE)))
