@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from drills.continuity import Continuity
+from drills.drill import Line
 from drills.proxy import Proxies
 from drills.targets import Job, Seen, judge
 
@@ -42,6 +43,28 @@ def test_early_doubled_and_duplicate() -> None:
     assert (verdict.published, verdict.duplicates, verdict.doubled) == (1, 1, [])
     seen.append(_seen("once", 1_000, 1_020, attempt=2))
     assert len(judge([ONCE], seen, 2_000).doubled) == 1
+
+
+@pytest.mark.parametrize("unseen", [True, False])
+def test_nothing_is_there_twice_where_nothing_failed_over(unseen: bool) -> None:
+    seen = [_seen("once", 1_000, 1_001), _seen("once", 1_000, 1_010)]
+    line = Line(
+        name="calm",
+        verdict=judge([ONCE], seen, 2_000),
+        told=[],
+        recovery_s=0,
+        waking_s=0,
+        limit_s=5,
+        resumed_s=0,
+        resume_limit_s=None,
+        calls=1,
+        errors=[],
+        unseen=unseen,
+        slowest_s=0.1,
+        breaks=None,
+    )
+    assert line.holds is not unseen
+    assert ("VIOLATED: records are there twice" in str(line)) is unseen
 
 
 def test_a_job_that_was_stopped() -> None:

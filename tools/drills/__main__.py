@@ -101,7 +101,7 @@ def _on_cluster(running: Rig, fault: Fault, rates: Rates) -> Line:
         act=lambda load: fault.act(running, load),
         limit_s=fault.limit_s,
         resume_limit_s=fault.resume_limit_s,
-        errors_allowed=fault.errors_allowed,
+        unseen=fault.unseen,
         rates=rates,
         continuing=[running.cluster.log(name) for name in running.names("scheduler")]
         if fault.streams_stay
@@ -138,7 +138,6 @@ def _on_dev(name: str, home: Path, rates: Rates) -> Line:
             watch=lambda topic: dev.PullWatch(running.address, topic),
             act=acts[name](running),
             limit_s=10,
-            errors_allowed=True,
             rates=rates,
         )
 

@@ -62,7 +62,7 @@ class Line:
     limit_s: float
     calls: int
     errors: list[str]
-    errors_allowed: bool
+    unseen: bool
     slowest_s: float
     #: What tells that streams or holdings did not stay; None where that is not promised.
     breaks: list[str] | None
@@ -75,7 +75,7 @@ class Line:
             and self.recovery_s <= self.limit_s
             and self.waking_s <= WAKING_S
             and (self.resume_limit_s is None or self.resumed_s <= self.resume_limit_s)
-            and (self.errors_allowed or not self.errors)
+            and not (self.unseen and (self.errors or self.verdict.duplicates))
             and not self.breaks
         )
 
@@ -101,8 +101,10 @@ class Line:
             resumed = f"resumed after {self.resumed_s:.1f} s, "
             if self.resumed_s > self.resume_limit_s:
                 wrong.append(f"nothing was published for more than {self.resume_limit_s:g} s")
-        if self.errors and not self.errors_allowed:
+        if self.unseen and self.errors:
             wrong.append("clients noticed")
+        if self.unseen and verdict.duplicates:
+            wrong.append("records are there twice, and nothing failed over")
         stayed = ""
         if self.breaks is not None:
             stayed = "streams and holdings stayed, " if not self.breaks else ""
@@ -132,7 +134,7 @@ def run_drill(
     act: Callable[[Load], Times],
     limit_s: float,
     resume_limit_s: float | None = None,
-    errors_allowed: bool,
+    unseen: bool = False,
     rates: Rates,
     continuing: Sequence[Path] | None = None,
 ) -> Line:
@@ -145,7 +147,7 @@ def run_drill(
         act: the fault.
         limit_s: how long recovery may take.
         resume_limit_s: how long it may take until anything is published; None: not judged.
-        errors_allowed: whether a retrying client may be left with an error.
+        unseen: no retrying client may be left with an error, and no record be there twice.
         rates: the load.
         continuing: logs of the schedulers that are to go on with streams and holdings as they are.
     """
@@ -176,7 +178,7 @@ def run_drill(
         resume_limit_s=resume_limit_s,
         calls=load.calls,
         errors=load.errors,
-        errors_allowed=errors_allowed,
+        unseen=unseen,
         slowest_s=load.slowest_s,
         breaks=continuity.breaks() if continuity is not None else None,
     )

@@ -31,8 +31,8 @@ class Fault:
     resume_limit_s: float | None = None
     #: The schedulers' streams to workers stay, and what these hold is not handed out again.
     streams_stay: bool = False
-    #: A retrying client may be left with an error.
-    errors_allowed: bool = True
+    #: Nobody notices: no retrying client is left with an error, and no record is there twice.
+    unseen: bool = False
     #: It needs engines of three nodes.
     needs_nodes: bool = False
 
@@ -195,12 +195,10 @@ def _step_clock(off_ms: int) -> Act:
 
 
 FAULTS = (
-    Fault("calm", "nothing happens", _calm, 5, errors_allowed=False),
+    Fault("calm", "nothing happens", _calm, 5, unseen=True),
     Fault("kill-worker", "kill -9 of a worker", _kill("worker-1"), 10),
     Fault("kill-scheduler", "kill -9 of a scheduler", _kill("scheduler-1"), 15),
-    Fault(
-        "kill-api", "kill -9 of the api that clients use", _kill("api-1"), 10, errors_allowed=False
-    ),
+    Fault("kill-api", "kill -9 of the api that clients use", _kill("api-1"), 10, unseen=True),
     Fault("stop-scheduler", "a scheduler stops cleanly", _stop_scheduler, 5),
     Fault("hang-worker", "SIGSTOP of a worker past its lease", _hang("worker-1", 8), 10),
     Fault("hang-scheduler", "SIGSTOP of a scheduler past its lease", _hang("scheduler-1", 18), 15),
