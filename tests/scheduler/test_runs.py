@@ -752,6 +752,43 @@ def test_no_attempt_is_published_that_comes_due_once_the_job_is_deleted(
     assert not owner.revoking(job.uid)
 
 
+def test_an_attempt_that_a_worker_had_begun_with_is_not_handed_out_again_once_the_job_is_deleted() -> (
+    None
+):
+    owner, job = make_owner(), reported(at_ms=NOW)
+    run = _next_attempt(job, owner)
+    gone = changed(job, NOW + 3, delete_ms=NOW + 3)
+    owner.notice(notice(gone, NOW + 3), gone, NOW + 3)
+    owner.confirm_revoked([run.key], [run.key], NOW + 4)
+    assert not owner.revoking(job.uid)
+    # The log did not answer, and the worker is gone.
+    owner.give_back([run], NOW + 60 * SECOND)
+    owner.step(NOW + 60 * SECOND)
+    assert not assign(owner)
+    (record,) = store(owner, NOW + 60 * SECOND).records
+    assert (record.state, record.error) == (RunState.FAILED, "no")
+
+
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_an_attempt_that_is_being_cancelled_is_waited_for_once_the_job_is_deleted(
+    *, has_begun: bool
+) -> None:
+    owner, job = make_owner(), reported(at_ms=NOW)
+    run = _next_attempt(job, owner)
+    owner.cancel(job.uid, run.run_id, "enough", NOW + 2)
+    assert owner.take_revocations() == [run]
+    gone = changed(job, NOW + 3, delete_ms=NOW + 3)
+    owner.notice(notice(gone, NOW + 3), gone, NOW + 3)
+    assert owner.revoking(job.uid) == [run.key]
+    owner.confirm_revoked([run.key], [run.key] * has_begun, NOW + 4)
+    assert not owner.revoking(job.uid)
+    if has_begun:
+        publish(owner, run, NOW + 5)
+    (record,) = store(owner, NOW + 5).records
+    assert record.cancel_requested is has_begun
+    assert record.state is (RunState.PUBLISHED if has_begun else RunState.CANCELLED)
+
+
 @pytest.mark.parametrize("has_begun", [True, False])
 def test_an_attempt_that_comes_due_once_the_job_is_changed_goes_by_that(*, has_begun: bool) -> None:
     owner, job = make_owner(), reported()

@@ -31,7 +31,7 @@ class Following:
             if run.job.version < job.version:
                 self._follow(run, job, now_ms)
         for run in self._live.unfinished.of(job.uid):
-            is_to_come = run.attempt > 1 and run.fire_ms > min(now_ms, job.update_ms)
+            is_to_come = _comes_after(run, min(now_ms, job.update_ms))
             if is_to_come and run.job.version < job.version:
                 self._take_back(run)
             run.job = job
@@ -52,8 +52,11 @@ class Following:
             self.put_off(run, now_ms)
 
     def _take_back(self, run: LiveRun) -> None:
-        """A worker is to drop a run that it may hold; `confirm` follows."""
-        if run.phase is Phase.ASSIGNED and run.cancel_reason is None:
+        """A worker is to drop a run that it may hold; `confirm` follows.
+
+        Also where it was asked already, as the run is to be cancelled: one answer is for both.
+        """
+        if run.phase is Phase.ASSIGNED:
             run.phase = Phase.DROPPED
             self._live.revoke([run])
 
@@ -89,7 +92,7 @@ class Following:
         if cursor is not None and cursor.backfill_id and run.job is not cursor.job:
             # It was changed after a worker had begun with the run.
             self.renew(run, cursor.job, now_ms)
-        elif self.is_of_deleted_job(run):
+        elif self.is_of_deleted_job(run) or self._comes_too_late(run):
             self.put_off(run, now_ms)
 
     def come_near(self, run: LiveRun, now_ms: int) -> None:
@@ -106,6 +109,10 @@ class Following:
         is_backfilled = bool(run.backfill_id) and run in self._live.lingering
         return is_backfilled and bool(run.job.delete_ms)
 
+    def _comes_too_late(self, run: LiveRun) -> bool:
+        """Whether it is an attempt that came due once its job was deleted."""
+        return bool(run.job.delete_ms) and _comes_after(run, run.job.update_ms)
+
     def put_off(self, run: LiveRun, now_ms: int) -> None:
         """Lets the next step decide: a worker may have published what is to be skipped."""
         run.phase = Phase.BACKOFF
@@ -116,3 +123,8 @@ class Following:
         attempts = (run for run in self._live.unfinished.of(uid) if run.attempt > 1)
         runs = chain(self._live.lingering.backfilled(uid), attempts)
         return [run.key for run in runs if run.phase is Phase.DROPPED]
+
+
+def _comes_after(run: LiveRun, at_ms: int) -> bool:
+    """Whether it is a later attempt, and comes due after an instant."""
+    return run.attempt > 1 and run.fire_ms > at_ms
