@@ -76,3 +76,17 @@ async def test_what_failed_together_is_read_apart_the_next_time_and_comes_back()
     partitions.asked.clear()
     await together.read(GROUP, partitions.call)
     assert partitions.asked == [[1, 2, 3]]
+
+
+async def test_what_is_to_be_read_again_has_its_turn_behind_many_that_stay_away() -> None:
+    """As many as are under way at once fail each time, and no other works meanwhile."""
+    *away, back = segments = range(3 * MAX_CALLS)
+    groups = {at: [at] for at in segments}
+    partitions, together = _Partitions(*segments), Together()
+    with pytest.raises(SegmentsAway):
+        await together.read({None: segments}, partitions.call)
+    partitions.away = set(away)
+    for _ in range(3):
+        with pytest.raises(SegmentsAway):
+            await together.read(groups, partitions.call)
+    assert partitions.read == {back}

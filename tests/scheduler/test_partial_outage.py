@@ -17,6 +17,7 @@ from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.names import JobKey, instant_id
 from tickwheel.server.domain.run import RunState
 from tickwheel.server.scheduler.assignment import key_of
+from tickwheel.server.scheduler.bounded import MAX_CALLS
 from tickwheel.server.scheduler.inbox import News
 from tickwheel.server.scheduler.options import SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
@@ -53,14 +54,17 @@ class Partitions:
     def __init__(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         self.unreadable: set[int] = set()
         self.unwritable: set[int] = set()
+        #: What was called of which.
+        self.refused: set[tuple[str, int]] = set()
         for tables, away in ((_READS, self.unreadable), (_WRITES, self.unwritable)):
             for table, calls in tables:
                 for name in calls:
                     port = getattr(store, table)
-                    monkeypatch.setattr(port, name, self._guarded(getattr(port, name), away))
+                    monkeypatch.setattr(port, name, self._guarded(port, name, away))
 
-    @staticmethod
-    def _guarded(call: Any, away: set[int]) -> Any:
+    def _guarded(self, port: object, name: str, away: set[int]) -> Any:
+        call = getattr(port, name)
+
         async def guarded(where: WriteStamp | Sequence[int] | int, *args: Any) -> Any:
             match where:
                 case WriteStamp():
@@ -70,6 +74,7 @@ class Partitions:
                 case _:
                     segments = set(where)
             if away & segments:
+                self.refused.update((name, segment) for segment in segments)
                 raise StoreUnavailable("no replica answers")
             return await call(where, *args)
 
@@ -254,3 +259,24 @@ async def test_a_segment_that_cannot_be_read_is_taken_over_after_the_others(
         partitions.unreadable.clear()
         await taken_in(owner, bad)
         assert set(owner.epochs()) == set(range(SEGMENTS))
+
+
+async def test_what_can_be_recorded_again_is_so_though_many_others_cannot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = await open_sqlite(None, segments=2 * MAX_CALLS, clock=CLOCK)
+    partitions = Partitions(store, monkeypatch)
+    partitions.unwritable.update(range(2 * MAX_CALLS))
+    async with owning(store, OPTIONS) as owner, asyncio.timeout(20):
+        due_ms = CLOCK.now_ms()
+        jobs = [await created(store, segment, due_ms) for segment in range(2 * MAX_CALLS)]
+        for job in jobs:
+            await taken_in(owner, job)
+            publish(owner, job)
+        last = jobs[-1]
+        while ("record", last.segment) not in partitions.refused:
+            await asyncio.sleep(0.005)
+        partitions.unwritable.remove(last.segment)
+        await recorded(store, last)
+        partitions.unwritable.clear()
+    await store.close()

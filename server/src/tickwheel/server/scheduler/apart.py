@@ -10,7 +10,7 @@ would wait for a time-out once more, and find the store that comes back meanwhil
 The next time is a second later, while what is due was read LOOK_AHEAD_MS ahead.
 """
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -83,12 +83,42 @@ def about(
     return [((holding.segment,), partial(call, holding)) for holding in holdings]
 
 
+class Doubtful:
+    """Segments with which something failed the last time.
+
+    Who failed longest ago has its turn first. Else those that stay away, where they are as many as
+    are tried before it is given up, would keep the others from it for as long as they do.
+    """
+
+    def __init__(self) -> None:
+        """None."""
+        self._segments: dict[int, None] = {}
+
+    def __contains__(self, segment: int) -> bool:
+        return segment in self._segments
+
+    def failed(self, segments: Iterable[int]) -> None:
+        """Something failed with them just now."""
+        for segment in segments:
+            self._segments.pop(segment, None)
+            self._segments[segment] = None
+
+    def worked(self, segments: Iterable[int]) -> None:
+        """It worked with them."""
+        for segment in segments:
+            self._segments.pop(segment, None)
+
+    def in_turn(self) -> list[int]:
+        """All of them, as their turns come."""
+        return list(self._segments)
+
+
 class Together:
     """Reads segments together, but for those that were not to be read the last time."""
 
     def __init__(self) -> None:
         """Makes it, for one kind of reading: what cannot be read in one way may be in another."""
-        self._doubtful: set[int] = set()
+        self._doubtful = Doubtful()
 
     async def read(
         self,
@@ -100,16 +130,19 @@ class Together:
         Raises:
             SegmentsAway: of the other segments all was read.
         """
-        await each_apart(
-            (some, partial(self._read, call, key, some))
-            for key, segments in groups.items()
-            for some in self._split(list(segments))
-        )
-
-    def _split(self, segments: Sequence[int]) -> list[list[int]]:
-        alone = [[segment] for segment in segments if segment in self._doubtful]
-        others = [segment for segment in segments if segment not in self._doubtful]
-        return [others, *alone] if others else alone
+        parts: list[tuple[K, list[int]]] = []
+        alone: dict[int, K] = {}
+        for key, segments in groups.items():
+            others: list[int] = []
+            for segment in segments:
+                if segment in self._doubtful:
+                    alone[segment] = key
+                else:
+                    others.append(segment)
+            if others:
+                parts.append((key, others))
+        parts += ((alone[one], [one]) for one in self._doubtful.in_turn() if one in alone)
+        await each_apart((some, partial(self._read, call, key, some)) for key, some in parts)
 
     async def _read(
         self,
@@ -120,6 +153,6 @@ class Together:
         try:
             await call(key, segments)
         except StoreUnavailable:
-            self._doubtful.update(segments)
+            self._doubtful.failed(segments)
             raise
-        self._doubtful.difference_update(segments)
+        self._doubtful.worked(segments)

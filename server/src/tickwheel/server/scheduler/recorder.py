@@ -8,7 +8,7 @@ import structlog
 from tickwheel.server.domain.errors import Fenced, StoreUnavailable
 from tickwheel.server.domain.lease import WriteStamp
 from tickwheel.server.domain.run import Run
-from tickwheel.server.scheduler.apart import about, each_apart
+from tickwheel.server.scheduler.apart import Doubtful, about, each_apart
 from tickwheel.server.scheduler.context import SchedulerContext
 from tickwheel.server.scheduler.holding import Holding
 from tickwheel.server.scheduler.ledger import Batch
@@ -42,7 +42,7 @@ class Recorder:
         self._repairs = context.repairs
         self._stored = stored
         #: Segments of which something could not be written the last time.
-        self._doubtful: set[int] = set()
+        self._doubtful = Doubtful()
 
     def _stamp(self, holding: Holding) -> WriteStamp:
         if self._holdings.get(holding.segment) is not holding:
@@ -52,16 +52,17 @@ class Recorder:
 
     async def write_all(self) -> None:
         """Writes what any owner has decided, but for what is left to `write_again`."""
-        await self._write_some(doubtful=False)
+        held = self._holdings.values()
+        await self._write_some(one for one in held if one.segment not in self._doubtful)
 
     async def write_again(self) -> None:
         """Writes what could not be written; the others are not to wait for its time-outs."""
-        await self._write_some(doubtful=True)
+        held = self._holdings
+        await self._write_some(held[one] for one in self._doubtful.in_turn() if one in held)
 
-    async def _write_some(self, *, doubtful: bool) -> None:
-        changed = [one for one in self._holdings.values() if one.owner.has_batch()]
-        some = [one for one in changed if (one.segment in self._doubtful) is doubtful]
-        await each_apart(about(some, self.write))
+    async def _write_some(self, some: Iterable[Holding]) -> None:
+        changed = [one for one in some if one.owner.has_batch()]
+        await each_apart(about(changed, self.write))
 
     async def write(self, holding: Holding) -> None:
         """Returns once all that the owner has decided so far is stored.
@@ -81,9 +82,9 @@ class Recorder:
             except BaseException as error:
                 holding.owner.put_back(batch)
                 if isinstance(error, StoreUnavailable):
-                    self._doubtful.add(holding.segment)
+                    self._doubtful.failed([holding.segment])
                 raise
-            self._doubtful.discard(holding.segment)
+            self._doubtful.worked([holding.segment])
             ended = holding.owner.stored(batch, self._clock.now_ms())
             self._acknowledge(holding, batch)
         self._stored(batch.records, ended)
