@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from scheduler.making import SECOND, changed, entry_of, make_job, notice
+from scheduler.making import NOW, SECOND, changed, entry_of, make_job, notice
 from scheduler.running import owning
 from scheduler.test_desk import CLOCK, outcome_of
+from scheduler.test_fleet import Stream
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.job import Job
 from tickwheel.server.domain.lease import WriteStamp
@@ -18,11 +19,13 @@ from tickwheel.server.domain.names import JobKey, instant_id
 from tickwheel.server.domain.run import RunState
 from tickwheel.server.scheduler.assignment import key_of
 from tickwheel.server.scheduler.bounded import MAX_CALLS
+from tickwheel.server.scheduler.fleet import Fleet
 from tickwheel.server.scheduler.inbox import News
-from tickwheel.server.scheduler.options import SchedulerOptions
+from tickwheel.server.scheduler.options import Identity, SchedulerOptions
 from tickwheel.server.scheduler.runtime import Scheduler
 from tickwheel.server.store.port import JobChange, NewJob, Store
 from tickwheel.server.store.sqlite import open_sqlite
+from tickwheel.v1 import scheduler_service_pb2 as pb
 
 SEGMENTS = 8
 #: The first, as calls about it begin before the others.
@@ -280,3 +283,53 @@ async def test_what_can_be_recorded_again_is_so_though_many_others_cannot(
         await recorded(store, last)
         partitions.unwritable.clear()
     await store.close()
+
+
+class _Obliging(Stream):
+    """A worker that holds nothing, and says so."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        super().__init__(fleet)
+        self.serves: set[int] = set()
+
+    async def answer(self) -> None:
+        while True:
+            message = await self._down.get()
+            if message.HasField("revocation"):
+                number = message.revocation.revocation_id
+                self.say(revocation_ack=pb.RevocationAck(revocation_id=number))
+            elif message.HasField("segments"):
+                self.serves = {one.segment for one in message.segments.segments}
+
+
+async def test_who_takes_over_has_workers_serve_what_is_ready_while_the_rest_times_out(
+    store: Store, partitions: Partitions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partitions.unreadable.update(range(SEGMENTS))
+    options = replace(OPTIONS, worker_lease_ms=60_000)
+    owner = Scheduler(store, CLOCK, Identity(session_id="s", address="local", version="1"), options)
+    running = asyncio.create_task(owner.run())
+    worker = _Obliging(owner.fleet)
+    worker.hello(ahead_ms=CLOCK.now_ms() - NOW)
+    answering = asyncio.create_task(worker.answer())
+    async with asyncio.timeout(20):
+        while ("positions", BAD) not in partitions.refused:
+            await asyncio.sleep(0.005)
+        positions, times_out = store.schedule.positions, asyncio.Event()
+
+        async def slow(segments: Iterable[int]) -> Mapping[int, int]:
+            if list(segments) == [BAD]:
+                await times_out.wait()
+            return await positions(segments)
+
+        monkeypatch.setattr(store.schedule, "positions", slow)
+        partitions.unreadable.clear()
+        while worker.serves != set(range(SEGMENTS)) - {BAD}:
+            await asyncio.sleep(0.005)
+        times_out.set()
+        while worker.serves != set(range(SEGMENTS)):
+            await asyncio.sleep(0.005)
+        answering.cancel()
+        await worker.hang_up()
+        await owner.stop()
+        await running

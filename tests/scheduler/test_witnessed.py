@@ -83,6 +83,25 @@ def test_a_step_of_our_own_clock_is_seen_before_anybody_says_anything() -> None:
     assert clock.ahead_ms == 0
 
 
+def test_a_clock_about_as_far_off_as_is_borne_does_not_go_to_and_fro() -> None:
+    """Each time back is as if it were set back, and what is owned is taken up anew."""
+    machine = HandClock()
+    clock = WitnessedClock(machine, BOUND_MS)
+    machine.ahead_ms = BOUND_MS
+    seen: list[int] = []
+    for off_ms in (0, -1, 0, 1, -1):
+        hear(clock, off_ms)
+        seen.append(clock.ahead_ms)
+    assert seen == [0, BOUND_MS + 1, BOUND_MS, BOUND_MS - 1, BOUND_MS + 1]
+    # It is slewed.
+    machine.ahead_ms = BOUND_MS // 2
+    hear(clock, 0)
+    assert clock.ahead_ms == 0
+    machine.ahead_ms = BOUND_MS
+    hear(clock, 0)
+    assert clock.ahead_ms == 0
+
+
 def test_the_last_word_holds_while_no_worker_is_connected() -> None:
     machine = HandClock()
     machine.ahead_ms = HOURS_MS

@@ -84,6 +84,8 @@ class Takeover:
                 self._let_fire(holding)
             # What has come due in an outage is much; heartbeats wait for no more than a part of it.
             await asyncio.sleep(0)
+        # Not only when all are ready: what others wait for may have to time out.
+        self._fleet.place()
         self._wake.set()
 
     def _let_fire(self, holding: Holding) -> None:
