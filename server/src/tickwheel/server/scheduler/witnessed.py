@@ -17,10 +17,12 @@ class WitnessedClock:
 
         Args:
             clock: the machine's.
-            bound_ms: further ahead than this our own is taken to be wrong.
+            bound_ms: further ahead than this our own is taken to be wrong; to be right again it has
+                to come to half of that, or one that is about as far off would go to and fro.
         """
         self._clock = clock
         self._bound_ms = bound_ms
+        self._is_wrong = False
         #: The wall clocks of most workers are no further than this ahead of our steady one.
         self._workers_ms: int | None = None
 
@@ -36,6 +38,7 @@ class WitnessedClock:
         found = sorted(workers_ms)
         if found:
             self._workers_ms = found[len(found) // 2]
+        self._is_wrong = self.ahead_ms > 0
 
     @property
     def is_witnessed(self) -> bool:
@@ -44,11 +47,12 @@ class WitnessedClock:
 
     @property
     def ahead_ms(self) -> int:
-        """How far the machine's wall clock is ahead of most workers'; 0 within the bound."""
+        """How far the machine's wall clock is ahead of most workers'; 0 where that is borne."""
         if self._workers_ms is None:
             return 0
         ahead_ms = self._clock.now_ms() - self._clock.steady_ms() - self._workers_ms
-        return ahead_ms if ahead_ms > self._bound_ms else 0
+        bound_ms = self._bound_ms // 2 if self._is_wrong else self._bound_ms
+        return ahead_ms if ahead_ms > bound_ms else 0
 
     def now_ms(self) -> int:
         """As the port says."""
