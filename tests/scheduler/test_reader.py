@@ -524,3 +524,35 @@ async def test_who_takes_over_while_too_much_waits_takes_in_no_more(
     publish(holding.owner, run, now_ms)
     await reader.load_some()
     assert holding.owner.has_at_hand(job.uid)
+
+
+async def test_what_was_put_aside_is_not_taken_in_either_while_too_much_waits(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tickwheel.server.scheduler.pressure.COUNT_EVERY_MS", 0)
+    reader, _, holding = _readers(store, most=0)
+    now_ms = SystemClock().now_ms()
+    waiting, bad, good = (make_job(at_ms=now_ms) for _ in range(3))
+    await store.jobs.create([NewJob(job=job, entry=entry_of(job, now_ms)) for job in (bad, good)])
+    get_many = store.jobs.get_many
+
+    async def read(keys: Iterable[JobKey]) -> dict[JobKey, Job]:
+        keys = list(keys)
+        if bad.key in keys:
+            raise StoreUnavailable("no replica answers")
+        return await get_many(keys)
+
+    holding.read_to_ms = now_ms - SECOND
+    await reader.read_schedule_of([0])
+    with monkeypatch.context() as patched:
+        patched.setattr(store.jobs, "get_many", read)
+        with pytest.raises(StoreUnavailable):
+            await reader.load_some()
+        await reader.load_some()
+    unpublished = load(holding.owner, waiting, entry_of(waiting, now_ms), now_ms)
+    await reader.load_aside()
+    assert not holding.owner.has_at_hand(bad.uid)
+    for run in unpublished:
+        publish(holding.owner, run, now_ms)
+    await reader.load_aside()
+    assert holding.owner.has_at_hand(bad.uid)

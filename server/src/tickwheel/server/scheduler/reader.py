@@ -257,6 +257,8 @@ class Reader:
         Raises:
             StoreUnavailable: some of it cannot be read yet.
         """
+        if self._pressure.is_high():
+            return
         some = [row for row in self._aside if self._is_unloaded(row)][: self._slice]
         left = await self._load_apart(some)
         # Those that were not tried come first, with the next call.
