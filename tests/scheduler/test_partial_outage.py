@@ -317,7 +317,7 @@ async def test_who_takes_over_has_workers_serve_what_is_ready_while_the_rest_tim
             await asyncio.sleep(0.005)
         positions, times_out = store.schedule.positions, asyncio.Event()
 
-        async def slow(segments: Iterable[int]) -> Mapping[int, int]:
+        async def slow(segments: Sequence[int]) -> Mapping[int, int]:
             if list(segments) == [BAD]:
                 await times_out.wait()
             return await positions(segments)
