@@ -338,6 +338,21 @@ def test_settings(spec: ScheduleSpec, reason: Reason, field: str, said: str) -> 
     assert said in error.message
 
 
+@pytest.mark.parametrize("form", [{"iso8601": "R/P1M"}, {"rrule": "FREQ=MONTHLY"}])
+def test_days_are_not_counted_from_a_year_that_has_none(form: dict[str, str]) -> None:
+    """It is still 9999 in UTC, and 10000 where the schedule is."""
+    last_ms = 253_402_300_799_000
+    for field, settings in (
+        ("anchor", {"anchor_ms": last_ms}),
+        ("startTime", {"start_ms": last_ms}),
+    ):
+        error = refusal(ScheduleSpec(time_zone="Asia/Tokyo", **form, **settings))
+        assert (error.reason, error.field) == (Reason.SCHEDULE_INVALID, field)
+        assert "time ends with the year 9999" in error.message
+    spec = ScheduleSpec(time_zone="America/New_York", anchor_ms=last_ms, **form)
+    assert compile_schedule(spec, anchor_ms=0).next_after(last_ms) is None
+
+
 def test_a_long_text_is_not_repeated_whole() -> None:
     for spec in (
         ScheduleSpec(cron="x" * 500 + " * * * *"),
