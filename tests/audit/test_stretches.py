@@ -164,3 +164,18 @@ def test_it_does_not_stand_for_what_another_schedule_has() -> None:
     told = found(of, [run], start_ms, end_ms)
     assert {finding.fault for finding in told} == {Fault.MISSING, Fault.CONTRADICTED}
     assert [one.run_id for one in told if one.fault is Fault.CONTRADICTED] == [run.run_id]
+
+
+def test_a_former_schedule_that_has_as_many_by_chance_is_not_the_one_it_is_of() -> None:
+    former = make_job(every_s=1)
+    change_ms = NOW + 50 * SECOND
+    later = changed(former, change_ms, generation=2, schedule_from_ms=change_ms, paused=True)
+    later = replace(later, version=3, spec=make_job(every_s=5).spec)
+    of = subject(former, changed(former, NOW + SECOND, paused=True), later)
+    # The former one may have held until then, and has 26 from the first on.
+    first_ms = change_ms + UNSURE_MS - 25 * SECOND
+    run = stretch(later, first_ms, first_ms + 26 * 5 * SECOND, 27)
+    start_ms, end_ms = first_ms, first_ms + 200 * SECOND
+    for count, faults in ((27, []), (26, [Fault.CONTRADICTED])):
+        told = found(of, [replace(run, skipped_count=count)], start_ms, end_ms)
+        assert [one.fault for one in told if one.fault is not Fault.MISSING] == faults

@@ -14,16 +14,25 @@ import pytest
 import pytest_asyncio
 
 from proof.facts import END_MS, START_MS, TOPIC, Past, past
-from tickwheel.server.audit.facts import WIRE_MS
+from tickwheel.server.audit.checker import Case, check
+from tickwheel.server.audit.facts import WIRE_MS, Rules
+from tickwheel.server.audit.findings import Finding, Tally
 from tickwheel.server.domain.clock import SystemClock
 from tickwheel.server.domain.errors import StoreUnavailable
 from tickwheel.server.domain.job import Job
-from tickwheel.server.domain.names import JobKey, backfill_run_id, manual_run_id, retry_run_id
+from tickwheel.server.domain.names import (
+    JobKey,
+    backfill_run_id,
+    instant_id,
+    manual_run_id,
+    retry_run_id,
+)
 from tickwheel.server.domain.run import Limit, PastAttempt, Run, RunState, Trigger
 from tickwheel.server.proof import judging
 from tickwheel.server.proof.embedded_log import EmbeddedLog
 from tickwheel.server.proof.log import Partition, Seen
 from tickwheel.server.proof.notebook import Notebook, NotebookError
+from tickwheel.server.proof.scope import Scope
 from tickwheel.server.store.sqlite import read_sqlite
 from tickwheel.v1 import run_pb2
 
@@ -311,6 +320,42 @@ async def test_a_stretch_is_found_however_many_runs_by_hand_there_are_since_it_b
         _, counts, found = await here.audit()
         assert counts == {"CONTRADICTED": 1}
         assert "stands for 860 skipped occurrences, of 861 or more there" in found[0]
+
+
+async def test_a_long_pause_is_not_held_at_once(
+    here: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One run stands for all of it, and so many occurrences would each take memory."""
+    first_ms, count = END_MS - 3_600_000, 3_600
+    job = await here.job(1, created_ms=first_ms - 10_000)
+    await here.change(job, first_ms - 9_500, paused=True)
+    stretch = dataclasses.replace(
+        paused_stretch(here, job),
+        run_id=instant_id(first_ms),
+        schedule_ms=first_ms,
+        due_ms=first_ms,
+        first_schedule_ms=first_ms,
+        last_schedule_ms=END_MS - 1_000,
+        skipped_count=count,
+    )
+    await here.record(stretch)
+    at_once: list[int] = []
+
+    def counted(case: Case, rules: Rules, tally: Tally) -> Iterator[Finding]:
+        before = tally.occurrences
+        yield from check(case, rules, tally)
+        at_once.append(tally.occurrences - before)
+
+    monkeypatch.setattr(judging, "check", counted)
+    monkeypatch.setattr(judging, "WINDOW_OCCURRENCES", 500)
+    scope = Scope(start_ms=first_ms, end_ms=END_MS)
+    progress, counts, _ = await here.audit(scope)
+    assert counts == {}
+    assert progress.tally.occurrences == progress.tally.skipped == sum(at_once) == count
+    assert max(at_once) <= 500
+    await here.record(dataclasses.replace(stretch, revision=2, skipped_count=count - 1))
+    _, counts, _ = await here.audit(scope)
+    assert counts == {"CONTRADICTED": 1}
 
 
 async def test_what_a_deleted_job_should_have_done(here: Past) -> None:

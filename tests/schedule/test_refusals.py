@@ -1,5 +1,7 @@
 """Refusals: which part is wrong, why, and what was probably meant."""
 
+from dataclasses import replace
+
 import pytest
 
 from tickwheel.server.schedule import (
@@ -336,6 +338,21 @@ def test_settings(spec: ScheduleSpec, reason: Reason, field: str, said: str) -> 
     error = refusal(spec)
     assert (error.reason, error.field) == (reason, field)
     assert said in error.message
+
+
+@pytest.mark.parametrize("form", [ScheduleSpec(iso8601="R/P1M"), ScheduleSpec(rrule="FREQ=DAILY")])
+def test_days_are_not_counted_from_a_year_that_has_none(form: ScheduleSpec) -> None:
+    """It is still 9999 in UTC, and 10000 where the schedule is."""
+    last_ms = 253_402_300_799_000
+    for field, spec in (
+        ("anchor", replace(form, anchor_ms=last_ms)),
+        ("startTime", replace(form, start_ms=last_ms)),
+    ):
+        error = refusal(replace(spec, time_zone="Asia/Tokyo"))
+        assert (error.reason, error.field) == (Reason.SCHEDULE_INVALID, field)
+        assert "time ends with the year 9999" in error.message
+    spec = replace(form, time_zone="America/New_York", anchor_ms=last_ms)
+    assert compile_schedule(spec, anchor_ms=0).next_after(last_ms) is None
 
 
 def test_a_long_text_is_not_repeated_whole() -> None:

@@ -8,6 +8,7 @@ from tickwheel.server.audit.checker import Case, check
 from tickwheel.server.audit.facts import FOR_EVER_MS, WIRE_MS, LogRecord, Rules, Subject
 from tickwheel.server.audit.findings import Fault, Finding, Tally
 from tickwheel.server.audit.reading import read_runs, read_subject
+from tickwheel.server.audit.stretches import Generation
 from tickwheel.server.convert.instants import duration_ms
 from tickwheel.server.domain.job import Job, Payload
 from tickwheel.server.domain.names import instant_id, run_id_instant_ms
@@ -22,6 +23,8 @@ from tickwheel.server.store.port import Store
 
 #: Runs of one window: with their records some megabytes.
 WINDOW_RUNS: Final = 1_000
+#: Occurrences of one window: one run may stand for millions.
+WINDOW_OCCURRENCES: Final = 10_000
 #: A shorter range is one window, whatever is in it.
 SHORTEST_MS: Final = 60_000
 #: How long an open run may go unchanged beside what its job allows.
@@ -53,7 +56,9 @@ async def judge(store: Store, notebook: Notebook, job: Job, scope: Scope, now_ms
     """
     judgement = Judgement()
     subject = _digested(await read_subject(store, job))
-    judge = _Judge(store, notebook, scope, subject, now_ms, judgement, Queue(store, job))
+    generations = Generation.all_of(subject, CLOCK_BOUND_MS)
+    queue = Queue(store, job)
+    judge = _Judge(store, notebook, scope, subject, generations, now_ms, judgement, queue)
     kept_from_ms = now_ms - min(job_retention_ms(one.job.spec) for one in subject.versions)
     start_ms = scope.start_ms
     if kept_from_ms > start_ms and job.create_ms < kept_from_ms:
@@ -72,6 +77,7 @@ class _Judge:
     notebook: Notebook
     scope: Scope
     subject: Subject
+    generations: Sequence[Generation]
     now_ms: int
     judgement: Judgement
     queue: Queue
@@ -94,7 +100,8 @@ class _Judge:
         first = await self.store.runs.list_job(
             job.uid, b"", WINDOW_RUNS, start_ms=start_ms - back_ms, end_ms=end_ms
         )
-        if first.cursor is not None and end_ms - start_ms > SHORTEST_MS:
+        is_much = first.cursor is not None or self._are_many(start_ms, end_ms)
+        if is_much and end_ms - start_ms > SHORTEST_MS:
             middle_ms = (start_ms + end_ms) // 2
             await self.windows(start_ms, middle_ms, is_first=is_first)
             await self.windows(middle_ms, end_ms, is_first=False)
@@ -130,6 +137,19 @@ class _Judge:
                 if not _is_plain(record.run_id) and _instant_of(record) >= instant_id(start_ms)
             ],
         )
+
+    def _are_many(self, start_ms: int, end_ms: int) -> bool:
+        """Whether more comes due in a range than is to be held at once.
+
+        Where runs are counted each window is gone to from the job's beginning: few are better.
+        """
+        number, most = 0, WINDOW_OCCURRENCES
+        if any(version.job.spec.schedule.max_runs for version in self.subject.versions):
+            return False
+        for one in self.generations:
+            begun_ms = max(start_ms, one.job.schedule_from_ms)
+            number += one.count(begun_ms, end_ms - 1, most + 1)
+        return number > most
 
     async def triggered_before(self, start_ms: int) -> None:
         """Audits what was published in the range of runs that bear an earlier instant's name.

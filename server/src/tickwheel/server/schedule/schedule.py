@@ -223,14 +223,25 @@ def _series(spec: ScheduleSpec, rule: RecurrenceText | None, settings: _Outer) -
         return OnTheClock(clock, times, times.fields.wild_hour)
     if spec.iso8601 is not None:
         interval = parse_interval(spec.iso8601)
+        if not (interval.start or interval.end or interval.period.is_exact):
+            _check_date(spec, clock, anchor_ms)
         if spec.anchor_ms is not None and (interval.start or interval.end):
             raise _conflict("anchor", "anchor and the start or end in iso8601 are both given")
         return interval_series(interval, clock, anchor_ms)
     if rule is not None:
         if spec.anchor_ms is not None and rule.start:
             raise _conflict("anchor", "anchor and the DTSTART in rrule are both given")
+        if not rule.start:
+            _check_date(spec, clock, anchor_ms)
         return _with_dates(rule_series(rule.rule, rule.start, clock, anchor_ms), rule, clock)
     return _union(spec.any_of or (), settings)
+
+
+def _check_date(spec: ScheduleSpec, clock: WallClock, anchor_ms: int) -> None:
+    """Refuses to count days from an instant that has none: where it is, the year is 10000."""
+    if clock.zone.wall_s(anchor_ms // 1000) >= LAST_S:
+        field = "startTime" if spec.anchor_ms is None else "anchor"
+        raise _invalid(field, f"time ends with the year 9999 here, also in {clock.zone.name}")
 
 
 def _with_dates(series: Series, rule: RecurrenceText, clock: WallClock) -> Series:
