@@ -33,7 +33,7 @@ from tickwheel.server.scheduler.holding import Holding, Holdings
 from tickwheel.server.scheduler.inbox import INBOX_OVERLAP_MS, Inbox, News
 from tickwheel.server.scheduler.keeper import SessionKeeper
 from tickwheel.server.scheduler.latecomers import LATE_MS, Latecomers
-from tickwheel.server.scheduler.live import Phase
+from tickwheel.server.scheduler.live import LiveRun, Phase
 from tickwheel.server.scheduler.options import MOST_UNPUBLISHED, Identity, SchedulerOptions
 from tickwheel.server.scheduler.pressure import Pressure
 from tickwheel.server.scheduler.reader import CATCH_UP_STRETCH_MS, Reader
@@ -435,15 +435,23 @@ async def test_what_was_begun_is_not_ended_as_having_come_late_while_its_row_is_
     assert not holding.taken_ms
 
 
-async def test_rows_stay_in_the_schedule_while_too_much_waits_to_be_published(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _overwhelmed(
+    store: Store, monkeypatch: pytest.MonkeyPatch, now_ms: int
+) -> tuple[Reader, Inbox, Holding, LiveRun]:
+    """One run waits to be published, which is too much already."""
     monkeypatch.setattr("tickwheel.server.scheduler.pressure.COUNT_EVERY_MS", 0)
     reader, inbox, holding = _readers(store, most=0)
-    now_ms = SystemClock().now_ms()
     waiting = make_job(at_ms=now_ms)
     (run,) = load(holding.owner, waiting, entry_of(waiting, now_ms), now_ms)
     holding.read_to_ms = now_ms - SECOND
+    return reader, inbox, holding, run
+
+
+async def test_rows_stay_in_the_schedule_while_too_much_waits_to_be_published(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ms = SystemClock().now_ms()
+    reader, inbox, holding, run = _overwhelmed(store, monkeypatch, now_ms)
     job = make_job(at_ms=now_ms)
     row = entry_of(job, now_ms)
     await store.jobs.create([NewJob(job=job, entry=row, inbox=notice(job, now_ms, row))])
@@ -471,12 +479,8 @@ async def test_a_row_that_is_left_to_the_reader_and_comes_after_it_is_taken_in(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What tells of a creation and its row are written side by side."""
-    monkeypatch.setattr("tickwheel.server.scheduler.pressure.COUNT_EVERY_MS", 0)
-    reader, inbox, holding = _readers(store, most=0)
     now_ms = SystemClock().now_ms()
-    waiting = make_job(at_ms=now_ms)
-    (run,) = load(holding.owner, waiting, entry_of(waiting, now_ms), now_ms)
-    holding.read_to_ms = now_ms - SECOND
+    reader, inbox, holding, run = _overwhelmed(store, monkeypatch, now_ms)
     job = make_job(at_ms=now_ms)
     row = entry_of(job, now_ms)
     await _tell(store, job, row, now_ms)
