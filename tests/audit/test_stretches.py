@@ -49,6 +49,12 @@ def paused(job: Job) -> tuple[Job, ...]:
     return (job, changed(job, NOW + SECOND, paused=True))
 
 
+def rescheduled(job: Job, change_ms: int, every_s: int) -> tuple[Job, ...]:
+    """The job, paused at once, and with another schedule from an instant on."""
+    later = changed(job, change_ms, generation=2, schedule_from_ms=change_ms, paused=True)
+    return (*paused(job), replace(later, version=3, spec=make_job(every_s=every_s).spec))
+
+
 def subject(*versions: Job) -> Subject:
     past = [ChangeRecord(job=one, change_ms=0, actor="", reason="") for one in versions[:-1]]
     return subject_of(versions[-1], past)
@@ -128,20 +134,8 @@ def test_millions_that_began_long_before() -> None:
 
 
 def test_it_is_of_one_of_several_schedules() -> None:
-    former = make_job(every_s=1)
-    later = changed(
-        former,
-        NOW + 1_000 * SECOND,
-        generation=2,
-        schedule_from_ms=NOW + 1_000 * SECOND,
-        spec=make_job(every_s=5).spec,
-    )
-    of = subject(
-        former,
-        changed(former, NOW + SECOND, paused=True),
-        replace(later, version=3, paused=True),
-    )
-    change_ms = NOW + 1_000 * SECOND
+    former, change_ms = make_job(every_s=1), NOW + 1_000 * SECOND
+    of = subject(*rescheduled(former, change_ms, every_s=5))
     start_ms, end_ms = change_ms - 20 * SECOND, change_ms + 300 * SECOND
     first = stretch(former, FIRST, change_ms, 901)
     second = stretch(former, change_ms + 5 * SECOND, end_ms, 60)
@@ -154,11 +148,8 @@ def test_it_is_of_one_of_several_schedules() -> None:
 
 def test_it_does_not_stand_for_what_another_schedule_has() -> None:
     """It began before the range, and goes on behind the end of the schedule it is of."""
-    former = make_job(every_s=2)
-    change_ms = NOW + 1_000 * SECOND
-    later = changed(former, change_ms, generation=2, schedule_from_ms=change_ms, paused=True)
-    later = replace(later, version=3, spec=make_job(every_s=3).spec)
-    of = subject(former, changed(former, NOW + SECOND, paused=True), later)
+    former, change_ms = make_job(every_s=2), NOW + 1_000 * SECOND
+    of = subject(*rescheduled(former, change_ms, every_s=3))
     run = stretch(former, FIRST, change_ms + 400 * SECOND, 651)
     start_ms, end_ms = change_ms + UNSURE_MS, change_ms + UNSURE_MS + 60 * SECOND
     told = found(of, [run], start_ms, end_ms)
@@ -167,14 +158,12 @@ def test_it_does_not_stand_for_what_another_schedule_has() -> None:
 
 
 def test_a_former_schedule_that_has_as_many_by_chance_is_not_the_one_it_is_of() -> None:
-    former = make_job(every_s=1)
-    change_ms = NOW + 50 * SECOND
-    later = changed(former, change_ms, generation=2, schedule_from_ms=change_ms, paused=True)
-    later = replace(later, version=3, spec=make_job(every_s=5).spec)
-    of = subject(former, changed(former, NOW + SECOND, paused=True), later)
+    former, change_ms = make_job(every_s=1), NOW + 50 * SECOND
+    versions = rescheduled(former, change_ms, every_s=5)
+    of = subject(*versions)
     # The former one may have held until then, and has 26 from the first on.
     first_ms = change_ms + UNSURE_MS - 25 * SECOND
-    run = stretch(later, first_ms, first_ms + 26 * 5 * SECOND, 27)
+    run = stretch(versions[-1], first_ms, first_ms + 26 * 5 * SECOND, 27)
     start_ms, end_ms = first_ms, first_ms + 200 * SECOND
     for count, faults in ((27, []), (26, [Fault.CONTRADICTED])):
         told = found(of, [replace(run, skipped_count=count)], start_ms, end_ms)

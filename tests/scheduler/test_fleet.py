@@ -178,11 +178,17 @@ def assign(fleet: Fleet, run: LiveRun) -> bool:
     return fleet.assign(waiting, 10, NOW) == [run]
 
 
-async def holding(fleet: Fleet, runtime: Runtime) -> tuple[Stream, LiveRun]:
-    """A worker that is connected and holds a run."""
+async def connected(fleet: Fleet) -> Stream:
+    """A worker that was welcomed and has heard which segments it serves."""
     stream = Stream(fleet)
     stream.hello()
     await stream.hear("segments")
+    return stream
+
+
+async def holding(fleet: Fleet, runtime: Runtime) -> tuple[Stream, LiveRun]:
+    """A worker that is connected and holds a run."""
+    stream = await connected(fleet)
     run = _run(runtime)
     assert assign(fleet, run)
     return stream, run
@@ -205,9 +211,7 @@ async def test_a_worker_is_welcomed_and_given_segments_and_runs(
 async def test_a_run_is_recorded_where_it_was_published_though_its_job_has_another_topic_by_then(
     fleet: Fleet,
 ) -> None:
-    stream = Stream(fleet)
-    stream.hello()
-    await stream.hear("segments")
+    stream = await connected(fleet)
     owner, job = make_owner(), make_job(at_ms=NOW)
     job.spec.completion = job_pb2.COMPLETION_REPORTED
     owner.load([entry_of(job, NOW)], {job.key: job}, NOW)
@@ -227,9 +231,7 @@ async def test_a_run_is_recorded_where_it_was_published_though_its_job_has_anoth
 async def test_what_waits_for_a_topic_that_has_no_more_room_holds_up_no_other_of_its_user(
     fleet: Fleet, clock: HandClock, runtime: Runtime
 ) -> None:
-    stream = Stream(fleet)
-    stream.hello()
-    await stream.hear("segments")
+    await connected(fleet)
     owner, jobs = make_owner(epoch=3), [make_job(at_ms=NOW) for _ in range(200)]
     users = ("a", "b", "c")
     for number, job in enumerate(jobs):
@@ -274,9 +276,7 @@ async def test_a_worker_whose_clock_is_far_off_gets_no_segments(
 async def test_a_heartbeat_that_was_long_under_way_is_not_taken_for_a_slow_clock(
     fleet: Fleet, runtime: Runtime
 ) -> None:
-    stream = Stream(fleet)
-    stream.hello()
-    await stream.hear("segments")
+    stream = await connected(fleet)
     stream.beat(behind_ms=864)
     await stream.hear("heartbeat_ack")
     assert assign(fleet, _run(runtime))
@@ -301,9 +301,7 @@ async def test_a_worker_whose_clock_stays_behind_those_of_others_gets_nothing_mo
 ) -> None:
     other = Stream(fleet)
     other.hello(worker_id="other")
-    stream = Stream(fleet)
-    stream.hello()
-    await stream.hear("segments")
+    stream = await connected(fleet)
     for _ in range(CLOCK_READINGS):
         other.beat()
         await other.hear("heartbeat_ack")
@@ -319,9 +317,7 @@ async def test_a_worker_whose_clock_stays_behind_those_of_others_gets_nothing_mo
 async def test_workers_that_are_a_little_behind_get_nothing_more_and_put_nobody_back(
     fleet: Fleet, runtime: Runtime
 ) -> None:
-    stream = Stream(fleet)
-    stream.hello()
-    await stream.hear("segments")
+    stream = await connected(fleet)
     for _ in range(CLOCK_READINGS):
         stream.beat(behind_ms=2_000)
         await stream.hear("heartbeat_ack")
@@ -347,9 +343,7 @@ async def test_what_workers_said_long_ago_is_no_word_on_the_clock(
     fleet: Fleet, clock: HandClock
 ) -> None:
     """A scheduler that stood still finds Hello and heartbeats that have waited for it."""
-    stream = Stream(fleet)
-    stream.hello()
-    await stream.hear("segments")
+    stream = await connected(fleet)
     clock.ms += 60_000
     stream.say(heartbeat=pb.Heartbeat(clock=pb.Clock(wall_ms=NOW + 2, steady_ms=5_002)))
     await stream.hear("heartbeat_ack")
@@ -361,9 +355,7 @@ async def test_what_workers_said_long_ago_is_no_word_on_the_clock(
 async def test_what_a_departed_worker_held_is_free_once_it_may_not_publish(
     fleet: Fleet, runtime: Runtime, clock: HandClock
 ) -> None:
-    stream = Stream(fleet)
-    stream.hello()
-    await stream.hear("segments")
+    stream = await connected(fleet)
     stream.beat()
     await stream.hear("heartbeat_ack")
     run = _run(runtime)
@@ -418,9 +410,7 @@ async def test_a_revocation_is_confirmed_and_what_was_not_begun_is_free(
 async def test_what_was_revoked_is_dropped_when_all_have_answered(
     fleet: Fleet, runtime: Runtime
 ) -> None:
-    stream = Stream(fleet)
-    stream.hello()
-    await stream.hear("segments")
+    stream = await connected(fleet)
     await fleet.answered()
     run = _run(runtime)
     assert assign(fleet, run)
@@ -448,9 +438,7 @@ async def test_who_does_not_answer_is_not_waited_for_for_ever(
 
 
 async def test_a_silent_worker_is_taken_for_dead(fleet: Fleet, clock: HandClock) -> None:
-    stream = Stream(fleet)
-    stream.hello()
-    await stream.hear("segments")
+    stream = await connected(fleet)
     pass_awake(fleet, clock, OPTIONS.worker_lease_ms)
     assert [link.worker_id for link in fleet.links()] == ["w"]
     pass_awake(fleet, clock, 1)
@@ -461,9 +449,7 @@ async def test_a_silent_worker_is_taken_for_dead(fleet: Fleet, clock: HandClock)
 async def test_that_the_scheduler_stood_still_is_no_silence_of_its_workers(
     fleet: Fleet, clock: HandClock
 ) -> None:
-    stream = Stream(fleet)
-    stream.hello()
-    await stream.hear("segments")
+    stream = await connected(fleet)
     pass_awake(fleet, clock, OPTIONS.heartbeat_ms)
     clock.ms += 60_000
     # What the worker has said meanwhile is still unread.
